@@ -1,0 +1,193 @@
+//! What is wrong with what was found.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, Package, Severity, Timestamp};
+
+/// An advisory or CVE identifier, for example `CVE-2024-3094` or `GHSA-...`. Compared without regard to case by
+/// normalising on parse.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VulnerabilityId(String);
+
+impl VulnerabilityId {
+    /// The identifier as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is a malware record of OSV's malicious-packages source.
+    pub fn is_malware(&self) -> bool {
+        self.0.starts_with("MAL-")
+    }
+
+    /// Whether it is a CVE.
+    pub fn is_cve(&self) -> bool {
+        self.0.starts_with("CVE-")
+    }
+}
+
+impl fmt::Display for VulnerabilityId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for VulnerabilityId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ok = !text.is_empty()
+            && text.len() <= 128
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/'));
+        if !ok {
+            return Err(format!("`{text}` is not a vulnerability identifier, such as CVE-2024-3094"));
+        }
+        let upper = text.to_ascii_uppercase();
+        // CVE identifiers are upper case by definition; other sources keep their own spelling (GHSA-xxxx is lower case).
+        Ok(Self(if upper.starts_with("CVE-") { upper } else { text.to_owned() }))
+    }
+}
+
+/// Whether and where a fix exists.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum FixState {
+    /// Fixed in these versions, nearest first.
+    Fixed {
+        /// Versions as the ecosystem writes them.
+        versions: Vec<String>,
+    },
+    /// The source knows of no fix.
+    NotFixed,
+    /// The source says that none will come.
+    WontFix,
+}
+
+/// An entry of CISA's catalogue of known exploited vulnerabilities.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KnownExploited {
+    /// Date it was added, `YYYY-MM-DD`.
+    pub since: String,
+    /// Known to be used in ransomware campaigns.
+    pub ransomware: bool,
+}
+
+/// An advisory as merged from all its aliases.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Vulnerability {
+    /// The name shown: the CVE where there is one, else the record's own.
+    pub id: VulnerabilityId,
+    /// All other names, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<VulnerabilityId>,
+    /// One line about it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub summary: String,
+    /// Severity by the declared precedence.
+    pub severity: Severity,
+    /// CVSS base score in tenths (0 to 100), where a vector was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_tenths: Option<u16>,
+    /// CVSS vector that the score was computed from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<String>,
+    /// Known to be exploited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_exploited: Option<KnownExploited>,
+    /// When the advisory was published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<Timestamp>,
+}
+
+/// Why a package matched an advisory: what `--explain` prints.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MatchReason {
+    /// The record that matched, for example `DEBIAN-CVE-2024-3094`.
+    pub record: VulnerabilityId,
+    /// The record's ecosystem, for example `Debian:12`.
+    pub ecosystem: String,
+    /// The name that was looked up (source package name for distributions).
+    pub name: String,
+    /// The version that was compared.
+    pub version: String,
+    /// The range it fell into, in words: `introduced 0, fixed 1.2.3-1`.
+    pub range: String,
+}
+
+/// One vulnerability in one package.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VulnerabilityFinding {
+    /// The advisory.
+    pub vulnerability: Vulnerability,
+    /// The package it is in.
+    pub package: Package,
+    /// Whether and where it is fixed.
+    pub fix: FixState,
+    /// Why it matched.
+    pub reason: MatchReason,
+}
+
+/// Which vulnerability data a result was matched against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackInfo {
+    /// Digest of the pack file.
+    pub digest: Digest,
+    /// The newest `modified` time of any record in it: how fresh the data is.
+    pub data_until: Timestamp,
+    /// Number of advisories.
+    pub records: u64,
+    /// Ecosystems it holds, sorted.
+    pub ecosystems: Vec<String>,
+}
+
+/// Everything that was matched for one set of contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Findings {
+    /// Vulnerabilities, worst first, then by package.
+    pub vulnerabilities: Vec<VulnerabilityFinding>,
+    /// When they were matched.
+    pub matched_at: Timestamp,
+    /// What they were matched against.
+    pub pack: PackInfo,
+    /// Packages that no ecosystem of the pack covers: not known to be clean.
+    pub uncovered: u64,
+}
+
+/// Number of findings by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingCounts {
+    /// Critical findings.
+    pub critical: u32,
+    /// High findings.
+    pub high: u32,
+    /// Medium findings.
+    pub medium: u32,
+    /// Low and negligible findings.
+    pub low: u32,
+    /// Findings without a rating.
+    pub unknown: u32,
+    /// Of all these, known to be exploited.
+    pub known_exploited: u32,
+}
+
+impl Findings {
+    /// Counts by severity.
+    pub fn counts(&self) -> FindingCounts {
+        let mut counts = FindingCounts::default();
+        for finding in &self.vulnerabilities {
+            match finding.vulnerability.severity {
+                Severity::Critical => counts.critical += 1,
+                Severity::High => counts.high += 1,
+                Severity::Medium => counts.medium += 1,
+                Severity::Low | Severity::Negligible => counts.low += 1,
+                Severity::Unknown => counts.unknown += 1,
+            }
+            counts.known_exploited += u32::from(finding.vulnerability.known_exploited.is_some());
+        }
+        counts
+    }
+}

@@ -63,12 +63,11 @@ impl Purl {
                 lower(&mut self.name);
                 self.namespace.iter_mut().for_each(lower);
             }
-            "rpm" | "qpkg" => self.namespace.iter_mut().for_each(lower),
+            "rpm" | "qpkg" | "npm" => self.namespace.iter_mut().for_each(lower),
             "pypi" => {
                 lower(&mut self.name);
                 self.name = self.name.replace('_', "-");
             }
-            "npm" => self.namespace.iter_mut().for_each(lower),
             "oci" | "pub" => lower(&mut self.name),
             _ => {}
         }

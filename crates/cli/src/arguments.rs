@@ -32,9 +32,11 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Write a completion script for a shell
     Completions(CompletionsArguments),
-    /// Write man pages and the command reference
-    #[command(hide = true)]
+    /// Write a man page for each command
     Man(ManArguments),
+    /// Write the command reference of this repository
+    #[command(hide = true)]
+    Reference(ManArguments),
 }
 
 /// `assay config`
@@ -56,7 +58,7 @@ pub(crate) struct CompletionsArguments {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// `assay man`
+/// `assay man`, `assay reference`
 #[derive(Debug, Args)]
 pub(crate) struct ManArguments {
     /// Folder to write to

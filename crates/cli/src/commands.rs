@@ -27,5 +27,9 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             man::write(&arguments.to)?;
             Ok(Status::Pass)
         }
+        Command::Reference(arguments) => {
+            man::write_reference(&arguments.to)?;
+            Ok(Status::Pass)
+        }
     }
 }

@@ -57,8 +57,8 @@ fn start_log(verbose: u8, settings: &Settings, printer: &Printer) {
         _ => "trace",
     };
     let filter = settings.log.as_deref().unwrap_or(level);
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(printer.stderr_page().colour)

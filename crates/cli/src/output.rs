@@ -32,16 +32,8 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 8] = [
-        Self::Text,
-        Self::Json,
-        Self::Sarif,
-        Self::Junit,
-        Self::Markdown,
-        Self::Github,
-        Self::Cyclonedx,
-        Self::Spdx,
-    ];
+    const ALL: [Self; 8] =
+        [Self::Text, Self::Json, Self::Sarif, Self::Junit, Self::Markdown, Self::Github, Self::Cyclonedx, Self::Spdx];
 
     /// The word as typed.
     pub(crate) fn name(self) -> &'static str {

@@ -6,10 +6,10 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use crate::Status;
 use crate::failure::Failure;
 use crate::render::Page;
 use crate::settings::ColorChoice;
-use crate::Status;
 
 /// Widest line for people: what a terminal, a log and a chat message show without wrapping.
 const WIDTH: usize = 80;

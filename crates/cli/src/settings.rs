@@ -122,11 +122,7 @@ impl Settings {
             color: layers.pick("color", global.color.clone().map(|text| vec![text]), |values| {
                 values.first().map_or(Ok(ColorChoice::Auto), |text| parse_color(text))
             })?,
-            progress: layers.pick(
-                "progress",
-                global.no_progress.then(|| vec!["false".to_owned()]),
-                boolean(true),
-            )?,
+            progress: layers.pick("progress", global.no_progress.then(|| vec!["false".to_owned()]), boolean(true))?,
             config: layers.pick("config", paths(&global.config), each(path))?,
             environment: layers.pick("environment", None, |values| Ok(values.first().cloned()))?,
             offline: layers.pick("offline", yes(global.offline), boolean(false))?,

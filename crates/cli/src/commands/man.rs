@@ -1,6 +1,5 @@
-//! `assay man --to DIR`: the man page of each command, and `cli.md`, the reference of all of them.
-//!
-//! `docs/reference/cli.md` is written by this; a test compares.
+//! `assay man --to DIR` writes the man page of each command; `assay reference --to DIR` writes `cli.md`, the reference of
+//! all of them. `docs/reference` is written by the latter; a test compares.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,14 +11,18 @@ use crate::arguments::Arguments;
 use crate::failure::{CliError, write_file};
 use crate::variables::VARIABLES;
 
-/// Writes `assay.1`, `assay-COMMAND.1` and `cli.md` into `folder`, which is made if it is missing.
+/// Writes `assay.1` and `assay-COMMAND.1` into `folder`, which is made if it is missing.
 pub(crate) fn write(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(CliError::unwritable(folder))?;
     let mut root = Arguments::command();
     root.build();
-    pages(&root, "", folder)?;
-    write_file(&folder.join("cli.md"), reference().as_bytes())?;
-    Ok(())
+    pages(&root, "", folder)
+}
+
+/// Writes `cli.md` into `folder`, which is made if it is missing.
+pub(crate) fn write_reference(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(CliError::unwritable(folder))?;
+    Ok(write_file(&folder.join("cli.md"), reference().as_bytes())?)
 }
 
 fn pages(command: &Command, above: &str, folder: &Path) -> Result<()> {
@@ -43,11 +46,11 @@ fn visible(command: &Command) -> impl Iterator<Item = &Command> {
 }
 
 /// The reference of all commands, in Markdown.
-pub(crate) fn reference() -> String {
+fn reference() -> String {
     let mut root = Arguments::command().term_width(100);
     root.build();
     let mut out = String::from(
-        "# Command line reference\n\nWritten by `assay man --to DIR`; do not edit.\n\n\
+        "# Command line reference\n\nWritten by `assay reference --to DIR` (.ci/generated); do not edit.\n\n\
          Exit codes: 0 pass, 1 the policy or a threshold says no, 2 it could not be decided.\n\
          Data goes to standard output, everything else to standard error.\n\n## Options of every command\n\n",
     );

@@ -59,10 +59,10 @@ impl Table {
         }
         let mut out = String::new();
         if self.columns.iter().any(|(title, _)| !title.is_empty()) {
-            let cells = self.columns.iter().map(|(title, _)| Cell {
-                text: title.clone(),
-                paint: Some(|page, text| page.dim(text)),
-            });
+            let cells = self
+                .columns
+                .iter()
+                .map(|(title, _)| Cell { text: title.clone(), paint: Some(|page, text| page.dim(text)) });
             self.line(&mut out, &cells.collect::<Vec<_>>(), &widths, indent);
         }
         for row in &self.rows {

@@ -131,7 +131,14 @@ prop_compose! {
             digest: digest.map(|text| Digest::of(text.as_bytes())),
             layer,
             depends_on,
-            ..package(kind, namespace.as_deref(), &name, &version, &path)
+            // These two have no namespaces.
+            ..package(
+                kind,
+                namespace.as_deref().filter(|_| !matches!(kind, PackageType::Pypi | PackageType::Cargo)),
+                &name,
+                &version,
+                &path,
+            )
         }
     }
 }

@@ -21,7 +21,7 @@ mod groups;
 mod write;
 
 /// Longest summary kept, in characters; it is one line of a table.
-const MAX_SUMMARY: usize = 240;
+const MAX_SUMMARY: usize = 160;
 /// Most versions and intervals of one affected package.
 const MAX_ROWS: usize = 0xffff;
 
@@ -36,6 +36,8 @@ pub enum SkipReason {
     EcosystemNotAllowed,
     /// The affected package names no ecosystem or no package, or only commits: it cannot be matched. The record itself is kept.
     NotMatchable,
+    /// The record is about commits only, and no package and no other name leads to it.
+    Unreachable,
     /// A version bound has no place in its ecosystem's order; the range is left out.
     UnorderedVersion,
     /// An alias has characters that no identifier has.
@@ -50,6 +52,7 @@ impl SkipReason {
             Self::Duplicate => "records that were there in a newer form",
             Self::EcosystemNotAllowed => "affected packages of an ecosystem that their source may not speak for",
             Self::NotMatchable => "affected packages without a name or with commits only (the record is kept)",
+            Self::Unreachable => "records about commits only, to which no package and no other name leads",
             Self::UnorderedVersion => "version ranges with a bound that has no order",
             Self::BadAlias => "aliases that are no identifiers",
         }
@@ -163,7 +166,13 @@ impl PackBuilder {
             self.skip(SkipReason::Withdrawn);
             return Ok(());
         }
+        let ranges = || record.affected.iter().flat_map(|affected| &affected.ranges);
+        let commits_only = ranges().next().is_some() && ranges().all(|range| range.kind == "GIT");
         let draft = self.draft(record, Sha256::digest(bytes).into(), allowed);
+        if commits_only && draft.affected.is_empty() && draft.aliases.is_empty() && draft.upstream.is_empty() {
+            self.skip(SkipReason::Unreachable);
+            return Ok(());
+        }
         let newest = |draft: &Draft| (draft.modified, draft.hash);
         if let Some(other) = self.drafts.get(&draft.id) {
             let older = newest(&draft) <= newest(other);

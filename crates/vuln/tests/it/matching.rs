@@ -111,7 +111,7 @@ fn records_of_one_vulnerability_give_one_finding_named_after_the_cve() {
     let findings = find(&pack, &contents(None, vec![package(PackageType::Pypi, "a", "1.0")]));
     assert_eq!(ids(&findings), ["CVE-2024-7"]);
     let finding = &findings.vulnerabilities[0];
-    let aliases: Vec<_> = finding.vulnerability.aliases.iter().map(|alias| alias.as_str()).collect();
+    let aliases: Vec<_> = finding.vulnerability.aliases.iter().map(assay_model::VulnerabilityId::as_str).collect();
     assert_eq!(aliases, ["GHSA-aaaa-bbbb-cccc", "PYSEC-2024-7"]);
     assert_eq!(finding.fix, FixState::Fixed { versions: vec!["1.5".into(), "2".into()] }, "nearest first");
 }

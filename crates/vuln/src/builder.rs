@@ -249,7 +249,8 @@ impl PackBuilder {
         let never =
             affected.ecosystem_specific.get("urgency").and_then(serde_json::Value::as_str) == Some("end-of-life");
         let mut intervals = Vec::new();
-        for range in affected.ranges.iter().filter(|range| range.kind != "GIT") {
+        let go = if ecosystem.family == "Go" { go_ranges(affected) } else { None };
+        for range in go.as_ref().unwrap_or(&affected.ranges).iter().filter(|range| range.kind != "GIT") {
             let Some(found) = intervals_of(&ecosystem, range) else {
                 self.skip(SkipReason::UnorderedVersion);
                 continue;
@@ -289,6 +290,28 @@ impl PackBuilder {
     pub fn build(self) -> (Vec<u8>, BuildReport) {
         write::write(self)
     }
+}
+
+/// The ranges of a Go module whose versions are not all known to the module proxy (go.dev/doc/security/vuln/database,
+/// `custom_ranges`).
+///
+/// Such a record's plain range says "all versions", so that no pseudo-version `v0.0.0-...` escapes, and the custom one says
+/// which tags are meant. Both hold in their own part of the order.
+fn go_ranges(affected: &osv::Affected) -> Option<Vec<osv::Range>> {
+    let custom = affected.ecosystem_specific.get("custom_ranges")?.clone();
+    let mut ranges: Vec<osv::Range> =
+        serde_json::from_value(custom).ok().filter(|ranges: &Vec<_>| !ranges.is_empty())?;
+    let everything = |event: &osv::Event| event.introduced.as_deref() == Some("0");
+    if !affected.ranges.iter().all(|range| range.events.iter().all(everything)) {
+        return None;
+    }
+    let mut untagged = affected.ranges.clone();
+    for range in &mut untagged {
+        // The lowest version above every v0.0.0 pseudo-version.
+        range.events.push(osv::Event { limit: Some("0.0.1-0".to_owned()), ..osv::Event::default() });
+    }
+    ranges.extend(untagged);
+    Some(ranges)
 }
 
 /// The intervals of one range; `None` if a bound has no order.

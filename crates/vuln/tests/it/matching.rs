@@ -191,6 +191,24 @@ fn listed_versions_match_exactly_and_malware_is_kept() {
 }
 
 #[test]
+fn custom_ranges_of_go_modules_bound_the_tags_and_leave_untagged_commits_affected() {
+    let pack = pack(
+        r#"{"id": "G-1", "affected": [{"package": {"ecosystem": "Go", "name": "example.com/a"},
+            "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}],
+            "ecosystem_specific": {"custom_ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "5.0.0"}, {"fixed": "5.0.4"}]}]}}]}"#,
+    );
+    for (version, hit) in [
+        ("v5.0.3+incompatible", true),
+        ("v5.0.4+incompatible", false),
+        ("v4.9.0", false),
+        ("v0.0.0-20231016150651-428517fef5b9", true),
+    ] {
+        let findings = find(&pack, &contents(None, vec![package(PackageType::Golang, "example.com/a", version)]));
+        assert_eq!(!findings.vulnerabilities.is_empty(), hit, "{version}");
+    }
+}
+
+#[test]
 fn events_out_of_order_do_not_change_what_matches() {
     let events = r#"{"fixed": "2.3"}, {"introduced": "2.0"}, {"fixed": "1.5"}, {"introduced": "1.0"}"#;
     let pack = pack(&record("P-1", "", "PyPI", "a", events));

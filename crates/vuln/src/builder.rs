@@ -91,6 +91,8 @@ pub struct BuildReport {
 pub struct PackBuilder {
     drafts: BTreeMap<String, Draft>,
     exploited: BTreeMap<String, KnownExploited>,
+    /// When each record that was withdrawn was last changed: it takes back older forms, whichever came first.
+    withdrawn: BTreeMap<String, i64>,
     report: BuildReport,
 }
 
@@ -164,6 +166,9 @@ impl PackBuilder {
         self.report.read += 1;
         if !record.withdrawn.is_empty() {
             self.skip(SkipReason::Withdrawn);
+            let modified = seconds(&record.modified).max(seconds(&record.withdrawn));
+            let last = self.withdrawn.entry(record.id).or_default();
+            *last = modified.max(*last);
             return Ok(());
         }
         let ranges = || record.affected.iter().flat_map(|affected| &affected.ranges);
@@ -287,7 +292,13 @@ impl PackBuilder {
     }
 
     /// The pack's bytes, the same for the same records whatever their order, and what is in it.
-    pub fn build(self) -> (Vec<u8>, BuildReport) {
+    pub fn build(mut self) -> (Vec<u8>, BuildReport) {
+        for (id, modified) in std::mem::take(&mut self.withdrawn) {
+            if self.drafts.get(&id).is_some_and(|draft| draft.modified <= modified) {
+                self.drafts.remove(&id);
+                self.skip(SkipReason::Withdrawn);
+            }
+        }
         write::write(self)
     }
 }

@@ -95,7 +95,7 @@ fn time(seconds: i64) -> u32 {
 }
 
 pub(super) fn write(builder: PackBuilder) -> (Vec<u8>, BuildReport) {
-    let PackBuilder { drafts, exploited, mut report } = builder;
+    let PackBuilder { drafts, exploited, mut report, .. } = builder;
     let drafts: Vec<Draft> = drafts.into_values().collect();
     let groups = merge(&drafts);
     let mut strings = Strings::new();

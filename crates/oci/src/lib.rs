@@ -22,15 +22,22 @@
 
 mod blob;
 mod client;
+mod copy;
 mod error;
 mod json;
+mod local;
+mod location;
 mod manifest;
 mod platform;
+mod source;
 
 pub use blob::{Blob, BlobReader};
 pub use client::{Artifact, ArtifactLayer, Client, ClientOptions, Pushed, Referrers, Resolved, RetryOptions};
+pub use copy::{CopyReport, copy};
 pub use error::OciError;
+pub use location::{ImageSource, Selector};
 pub use manifest::{
     CONFIG_MAX, ContainerConfig, Descriptor, HistoryEntry, ImageConfig, ImageIndex, ImageManifest, MANIFEST_MAX,
     Manifest, RawManifest, RootFs, media_type,
 };
+pub use source::Source;

@@ -89,7 +89,7 @@ impl Client {
     }
 
     /// A manifest or index by tag. Its digest is computed from its bytes; where the registry announces another, it is refused.
-    pub(super) async fn tagged(&self, repository: &Repository, tag: &str) -> Result<RawManifest, OciError> {
+    pub(crate) async fn tagged(&self, repository: &Repository, tag: &str) -> Result<RawManifest, OciError> {
         let (bytes, headers) = self.manifest_bytes(repository, tag).await?;
         let what = format!("{repository}:{tag}");
         let announced = content_digest(&headers);

@@ -3,6 +3,8 @@
 
 mod advisories;
 mod authentication;
+mod copy;
+mod local;
 mod pull;
 mod push;
 mod referrers;

@@ -192,6 +192,8 @@ fn documentation_and_package_records_are_not_searched() {
     assert!(
         searches("app/usr/share/doc/key.pem") && searches("root/.ssh/id_rsa") && searches("etc/ssl/private/key.pem")
     );
+    assert!(!searches("app/site-packages/tornado/test/test.key") && !searches("node_modules/a/b/tests/c/key.pem"));
+    assert!(searches("app/tests/key.pem") && searches("node_modules/a/tests") && searches("site-packages/app/key.pem"));
     assert!(is_text(b"plain") && !is_text(b"\x7fELF\0\0") && !is_text(b""));
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use assay_case::{Cause, Known};
 use assay_inspect::{ANALYSER, ImageConfiguration, LayerResult, Limits, inspect_layer, merge};
 use assay_model::{Contents, Digest, Findings, Timestamp};
-use assay_oci::{CONFIG_MAX, Client, Descriptor};
+use assay_oci::{CONFIG_MAX, Descriptor, Source};
 use assay_store::Store;
 use assay_vuln::Pack;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -33,7 +33,7 @@ impl Held {
 
 /// What is in an image: from the store, or read layer by layer.
 pub(crate) async fn contents(
-    client: Client,
+    source: Source,
     image: Arc<Image>,
     store: Option<Arc<Store>>,
     limits: Limits,
@@ -43,12 +43,11 @@ pub(crate) async fn contents(
     if let Some((contents, at)) = kept(store.as_deref(), |store| store.contents(subject, ANALYSER)) {
         return Held::new(contents, at);
     }
-    let repository = &image.subject.repository;
-    let configuration = client.blob(repository, &image.config).await.map_err(|error| Cause::from_error(&error))?;
+    let configuration = source.blob(&image.config).await.map_err(|error| Cause::from_error(&error))?;
     let configuration = configuration.bytes(CONFIG_MAX).await.map_err(|error| Cause::from_error(&error))?;
     let configuration = ImageConfiguration::parse(&configuration).map_err(|error| Cause::from_error(&error))?;
     let layers: Vec<LayerResult> = stream::iter(image.layers.iter().cloned())
-        .map(|layer| read_layer(client.clone(), Arc::clone(&image), layer, store.clone(), limits))
+        .map(|layer| read_layer(source.clone(), layer, store.clone(), limits))
         .buffered(LAYERS_AT_ONCE)
         .try_collect()
         .await?;
@@ -58,8 +57,7 @@ pub(crate) async fn contents(
 }
 
 async fn read_layer(
-    client: Client,
-    image: Arc<Image>,
+    source: Source,
     layer: Descriptor,
     store: Option<Arc<Store>>,
     limits: Limits,
@@ -71,7 +69,7 @@ async fn read_layer(
     {
         return Ok(result);
     }
-    let blob = client.blob(&image.subject.repository, &layer).await.map_err(|error| Cause::from_error(&error))?;
+    let blob = source.blob(&layer).await.map_err(|error| Cause::from_error(&error))?;
     let reader = blob.into_reader(tokio::runtime::Handle::current());
     let (digest, media_type) = (layer.digest, layer.media_type);
     let result = blocking(move || inspect_layer(reader, &digest, &media_type, &limits))

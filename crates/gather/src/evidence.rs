@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use assay_case::{Cause, EvidenceSet, RejectedClaim};
-use assay_model::{Digest, Explain as _, Repository, Timestamp};
-use assay_oci::{Client, Descriptor, Manifest, OciError, RawManifest};
+use assay_model::{Digest, Explain as _, Timestamp};
+use assay_oci::{Descriptor, Manifest, OciError, RawManifest, Source};
 use assay_store::Store;
 use assay_trust::{Artifact, Evidence, EvidenceKind, TrustMaterial, verify_bundle};
 
@@ -22,17 +22,16 @@ const NOTATION: &str = "application/vnd.cncf.notary.signature";
 
 /// Everything that refers to an image, or to the index it came through, and what of it verifies.
 pub(crate) async fn evidence(
-    client: Client,
+    source: Source,
     image: Arc<Image>,
     material: TrustMaterial,
     store: Option<Arc<Store>>,
     limit: usize,
     now: Timestamp,
 ) -> Result<EvidenceSet, Cause> {
-    let mut collector = Collector { client, material, store, now, bytes: 0, set: EvidenceSet::default() };
+    let mut collector = Collector { source, material, store, now, bytes: 0, set: EvidenceSet::default() };
     for digest in image.subject.covering_digests() {
-        let repository = &image.subject.repository;
-        let referrers = collector.client.referrer_manifests(repository, digest, None, limit).await;
+        let referrers = collector.source.referrers(digest, None, limit).await;
         let referrers = referrers.map_err(|error| Cause::from_error(&error))?;
         collector.set.truncated |= referrers.left_out > 0;
         for source in referrers.foreign {
@@ -41,14 +40,14 @@ pub(crate) async fn evidence(
         }
         let known = collector.restored(digest);
         for manifest in referrers.manifests {
-            collector.referrer(repository, digest, &manifest, &known).await?;
+            collector.referrer(digest, &manifest, &known).await?;
         }
     }
     Ok(collector.set)
 }
 
 struct Collector {
-    client: Client,
+    source: Source,
     material: TrustMaterial,
     store: Option<Arc<Store>>,
     now: Timestamp,
@@ -71,7 +70,6 @@ impl Collector {
 
     async fn referrer(
         &mut self,
-        repository: &Repository,
         subject: Digest,
         referrer: &RawManifest,
         known: &[Arc<Evidence>],
@@ -89,25 +87,19 @@ impl Collector {
                 self.set.verified.push(Arc::clone(evidence));
                 continue;
             }
-            self.bundle(repository, subject, referrer.digest, layer).await?;
+            self.bundle(subject, referrer.digest, layer).await?;
         }
         Ok(())
     }
 
-    async fn bundle(
-        &mut self,
-        repository: &Repository,
-        subject: Digest,
-        source: Digest,
-        layer: &Descriptor,
-    ) -> Result<(), Cause> {
+    async fn bundle(&mut self, subject: Digest, source: Digest, layer: &Descriptor) -> Result<(), Cause> {
         self.bytes = self.bytes.saturating_add(layer.size);
         if layer.size > BUNDLE_MAX || self.bytes > BUNDLES_MAX {
             self.set.truncated = true;
             self.reject(source, None, "bundle-too-large", format!("it has {} bytes", layer.size));
             return Ok(());
         }
-        let blob = self.client.blob(repository, layer).await;
+        let blob = self.source.blob(layer).await;
         let bytes = match blob {
             Ok(blob) => blob.bytes(BUNDLE_MAX).await,
             Err(error) => Err(error),

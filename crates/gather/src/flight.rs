@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
 /// What is being fetched right now. Nothing stays here once it is there: keeping is the cache's business.
@@ -24,23 +25,22 @@ where
 {
     /// The value of `key`: of the flight under way, else of `fetch`. A flight belongs to nobody: where the one who began it
     /// gives up (a deadline), it goes on, and its result is there for the next try. `None` where it came down in a panic.
-    pub(crate) async fn join(&self, key: K, fetch: impl Future<Output = V> + Send + 'static) -> Option<V> {
+    pub(crate) async fn join(&self, key: K, fetch: BoxFuture<'static, V>) -> Option<V> {
         let mut result = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            match running.get(&key) {
-                Some(result) => result.clone(),
-                None => {
-                    let (sender, result) = watch::channel(None);
-                    running.insert(key.clone(), result.clone());
-                    let landing = Landing { running: Arc::clone(&self.running), key };
-                    tokio::spawn(async move {
-                        let value = fetch.await;
-                        // Whoever waits sees the value before the flight is off the map.
-                        sender.send_replace(Some(value));
-                        drop(landing);
-                    });
-                    result
-                }
+            if let Some(result) = running.get(&key) {
+                result.clone()
+            } else {
+                let (sender, result) = watch::channel(None);
+                running.insert(key.clone(), result.clone());
+                let landing = Landing { running: Arc::clone(&self.running), key };
+                tokio::spawn(async move {
+                    let value = fetch.await;
+                    // Whoever waits sees the value before the flight is off the map.
+                    sender.send_replace(Some(value));
+                    drop(landing);
+                });
+                result
             }
         };
         result.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
@@ -80,7 +80,7 @@ mod tests {
                         gate.acquire().await.unwrap().forget();
                         42
                     };
-                    flights.join(7, fetch).await
+                    flights.join(7, Box::pin(fetch)).await
                 })
             })
             .collect();
@@ -100,24 +100,24 @@ mod tests {
             let (flights, gate) = (Arc::clone(&flights), Arc::clone(&gate));
             tokio::spawn(async move {
                 let fetch = async move { gate.acquire().await.map(|_| 1).unwrap() };
-                flights.join(1, fetch).await
+                flights.join(1, Box::pin(fetch)).await
             })
         };
         tokio::task::yield_now().await;
         first.abort();
         assert!(first.await.is_err());
         gate.add_permits(1);
-        assert_eq!(flights.join(1, async { 2 }).await, Some(1), "the first flight went on");
+        assert_eq!(flights.join(1, Box::pin(async { 2 })).await, Some(1), "the first flight went on");
         while flights.running.lock().unwrap().contains_key(&1) {
             tokio::task::yield_now().await;
         }
-        assert_eq!(flights.join(1, async { 3 }).await, Some(3), "what has landed is fetched anew");
+        assert_eq!(flights.join(1, Box::pin(async { 3 })).await, Some(3), "what has landed is fetched anew");
     }
 
     #[tokio::test]
     async fn a_flight_that_comes_down_says_so_and_leaves_no_trace() {
         let flights = Flights::<u8, usize>::default();
-        assert_eq!(flights.join(1, async { panic!("on purpose") }).await, None);
-        assert_eq!(flights.join(1, async { 2 }).await, Some(2));
+        assert_eq!(flights.join(1, Box::pin(async { panic!("on purpose") })).await, None);
+        assert_eq!(flights.join(1, Box::pin(async { 2 })).await, Some(2));
     }
 }

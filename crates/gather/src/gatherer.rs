@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use assay_case::{Cause, EvidenceSet, Facts, Known, Resolution};
 use assay_model::{Contents, Digest, Findings, Reference, Subject, Timestamp};
+use assay_oci::{ImageSource, Source};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -34,7 +35,7 @@ struct Inner {
     contents: Memory<Digest, Held>,
     findings: Memory<(Digest, Digest), Known<Arc<Findings>>>,
     evidence: Memory<EvidenceKey, (EvidenceSet, Timestamp)>,
-    tag_flights: Flights<(Arc<str>, Reference), Result<(Digest, Resolution), Cause>>,
+    tag_flights: Flights<(Arc<str>, Reference), Result<Digest, Cause>>,
     image_flights: Flights<ImageKey, Images>,
     contents_flights: Flights<ScopedKey, Result<Held, Cause>>,
     evidence_flights: Flights<EvidenceKey, Result<EvidenceSet, Cause>>,
@@ -71,12 +72,36 @@ impl Gatherer {
     /// `gather-timeout`.
     pub async fn facts(&self, access: &Access, reference: &Reference, wanted: &Wanted) -> Known<Vec<Arc<Facts>>> {
         let until = wanted.deadline.map(|deadline| Instant::now() + deadline);
-        let resolved = within(until, self.resolve(access, reference, wanted)).await;
+        let resolved = within(until, Box::pin(self.resolve(access, reference, wanted))).await;
         let (images, resolution) = match resolved {
             Ok(resolved) => resolved,
             Err(cause) => return Known::Unknown { cause },
         };
-        let facts = images.iter().map(|image| self.facts_of(access, image, resolution, wanted, until));
+        let mut facts = Vec::with_capacity(images.len());
+        for image in images.iter() {
+            let pinned = reference.pinned(image.subject.digest);
+            match Source::open(&access.client, &ImageSource::Registry(pinned)).await {
+                Ok(source) => facts.push(self.facts_of(&access.scope, source, image, resolution, wanted, until)),
+                Err(error) => return Known::Unknown { cause: Cause::from_error(&error) },
+            }
+        }
+        let facts = futures_util::future::join_all(facts).await;
+        Known::new(facts.into_iter().map(Arc::new).collect(), self.now())
+    }
+
+    /// The facts of an image that need not be in a registry: of a layout or an archive. Its digests are as good as a
+    /// registry's, since all bytes are checked the same way.
+    pub async fn facts_of_source(&self, source: &Source, wanted: &Wanted) -> Known<Vec<Arc<Facts>>> {
+        let until = wanted.deadline.map(|deadline| Instant::now() + deadline);
+        let images = resolve::images(source.clone(), wanted.platforms.clone());
+        let images = match within(until, Box::pin(images)).await {
+            Ok(images) => images,
+            Err(cause) => return Known::Unknown { cause },
+        };
+        let scope: Arc<str> = "local".into();
+        let facts = images
+            .iter()
+            .map(|image| self.facts_of(&scope, source.clone(), image, Resolution::ByDigest, wanted, until));
         let facts = futures_util::future::join_all(facts).await;
         Known::new(facts.into_iter().map(Arc::new).collect(), self.now())
     }
@@ -104,28 +129,33 @@ impl Gatherer {
             (digest, Resolution::ByDigest)
         } else {
             let (client, asked) = (access.client.clone(), reference.clone());
-            let flight = async move { resolve::digest(&client, &asked).await };
-            landed(inner.tag_flights.join((Arc::clone(&access.scope), reference.clone()), flight).await)?
+            let flight = async move { client.head(&asked).await.map_err(|error| Cause::from_error(&error)) };
+            let key = (Arc::clone(&access.scope), reference.clone());
+            // The registry's word is enough: what follows is read by this digest and checked against it.
+            (landed(inner.tag_flights.join(key, Box::pin(flight)).await)?, Resolution::ByTag)
         };
         let key: ImageKey =
             (Arc::clone(&access.scope), reference.repository().clone(), digest, wanted.platforms.clone());
         if let Some(images) = inner.images.get(&key) {
             return Ok((images, resolution));
         }
-        let flight = resolve::images(access.client.clone(), reference.pinned(digest), wanted.platforms.clone());
+        let pinned = ImageSource::Registry(reference.pinned(digest));
+        let source = Source::open(&access.client, &pinned).await.map_err(|error| Cause::from_error(&error))?;
+        let read = resolve::images(source, wanted.platforms.clone());
         let (me, remembered) = (self.clone(), key.clone());
         let flight = async move {
-            let images = me.permitted(flight).await?;
+            let images = me.permitted(read).await?;
             me.inner.images.put(remembered, Arc::clone(&images));
             Ok(images)
         };
-        let images = landed(inner.image_flights.join(key, flight).await)?;
+        let images = landed(inner.image_flights.join(key, Box::pin(flight)).await)?;
         Ok((images, resolution))
     }
 
     async fn facts_of(
         &self,
-        access: &Access,
+        scope: &Arc<str>,
+        source: Source,
         image: &Arc<Image>,
         resolution: Resolution,
         wanted: &Wanted,
@@ -135,7 +165,7 @@ impl Gatherer {
             if !wanted.contents {
                 return (not_gathered(), not_gathered());
             }
-            match within(until, self.contents(access, image)).await {
+            match within(until, Box::pin(self.contents(scope, source.clone(), image))).await {
                 Ok(held) => {
                     let contents = Known::new(Arc::clone(&held.contents), held.at);
                     let findings = self.match_held(Some(image.subject.digest), held);
@@ -149,7 +179,7 @@ impl Gatherer {
             if !wanted.evidence {
                 return not_gathered();
             }
-            match within(until, self.evidence(access, image)).await {
+            match within(until, Box::pin(self.evidence(scope, source.clone(), image))).await {
                 Ok((set, at)) => Known::new(set, at),
                 Err(cause) => Known::Unknown { cause },
             }
@@ -158,21 +188,21 @@ impl Gatherer {
         Facts { subject: image.subject.clone(), resolution, contents, findings, evidence }
     }
 
-    async fn contents(&self, access: &Access, image: &Arc<Image>) -> Result<Held, Cause> {
+    async fn contents(&self, scope: &Arc<str>, source: Source, image: &Arc<Image>) -> Result<Held, Cause> {
         let inner = &self.inner;
         let digest = image.subject.digest;
         if let Some(held) = inner.contents.get(&digest) {
             return Ok(held);
         }
         let (store, limits) = (inner.options.store.clone(), inner.options.limits);
-        let read = contents::contents(access.client.clone(), Arc::clone(image), store, limits, self.now());
+        let read = contents::contents(source, Arc::clone(image), store, limits, self.now());
         let me = self.clone();
         let flight = async move {
             let held = me.permitted(read).await?;
             me.inner.contents.put(digest, held.clone());
             Ok(held)
         };
-        landed(inner.contents_flights.join(scoped(access, image), flight).await)
+        landed(inner.contents_flights.join(scoped(scope, image), Box::pin(flight)).await)
     }
 
     async fn match_held(&self, subject: Option<Digest>, held: Held) -> Known<Arc<Findings>> {
@@ -191,9 +221,14 @@ impl Gatherer {
         findings
     }
 
-    async fn evidence(&self, access: &Access, image: &Arc<Image>) -> Result<(EvidenceSet, Timestamp), Cause> {
+    async fn evidence(
+        &self,
+        scope: &Arc<str>,
+        source: Source,
+        image: &Arc<Image>,
+    ) -> Result<(EvidenceSet, Timestamp), Cause> {
         let inner = &self.inner;
-        let key: EvidenceKey = (Arc::clone(&access.scope), image.subject.clone());
+        let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
         let now = self.now();
         if let Some((set, at)) = inner.evidence.get(&key) {
             if is_fresh(at, now, inner.options.evidence_age) {
@@ -203,14 +238,7 @@ impl Gatherer {
         }
         let options = &inner.options;
         let (material, store) = (options.material.clone(), options.store.clone());
-        let read = evidence::evidence(
-            access.client.clone(),
-            Arc::clone(image),
-            material,
-            store,
-            options.referrers,
-            now,
-        );
+        let read = evidence::evidence(source, Arc::clone(image), material, store, options.referrers, now);
         let (me, remembered) = (self.clone(), key.clone());
         let flight = async move {
             let set = me.permitted(read).await?;
@@ -219,7 +247,7 @@ impl Gatherer {
             }
             Ok(set)
         };
-        let set = landed(inner.evidence_flights.join(key, flight).await)?;
+        let set = landed(inner.evidence_flights.join(key, Box::pin(flight)).await)?;
         Ok((set, now))
     }
 
@@ -232,8 +260,8 @@ impl Gatherer {
     }
 }
 
-fn scoped(access: &Access, image: &Image) -> ScopedKey {
-    (Arc::clone(&access.scope), image.subject.repository.clone(), image.subject.digest)
+fn scoped(scope: &Arc<str>, image: &Image) -> ScopedKey {
+    (Arc::clone(scope), image.subject.repository.clone(), image.subject.digest)
 }
 
 /// Whether evidence listed at `at` may be used at `now`. A clock that went backwards makes it stale.
@@ -255,7 +283,10 @@ async fn within<T>(until: Option<Instant>, work: impl Future<Output = Result<T, 
     match until {
         None => work.await,
         Some(until) => tokio::time::timeout_at(until, work).await.unwrap_or_else(|_| {
-            Err(Cause::new("gather-timeout", "it was not found out in time; it is still being fetched for the next try"))
+            Err(Cause::new(
+                "gather-timeout",
+                "it was not found out in time; it is still being fetched for the next try",
+            ))
         }),
     }
 }

@@ -47,7 +47,7 @@ impl Default for Options {
             store: None,
             limits: Limits::default(),
             clock: Arc::new(Timestamp::now),
-            evidence_age: Duration::from_secs(60),
+            evidence_age: Duration::from_mins(1),
             referrers: 64,
             flights: 16,
             remembered: 1024,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use assay_case::{Cause, Resolution};
-use assay_model::{Digest, Platform, Reference, Repository, Subject};
-use assay_oci::{Client, Descriptor, ImageManifest, Manifest, OciError, Resolved};
+use assay_case::Cause;
+use assay_model::{Digest, Platform, Repository, Subject};
+use assay_oci::{Descriptor, Manifest, OciError, Resolved, Source};
 
 /// An image of a registry: what was chosen, and the manifest that its digest was computed from.
 #[derive(Clone, Debug)]
@@ -20,28 +20,15 @@ pub(crate) type ImageKey = (Arc<str>, Repository, Digest, Vec<Platform>);
 /// Images of a reference, one a platform.
 pub(crate) type Images = Result<Arc<Vec<Arc<Image>>>, Cause>;
 
-/// The digest that a reference means now, and how that was found.
-pub(crate) async fn digest(client: &Client, reference: &Reference) -> Result<(Digest, Resolution), Cause> {
-    match reference.digest() {
-        Some(digest) => Ok((digest, Resolution::ByDigest)),
-        // The registry's word is enough: everything that follows is read by this digest and checked against it.
-        None => match client.head(reference).await {
-            Ok(digest) => Ok((digest, Resolution::ByTag)),
-            Err(error) => Err(Cause::from_error(&error)),
-        },
-    }
-}
-
-/// The images behind a digest. A platform that the index lacks is passed over where another one is there: no node of that
+/// The images of a source, one a platform. A platform that the index lacks is passed over where another one is there: no node of that
 /// kind can run it.
-pub(crate) async fn images(client: Client, pinned: Reference, platforms: Vec<Platform>) -> Images {
-    let resolve = |platform| client.resolve(&pinned, platform);
+pub(crate) async fn images(source: Source, platforms: Vec<Platform>) -> Images {
     let mut images: Vec<Arc<Image>> = Vec::new();
     let mut missing = None;
     let wanted: Vec<Option<&Platform>> =
         if platforms.is_empty() { vec![None] } else { platforms.iter().map(Some).collect() };
     for platform in wanted {
-        match resolve(platform).await {
+        match source.resolve(platform).await {
             Ok(resolved) => {
                 let through_index = resolved.index.is_some();
                 let image = image(resolved).map_err(|error| Cause::from_error(&error))?;
@@ -63,9 +50,9 @@ pub(crate) async fn images(client: Client, pinned: Reference, platforms: Vec<Pla
 }
 
 fn image(resolved: Resolved) -> Result<Image, OciError> {
-    let Manifest::Image(ImageManifest { config, layers, .. }) = resolved.manifest.manifest else {
+    let Manifest::Image(manifest) = resolved.manifest.manifest else {
         let reason = "it is an index where an image was expected".to_owned();
         return Err(OciError::InvalidManifest { what: resolved.subject.to_string(), reason });
     };
-    Ok(Image { subject: resolved.subject, config, layers })
+    Ok(Image { subject: resolved.subject, config: manifest.config, layers: manifest.layers })
 }

@@ -36,11 +36,9 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
     };
     for environment in &selection.environments {
         let context = Context { case, environment, now };
-        for (index, control) in environment.controls.iter().enumerate() {
-            // Off here: its parameters are not meant to be used, even where another Environment enforces it.
-            if control.action != Action::Off {
-                decision.judge(&context, control, selection.action(index));
-            }
+        // Where several Environments judge, each does so with its own parameters, and what any of them denies is denied.
+        for control in environment.controls.iter().filter(|control| control.action != Action::Off) {
+            decision.judge(&context, control);
         }
     }
     let Decision { mut outcomes, notes: mut exceptions, .. } = decision;
@@ -119,9 +117,9 @@ struct Decision<'d> {
 
 impl<'d> Decision<'d> {
     /// Lets one control judge everything it looks at.
-    fn judge(&mut self, context: &Context<'d>, control: &'d CompiledControl, strictest: Action) {
+    fn judge(&mut self, context: &Context<'d>, control: &'d CompiledControl) {
         let exposed_action = control.when_internet_facing.filter(|_| self.exposed);
-        let action = exposed_action.map_or(strictest, |action| action.max(strictest));
+        let action = exposed_action.map_or(control.action, |action| action.max(control.action));
         let images: &'d [ImageUse] = &self.case.request.images;
         match &control.control {
             Control::Workload(judge) => {

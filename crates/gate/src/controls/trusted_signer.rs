@@ -31,7 +31,10 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             }
             let kind = kind_of(SignerPurpose::Signature);
             let why = match context.evidence(facts, set, kind).next() {
-                Some(evidence) => format!("signed, but by {}; {environment} wants {wanted}", evidence.signer()),
+                Some(evidence) => {
+                    let who = context.who_instead(SignerPurpose::Signature, repository, evidence.signer());
+                    format!("signed, but {who}")
+                }
                 None => format!("not signed by {wanted}{}", context.instead(facts, set, kind)),
             };
             return report.fail(Said::from(why).fix("release it through the named workflow"));
@@ -45,7 +48,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
                 (stranger, wanted.is_empty(), context.trusted(facts, set, purpose).next())
             {
                 let title = kind.title();
-                let why = format!("{title} by {}; {environment} wants {wanted}", stranger.signer());
+                let why = format!("{title} {}", context.who_instead(purpose, repository, stranger.signer()));
                 return report.fail(Said::from(why).fix(format!("attest the {title} in the named workflow")));
             }
         }

@@ -157,14 +157,13 @@ impl Fixture {
         };
         let now = self.now();
         let facts = value["facts"].as_object().unwrap().iter().map(|(written, platforms)| {
-            let known = match platforms.get("unknown") {
-                Some(cause) => Known::unknown(text(cause, "code"), text(cause, "message")),
-                None => {
-                    let written = expand(written);
-                    Known::new(platforms.as_array().unwrap().iter().map(|one| facts(&written, one, now)).collect(), now)
-                }
+            let written = expand(written);
+            let each = |platforms: &Vec<Value>| platforms.iter().map(|one| facts(&written, one, now)).collect();
+            let known = match platforms.as_array() {
+                Some(platforms) => Known::new(each(platforms), now),
+                None => Known::Unknown { cause: cause(&platforms["unknown"]) },
             };
-            (expand(written), known)
+            (written, known)
         });
         Case { request, facts: facts.collect(), world: Arc::new(world(&value["world"], now)) }
     }
@@ -184,11 +183,8 @@ fn expand(written: &str) -> String {
         let end = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
         let (word, tail) = after.split_at(end);
         out.push_str(before);
-        if word.len() == 64 {
-            out.push_str(word)
-        } else {
-            out.push_str(&digest_of(word).hex())
-        }
+        let hex = if word.len() == 64 { word.to_owned() } else { digest_of(word).hex() };
+        out.push_str(&hex);
         rest = tail;
     }
     out + rest

@@ -143,6 +143,7 @@ impl Reference {
     }
 
     /// The same repository at `digest`, with the tag kept for the reader.
+    #[must_use]
     pub fn pinned(&self, digest: Digest) -> Self {
         let tag = self.tag.as_ref().map(|tag| format!(":{tag}")).unwrap_or_default();
         let name = self.written.split('@').next().unwrap_or(&self.written);

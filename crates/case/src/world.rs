@@ -1,0 +1,106 @@
+//! What else is known: an immutable snapshot beside the facts of each image.
+
+use std::collections::BTreeMap;
+
+use assay_model::{Digest, EnvironmentName, FindingCounts, Repository, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Known;
+
+/// An entry of the promotion ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Promotion {
+    /// Position in the ledger, counted from 1.
+    pub number: u64,
+    /// ReleaseArtifact name.
+    pub release: String,
+    /// The service it belongs to.
+    pub service: String,
+    /// What was promoted.
+    pub digest: Digest,
+    /// Where it was promoted from.
+    pub repository: Repository,
+    /// Where to.
+    pub environment: EnvironmentName,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Set when the digest was withdrawn from this environment: refused from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<String>,
+    /// What was known of its risk at that moment.
+    #[serde(default)]
+    pub counts: FindingCounts,
+}
+
+/// Whether a workload can be reached from outside the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exposure {
+    /// A LoadBalancer or NodePort Service, an Ingress or a Gateway route selects it, or a label says so.
+    InternetFacing,
+    /// Nothing selects it, and everything that could was looked at.
+    Internal,
+}
+
+/// A registry credential that Pods use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullSecret {
+    /// Namespace it lives in.
+    pub namespace: String,
+    /// Secret name.
+    pub name: String,
+    /// The registries or repository paths it holds static credentials for.
+    pub scopes: Vec<String>,
+    /// ServiceAccounts of the namespace that carry it.
+    pub service_accounts: Vec<String>,
+    /// Number of namespaces that hold the very same credential, this one included.
+    pub namespaces: u32,
+}
+
+/// That a digest was admitted before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PriorAdmission {
+    /// What was admitted.
+    pub digest: Digest,
+    /// Where.
+    pub namespace: String,
+    /// The workload, `Kind/name`.
+    pub workload: String,
+    /// The decision record.
+    pub decision: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What else is known. Controls that need a part which is unknown answer `error`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct World {
+    /// The promotion ledger.
+    pub promotions: Known<Vec<Promotion>>,
+    /// Exposure by `namespace/Kind/name`. A workload that is not listed is exposed for all anyone knows.
+    #[serde(default)]
+    pub exposure: BTreeMap<String, Exposure>,
+    /// Registry credentials in the namespaces concerned.
+    pub pull_secrets: Known<Vec<PullSecret>>,
+    /// Earlier admissions of the digests concerned.
+    #[serde(default)]
+    pub admissions: Vec<PriorAdmission>,
+}
+
+impl World {
+    /// A World of which nothing is known: files checked without a store or cluster.
+    pub fn unknown() -> Self {
+        Self {
+            promotions: Known::unknown("no-ledger", "there is no promotion ledger here"),
+            exposure: BTreeMap::new(),
+            pull_secrets: Known::unknown("no-cluster", "Secrets and ServiceAccounts are not known outside the cluster"),
+            admissions: Vec::new(),
+        }
+    }
+}

@@ -164,6 +164,7 @@ async fn cve_2026_50163_links_out_of_a_layout_are_neither_read_nor_written() {
     let to = format!("oci:{}", layout.display()).parse().unwrap();
     let error = copy(&client(), &from, &to).await.unwrap_err();
     assert!(matches!(error, OciError::BadArchive { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1, "nothing was made outside");
 }
 
 #[tokio::test]

@@ -1,1 +1,100 @@
-//! assay-cli
+//! The command line of Assay: arguments -> settings -> command -> outcome -> renderer -> exit code.
+//!
+//! Nothing here decides whether something may run (the Gate does), reads an image or checks a signature. This crate
+//! turns what was typed into settings with a known origin, calls one function, and writes what came out: data on
+//! standard output, everything else on standard error.
+//!
+//! Exit codes: 0 pass, 1 the policy or a threshold says no, 2 it could not be decided.
+//!
+//! ```
+//! let code = assay_cli::run(["assay".into(), "--version".into()]);
+//! assert_eq!(code, std::process::ExitCode::SUCCESS);
+//! ```
+
+mod arguments;
+mod commands;
+mod failure;
+mod output;
+mod printer;
+mod render;
+mod settings;
+mod variables;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use clap::Parser as _;
+use failure::Failure;
+use printer::Printer;
+use settings::Settings;
+
+/// Runs one command line and gives its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return Printer::plain().usage(&error),
+    };
+    let (global, command) = (arguments.global, arguments.command);
+    let settings = match Settings::resolve(&global) {
+        Ok(settings) => settings,
+        Err(failure) => return Printer::plain().failure(&failure),
+    };
+    let printer = Printer::new(settings.color.value, global.quiet, global.verbose > 0, settings.progress.value);
+    start_log(global.verbose, &settings, &printer);
+    match commands::run(command, &settings, &printer) {
+        Ok(status) => status.into(),
+        Err(failure) => printer.failure(&failure),
+    }
+}
+
+/// The log exists only with `-v`: -v warns, -vv says what is done, -vvv why. `ASSAY_LOG` filters it by module.
+fn start_log(verbose: u8, settings: &Settings, printer: &Printer) {
+    let level = match verbose {
+        0 => return,
+        1 => "warn",
+        2 => "info",
+        _ => "debug",
+    };
+    let filter = settings.log.as_deref().unwrap_or(level);
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(printer.stderr_page().colour)
+        .with_writer(std::io::stderr)
+        .without_time();
+    // A second call in one process (tests) keeps the first log.
+    drop(subscriber.try_init());
+}
+
+/// What a command comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// Everything asked for holds.
+    Pass,
+    /// The policy or a threshold says no.
+    Denied,
+    /// Part of it could not be decided. Never a pass.
+    Undecided,
+}
+
+impl Status {
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Denied => 1,
+            Self::Undecided => 2,
+        }
+    }
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status.code())
+    }
+}
+
+/// What a command gives back.
+pub(crate) type Result<T> = std::result::Result<T, Failure>;

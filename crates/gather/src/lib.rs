@@ -1,1 +1,1 @@
-//! assay-gather
+//! Reference -> Facts: the only place that joins I/O and analysis.

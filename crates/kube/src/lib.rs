@@ -1,1 +1,33 @@
-//! assay-kube
+//! Kubernetes as Assay reads it: [`Review`] (AdmissionReview v1), Pod extraction from every built-in kind, manifests
+//! with the place of each value, and edits of those manifests that leave everything else alone.
+//!
+//! It is not a client: nothing here opens a connection, and the API types are as thin as the questions asked of them.
+//! An AdmissionReview and a manifest of the same object give the same [`Request`](assay_case::Request).
+//!
+//! ```
+//! use assay_kube::{Admission, Review};
+//!
+//! let body = br#"{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+//!     "uid": "705ab4f5", "operation": "CREATE", "namespace": "payments", "kind": {"group": "", "version": "v1", "kind": "Pod"},
+//!     "object": {"metadata": {"name": "api"}, "spec": {"containers": [{"name": "api", "image": "nginx:1.27"}]}}}}"#;
+//! let review = Review::parse(body)?;
+//! let Admission::Judge(request) = review.admission(None) else { return Err("a Pod is judged".into()) };
+//! assert_eq!(request.images[0].field, "spec.containers[0].image");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod edit;
+mod kustomize;
+mod manifest;
+mod response;
+mod review;
+mod workload;
+
+pub use edit::{EditError, Replacement, apply};
+pub use kustomize::KustomizeImage;
+pub use manifest::{
+    ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Place, Skipped, namespace_of,
+};
+pub use response::{PatchOperation, Response, Status, json_pointer};
+pub use review::{Admission, PassReason, Review, ReviewError, ReviewOperation};
+pub use workload::{Origin, is_built_in_controller, is_workload, request_of};

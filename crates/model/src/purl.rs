@@ -1,5 +1,7 @@
 //! Package URLs: one name for a package across tools.
 
+mod types;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -36,7 +38,7 @@ impl Purl {
             qualifiers: BTreeMap::new(),
             subpath: None,
         };
-        purl.normalise();
+        types::normalise(&mut purl);
         purl
     }
 
@@ -55,23 +57,45 @@ impl Purl {
         Self { version: None, qualifiers: BTreeMap::new(), subpath: None, ..self.clone() }
     }
 
-    /// Type rules of purl-spec's type definitions that change case or separators.
-    fn normalise(&mut self) {
-        let lower = |text: &mut String| *text = text.to_lowercase();
-        match self.kind.as_str() {
-            "deb" | "apk" | "alpm" | "bitbucket" | "github" | "gitlab" | "composer" | "hex" | "bitnami" => {
-                lower(&mut self.name);
-                self.namespace.iter_mut().for_each(lower);
-            }
-            "rpm" | "qpkg" | "npm" => self.namespace.iter_mut().for_each(lower),
-            "pypi" => {
-                lower(&mut self.name);
-                self.name = self.name.replace('_', "-");
-            }
-            "oci" | "pub" => lower(&mut self.name),
-            _ => {}
+    /// Checks parts that came from somewhere else, and normalises them as purl-spec and the rules of their type say.
+    ///
+    /// # Errors
+    /// The type is not one, the name is missing, a qualifier's key has characters that it may not have, or the type has no
+    /// place for a part (or calls for one that is missing).
+    pub fn build(mut parts: Self) -> Result<Self, PurlError> {
+        parts.kind.make_ascii_lowercase();
+        let kind_ok = parts.kind.starts_with(|c: char| c.is_ascii_alphabetic())
+            && parts.kind.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
+        if !kind_ok {
+            return Err(PurlError::BadType { kind: parts.kind });
         }
+        if parts.name.is_empty() {
+            return Err(PurlError::NoName);
+        }
+        let key_ok = |key: &str| {
+            key.starts_with(|c: char| c.is_ascii_lowercase())
+                && key.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_'))
+        };
+        if let Some((key, value)) = parts.qualifiers.iter().find(|(key, _)| !key_ok(key)) {
+            return Err(PurlError::BadQualifier { pair: format!("{key}={value}") });
+        }
+        parts.qualifiers.retain(|_, value| !value.is_empty());
+        parts.namespace =
+            parts.namespace.map(|text| segments(&text, |segment| !segment.is_empty())).filter(|text| !text.is_empty());
+        parts.subpath = parts
+            .subpath
+            .map(|text| segments(&text, |segment| !matches!(segment, "" | "." | "..")))
+            .filter(|text| !text.is_empty());
+        parts.version = parts.version.filter(|text| !text.is_empty());
+        types::normalise(&mut parts);
+        types::check(&parts)?;
+        Ok(parts)
     }
+}
+
+/// The segments of a path that count, joined again.
+fn segments(path: &str, counts: impl Fn(&str) -> bool) -> String {
+    path.split('/').filter(|segment| counts(segment)).collect::<Vec<_>>().join("/")
 }
 
 impl fmt::Display for Purl {
@@ -82,7 +106,11 @@ impl fmt::Display for Purl {
                 write!(f, "{}/", Encoded(segment))?;
             }
         }
-        write!(f, "{}", Encoded(&self.name))?;
+        if types::name_is_path(&self.kind) {
+            write!(f, "{}", encoded_path(&self.name))?;
+        } else {
+            write!(f, "{}", Encoded(&self.name))?;
+        }
         if let Some(version) = &self.version {
             write!(f, "@{}", Encoded(version))?;
         }
@@ -91,11 +119,14 @@ impl fmt::Display for Purl {
             write!(f, "{separator}{key}={}", Encoded(value))?;
         }
         if let Some(subpath) = &self.subpath {
-            let segments: Vec<_> = subpath.split('/').map(|segment| Encoded(segment).to_string()).collect();
-            write!(f, "#{}", segments.join("/"))?;
+            write!(f, "#{}", encoded_path(subpath))?;
         }
         Ok(())
     }
+}
+
+fn encoded_path(path: &str) -> String {
+    path.split('/').map(|segment| Encoded(segment).to_string()).collect::<Vec<_>>().join("/")
 }
 
 /// Percent-encodes everything but the characters that purl-spec leaves alone (`A-Za-z0-9.-_~:`).
@@ -143,40 +174,27 @@ impl FromStr for Purl {
             return Err(PurlError::NoScheme);
         }
         let (kind, rest) = rest.trim_matches('/').split_once('/').ok_or(PurlError::NoName)?;
-        let kind_ok = kind.starts_with(|c: char| c.is_ascii_alphabetic())
-            && kind.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'));
-        if !kind_ok {
-            return Err(PurlError::BadType { kind: kind.to_owned() });
-        }
         // An npm scope may be written with a bare `@`, so a version separator comes after the last slash.
         let name_at = rest.rfind('/').map_or(0, |at| at + 1);
-        let (path, version) = match rest[name_at..].rfind('@').filter(|&at| at > 0) {
+        let (path, version) = match rest[name_at..].rfind('@') {
             Some(at) => (&rest[..name_at + at], Some(&rest[name_at + at + 1..])),
             None => (rest, None),
         };
-        let mut segments: Vec<String> =
-            path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect::<Result<_, _>>()?;
-        let name = segments.pop().ok_or(PurlError::NoName)?;
-        let version = version.map(decode).transpose()?;
-        let mut purl = Self::new(kind, Some(&segments.join("/")), &name, version.as_deref());
+        let (namespace, name) = path.rsplit_once('/').map_or((None, path), |(space, name)| (Some(space), name));
+        let mut qualifiers = BTreeMap::new();
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').ok_or(PurlError::BadQualifier { pair: pair.to_owned() })?;
-            let key_ok = key.starts_with(|c: char| c.is_ascii_alphabetic())
-                && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-            if !key_ok {
-                return Err(PurlError::BadQualifier { pair: pair.to_owned() });
-            }
-            purl = purl.with_qualifier(key, &decode(value)?);
+            let bad = || PurlError::BadQualifier { pair: pair.to_owned() };
+            let (key, value) = pair.split_once('=').ok_or_else(bad)?;
+            qualifiers.insert(key.to_ascii_lowercase(), decode(value)?);
         }
-        let subpath = subpath
-            .unwrap_or_default()
-            .split('/')
-            .filter(|segment| !matches!(*segment, "" | "." | ".."))
-            .map(decode)
-            .collect::<Result<Vec<_>, _>>()?
-            .join("/");
-        purl.subpath = Some(subpath).filter(|text| !text.is_empty());
-        Ok(purl)
+        Self::build(Self {
+            kind: kind.to_owned(),
+            namespace: namespace.map(decode).transpose()?,
+            name: decode(name)?,
+            version: version.map(decode).transpose()?,
+            qualifiers,
+            subpath: subpath.map(decode).transpose()?,
+        })
     }
 }
 
@@ -214,7 +232,15 @@ pub enum PurlError {
         /// The part as written.
         part: String,
     },
-    /// A qualifier is not `key=value`.
+    /// The type has no place for a part, or calls for one that is missing (purl-spec, type definitions).
+    #[error("a package URL of type `{kind}`: {rule}")]
+    AgainstType {
+        /// The type.
+        kind: String,
+        /// Its rule.
+        rule: &'static str,
+    },
+    /// A qualifier is not `key=value`, or its key has characters that it may not have.
     #[error("`{pair}` is not a qualifier (key=value)")]
     BadQualifier {
         /// The pair as written.

@@ -1,0 +1,83 @@
+//! What can be typed. Types only: nothing here reads a file or decides.
+
+mod global;
+mod policy;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use global::Global;
+pub(crate) use policy::{ExceptionCommand, ExceptionNewArguments};
+
+/// Know what is in it. Prove who made it. Decide where it may run.
+#[derive(Debug, Parser)]
+#[command(
+    name = "assay",
+    bin_name = "assay",
+    version,
+    max_term_width = 100,
+    propagate_version = true,
+    after_help = "Exit codes: 0 pass, 1 the policy or a threshold says no, 2 it could not be decided.\n\
+                  First steps: assay scan IMAGE, assay check -f deploy/ --env prod"
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands, in the order of the way of an artifact.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Scoped, owned, expiring permissions to fail a control
+    #[command(subcommand)]
+    Exception(ExceptionCommand),
+    /// Show the settings in force and where each comes from
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Write a completion script for a shell
+    Completions(CompletionsArguments),
+    /// Write a man page for each command
+    Man(ManArguments),
+    /// Write the command reference of this repository
+    #[command(hide = true)]
+    Reference(ManArguments),
+}
+
+/// `assay config`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every setting
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+}
+
+/// `assay completions`
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `assay man`, `assay reference`
+#[derive(Debug, Args)]
+pub(crate) struct ManArguments {
+    /// Folder to write to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: std::path::PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together() {
+        use clap::CommandFactory as _;
+        Arguments::command().debug_assert();
+    }
+}

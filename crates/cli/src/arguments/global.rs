@@ -1,0 +1,46 @@
+//! Options that every command has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::output::Output;
+
+/// Options that every command has.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Result format, and perhaps a file to write it to; may be repeated
+    #[arg(short, long, global = true, value_name = "FORMAT[=FILE]")]
+    pub(crate) output: Vec<Output>,
+    /// Print results and errors only
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say more; repeat for more still
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Colour: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub(crate) color: Option<String>,
+    /// File or folder with Environments, Exceptions and other kinds; may be repeated
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) config: Vec<PathBuf>,
+    /// Use no network
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
+    /// Folder of things that can be made again
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) cache_dir: Option<PathBuf>,
+    /// The store: sqlite:FILE
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// Certificates (PEM) of registries' own authorities
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Speak to this registry without TLS (loopback needs no permission); may be repeated
+    #[arg(long, global = true, value_name = "REGISTRY")]
+    pub(crate) plain_http: Vec<String>,
+    /// No progress line
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}

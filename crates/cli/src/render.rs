@@ -1,0 +1,33 @@
+//! How outcomes look. A renderer never decides: it writes what a command found.
+
+mod check;
+mod config;
+mod exception;
+mod page;
+mod sarif;
+mod table;
+mod xml;
+
+use serde::Serialize;
+
+use crate::Result;
+use crate::output::Format;
+
+pub(crate) use page::Page;
+pub(crate) use table::{Align, Table};
+
+/// A typed outcome that can be written.
+pub(crate) trait Report: Serialize {
+    /// The middle of its JSON schema's name, `assay.dev/NAME/v1`.
+    const NAME: &'static str;
+    /// Formats that it has besides text and JSON.
+    const OTHERS: &'static [Format] = &[];
+
+    /// The form for people: at most `page.width` columns, the thing first, what to do next last.
+    fn text(&self, page: Page) -> String;
+
+    /// Another format, `None` where it has none of this name.
+    fn other(&self, _format: Format) -> Option<Result<String>> {
+        None
+    }
+}

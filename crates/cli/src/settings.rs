@@ -1,0 +1,331 @@
+//! What was typed, set and written, resolved to one value each: flags, then `ASSAY_*`, then the project's `assay.yaml`,
+//! then the user's, then the default. Each value remembers where it comes from.
+
+mod exception;
+mod files;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use assay_model::{Platform, Severity};
+
+use crate::Result;
+use crate::arguments::Global;
+use crate::failure::CliError;
+use crate::output::Output;
+use crate::variables::{self, VARIABLES};
+
+use files::SettingsFile;
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A flag.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A settings file.
+    File(PathBuf),
+    /// Nothing said otherwise.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Variable(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sourced<T> {
+    /// The value.
+    pub(crate) value: T,
+    /// Where it comes from.
+    pub(crate) origin: Origin,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ColorChoice {
+    /// On a terminal that has not said otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Everything that is set.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Result formats and files.
+    pub(crate) outputs: Vec<Output>,
+    /// Colour.
+    pub(crate) color: Sourced<ColorChoice>,
+    /// Progress line.
+    pub(crate) progress: Sourced<bool>,
+    /// Files and folders with kinds.
+    pub(crate) config: Sourced<Vec<PathBuf>>,
+    /// The Environment that judges.
+    pub(crate) environment: Sourced<Option<String>>,
+    /// No network.
+    pub(crate) offline: Sourced<bool>,
+    /// Folder of things that can be made again.
+    pub(crate) cache_dir: Sourced<PathBuf>,
+    /// The store.
+    pub(crate) store: Sourced<String>,
+    /// The platform to choose.
+    pub(crate) platform: Sourced<Platform>,
+    /// Severities to show; empty = all.
+    pub(crate) severity: Sourced<Vec<Severity>>,
+    /// Lowest severity that fails a scan.
+    pub(crate) fail_on: Sourced<Option<Severity>>,
+    /// Vulnerability packs; empty = the embedded one.
+    pub(crate) packs: Sourced<Vec<PathBuf>>,
+    /// Sigstore trusted root; none = public good.
+    pub(crate) trusted_root: Sourced<Option<PathBuf>>,
+    /// Certificates of registries' own authorities.
+    pub(crate) ca_file: Sourced<Option<PathBuf>>,
+    /// Registries without TLS.
+    pub(crate) plain_http: Sourced<Vec<String>>,
+    /// Log filter.
+    pub(crate) log: Option<String>,
+}
+
+impl Settings {
+    /// Resolves the settings of this process.
+    pub(crate) fn resolve(global: &Global) -> Result<Self> {
+        let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let project = files::project(&folder)?;
+        let user = files::user(&variables::read)?;
+        Self::from_layers(global, &Layers { variable: &variables::read, project, user })
+    }
+
+    fn from_layers(global: &Global, layers: &Layers<'_>) -> Result<Self> {
+        let yes = |flag: bool| flag.then(|| vec!["true".to_owned()]);
+        let paths = |paths: &[PathBuf]| (!paths.is_empty()).then(|| paths.iter().map(display).collect::<Vec<_>>());
+        let one = |path: &Option<PathBuf>| path.as_deref().map(|path| vec![display(path)]);
+        let path = |text: &str| Ok(PathBuf::from(text));
+        let data = base(layers.variable, "XDG_DATA_HOME", ".local/share");
+        let cache = base(layers.variable, "XDG_CACHE_HOME", ".cache");
+        let boolean = |default| move |values: &[String]| values.first().map_or(Ok(default), |text| parse_bool(text));
+        Ok(Self {
+            outputs: global.output.clone(),
+            color: layers.pick("color", global.color.clone().map(|text| vec![text]), |values| {
+                values.first().map_or(Ok(ColorChoice::Auto), |text| parse_color(text))
+            })?,
+            progress: layers.pick("progress", global.no_progress.then(|| vec!["false".to_owned()]), boolean(true))?,
+            config: layers.pick("config", paths(&global.config), each(path))?,
+            environment: layers.pick("environment", None, |values| Ok(values.first().cloned()))?,
+            offline: layers.pick("offline", yes(global.offline), boolean(false))?,
+            cache_dir: layers.pick("cache-dir", one(&global.cache_dir), |values| {
+                Ok(values.first().map_or_else(|| cache.clone(), PathBuf::from))
+            })?,
+            store: layers.pick("store", global.store.clone().map(|text| vec![text]), |values| {
+                let default = || format!("sqlite:{}", data.join("assay.db").display());
+                Ok(values.first().cloned().unwrap_or_else(default))
+            })?,
+            platform: layers.pick("platform", None, |values| {
+                values.first().map_or_else(|| Ok(Platform::linux_amd64()), |text| text.parse())
+            })?,
+            severity: layers.pick("severity", None, each(str::parse))?,
+            fail_on: layers.pick("fail-on", None, |values| values.first().map(|text| text.parse()).transpose())?,
+            packs: layers.pick("pack", None, each(path))?,
+            trusted_root: layers.pick("trusted-root", None, |values| Ok(values.first().map(PathBuf::from)))?,
+            ca_file: layers.pick("ca-file", one(&global.ca_file), |values| Ok(values.first().map(PathBuf::from)))?,
+            plain_http: layers.pick(
+                "plain-http",
+                (!global.plain_http.is_empty()).then(|| global.plain_http.clone()),
+                |values| Ok(values.to_vec()),
+            )?,
+            log: (layers.variable)(variables::LOG),
+        })
+    }
+
+    /// Name, value and origin of each setting, by name.
+    pub(crate) fn rows(&self) -> Vec<(&'static str, String, Origin)> {
+        fn row<T>(name: &'static str, setting: &Sourced<T>, text: String) -> (&'static str, String, Origin) {
+            (name, text, setting.origin.clone())
+        }
+        let join = |paths: &[PathBuf]| paths.iter().map(display).collect::<Vec<_>>().join(" ");
+        let optional = |path: &Option<PathBuf>| path.as_deref().map(display).unwrap_or_default();
+        let color = match self.color.value {
+            ColorChoice::Auto => "auto",
+            ColorChoice::Always => "always",
+            ColorChoice::Never => "never",
+        };
+        let severities = self.severity.value.iter().map(|severity| severity.name()).collect::<Vec<_>>().join(" ");
+        vec![
+            row("ca-file", &self.ca_file, optional(&self.ca_file.value)),
+            row("cache-dir", &self.cache_dir, display(&self.cache_dir.value)),
+            row("color", &self.color, color.to_owned()),
+            row("config", &self.config, join(&self.config.value)),
+            row("environment", &self.environment, self.environment.value.clone().unwrap_or_default()),
+            row("fail-on", &self.fail_on, self.fail_on.value.map_or("", Severity::name).to_owned()),
+            row("offline", &self.offline, self.offline.value.to_string()),
+            row("pack", &self.packs, join(&self.packs.value)),
+            row("plain-http", &self.plain_http, self.plain_http.value.join(" ")),
+            row("platform", &self.platform, self.platform.value.to_string()),
+            row("progress", &self.progress, self.progress.value.to_string()),
+            row("severity", &self.severity, severities),
+            row("store", &self.store, shown_url(&self.store.value)),
+            row("trusted-root", &self.trusted_root, optional(&self.trusted_root.value)),
+        ]
+    }
+}
+
+/// A store's URL may carry a password.
+fn shown_url(url: &str) -> String {
+    assay_model::RedactedUrl::new(url).to_string()
+}
+
+fn display(path: impl AsRef<Path>) -> String {
+    path.as_ref().display().to_string()
+}
+
+/// Settings that decide whom to trust. A project file may not set them: whoever can change the repository could then
+/// choose whom its users trust.
+const NOT_IN_PROJECT: [&str; 3] = ["trusted-root", "ca-file", "plain-http"];
+
+struct Layers<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    project: Option<SettingsFile>,
+    user: Option<SettingsFile>,
+}
+
+impl Layers<'_> {
+    /// The first layer that says something. `flag` holds the values of the flag of the same name.
+    fn pick<T>(
+        &self,
+        name: &'static str,
+        flag: Option<Vec<String>>,
+        parse: impl Fn(&[String]) -> std::result::Result<T, String>,
+    ) -> Result<Sourced<T>> {
+        let variable = VARIABLES.iter().find(|variable| variable.setting == Some(name)).map(|variable| variable.name);
+        let files = [&self.project, &self.user].into_iter().flatten();
+        let (values, origin) = flag
+            .map(|values| (values, Origin::Flag(name)))
+            .or_else(|| {
+                let variable = variable?;
+                let separator = if matches!(name, "config" | "pack") { ':' } else { ',' };
+                let text = (self.variable)(variable)?;
+                let values = text.split(separator).filter(|part| !part.is_empty()).map(|part| part.trim().to_owned());
+                Some((values.collect(), Origin::Variable(variable)))
+            })
+            .or_else(|| {
+                let mut files = files;
+                files.find_map(|file| Some((file.values.get(name)?.clone(), Origin::File(file.path.clone()))))
+            })
+            .unwrap_or((Vec::new(), Origin::Default));
+        let value = parse(&values).map_err(|message| CliError::Setting {
+            origin: origin.to_string(),
+            message,
+            suggestion: None,
+        })?;
+        Ok(Sourced { value, origin })
+    }
+}
+
+/// Values that are parsed one by one.
+fn each<T>(
+    parse: impl Fn(&str) -> std::result::Result<T, String>,
+) -> impl Fn(&[String]) -> std::result::Result<Vec<T>, String> {
+    move |values| values.iter().map(|value| parse(value)).collect()
+}
+
+fn parse_bool(text: &str) -> std::result::Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" => Ok(false),
+        _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+fn parse_color(text: &str) -> std::result::Result<ColorChoice, String> {
+    match text {
+        "auto" => Ok(ColorChoice::Auto),
+        "always" => Ok(ColorChoice::Always),
+        "never" => Ok(ColorChoice::Never),
+        _ => Err(format!("`{text}` is not auto, always or never")),
+    }
+}
+
+/// A folder of ours below an XDG base folder (XDG Base Directory Specification 0.8).
+fn base(variable: &dyn Fn(&str) -> Option<String>, name: &str, fallback: &str) -> PathBuf {
+    variable(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| Some(PathBuf::from(variable("HOME")?).join(fallback)))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("assay")
+}
+
+/// The setting that was meant by `written`.
+fn known_setting(written: &str) -> std::result::Result<(), Option<&'static str>> {
+    let known = || VARIABLES.iter().filter_map(|variable| variable.setting);
+    if known().any(|name| name == written) { Ok(()) } else { Err(assay_kinds::suggestion(written, known())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers<'a>(
+        variable: &'a dyn Fn(&str) -> Option<String>,
+        project: Option<&str>,
+        user: Option<&str>,
+    ) -> Layers<'a> {
+        let read = |name: &str, text: &str| files::parse(Path::new(name), text, name == "assay.yaml").unwrap();
+        Layers {
+            variable,
+            project: project.map(|text| read("assay.yaml", text)),
+            user: user.map(|text| read("user.yaml", text)),
+        }
+    }
+
+    #[test]
+    fn the_nearest_layer_wins_and_says_so() {
+        let none = |_: &str| None;
+        let set = |name: &str| (name == "ASSAY_FAIL_ON").then(|| "high".to_owned());
+        let (project, user) = (Some("fail-on: medium\n"), Some("fail-on: low\noffline: true\n"));
+        let global = Global::default();
+
+        let settings = Settings::from_layers(&global, &layers(&set, project, user)).unwrap();
+        assert_eq!(settings.fail_on.value, Some(Severity::High));
+        assert_eq!(settings.fail_on.origin, Origin::Variable("ASSAY_FAIL_ON"));
+        assert_eq!(settings.offline, Sourced { value: true, origin: Origin::File("user.yaml".into()) });
+
+        let settings = Settings::from_layers(&global, &layers(&none, project, user)).unwrap();
+        assert_eq!(settings.fail_on.value, Some(Severity::Medium));
+        assert_eq!(settings.color, Sourced { value: ColorChoice::Auto, origin: Origin::Default });
+
+        let global = Global { color: Some("never".into()), ..Global::default() };
+        let settings = Settings::from_layers(&global, &layers(&none, None, None)).unwrap();
+        assert_eq!(settings.color, Sourced { value: ColorChoice::Never, origin: Origin::Flag("color") });
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_origin() {
+        let set = |name: &str| (name == "ASSAY_FAIL_ON").then(|| "awful".to_owned());
+        let failure = Settings::from_layers(&Global::default(), &layers(&set, None, None)).unwrap_err();
+        assert_eq!(failure.code, "setting-invalid");
+        assert!(failure.what.starts_with("ASSAY_FAIL_ON: `awful`"), "{}", failure.what);
+    }
+
+    #[test]
+    fn every_setting_is_shown() {
+        let none = |_: &str| None;
+        let settings = Settings::from_layers(&Global::default(), &layers(&none, None, None)).unwrap();
+        let mut shown: Vec<_> = settings.rows().into_iter().map(|(name, _, _)| name).collect();
+        let mut known: Vec<_> = VARIABLES.iter().filter_map(|variable| variable.setting).collect();
+        shown.sort_unstable();
+        known.sort_unstable();
+        assert_eq!(shown, known);
+    }
+}

@@ -1,0 +1,75 @@
+//! Every environment variable that Assay reads, with what it does. Nothing else in this crate names one.
+//!
+//! A setting's variable is `ASSAY_` and its name in capitals (`fail-on` is `ASSAY_FAIL_ON`).
+
+/// One environment variable.
+pub(crate) struct Variable {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The setting it sets, where it is one's variable.
+    pub(crate) setting: Option<&'static str>,
+    /// What it does.
+    pub(crate) about: &'static str,
+}
+
+const fn of(setting: &'static str, name: &'static str, about: &'static str) -> Variable {
+    Variable { name, setting: Some(setting), about }
+}
+
+const fn other(name: &'static str, about: &'static str) -> Variable {
+    Variable { name, setting: None, about }
+}
+
+/// Password of an encrypted private key.
+pub(crate) const KEY_PASSWORD: &str = "ASSAY_KEY_PASSWORD";
+/// A ready identity token for keyless signing.
+pub(crate) const IDENTITY_TOKEN: &str = "ASSAY_IDENTITY_TOKEN";
+/// The log filter.
+pub(crate) const LOG: &str = "ASSAY_LOG";
+
+/// All of them.
+pub(crate) const VARIABLES: &[Variable] = &[
+    of("config", "ASSAY_CONFIG", "Files and folders with Environments, Exceptions, ..., separated by colons."),
+    of("environment", "ASSAY_ENVIRONMENT", "The Environment that judges, as `--env`."),
+    of("cache-dir", "ASSAY_CACHE_DIR", "Folder of things that can be made again."),
+    of("store", "ASSAY_STORE", "The store: sqlite:FILE."),
+    of("offline", "ASSAY_OFFLINE", "`true`: no network at all."),
+    of("color", "ASSAY_COLOR", "auto, always or never."),
+    of("progress", "ASSAY_PROGRESS", "`false`: no progress line."),
+    of("platform", "ASSAY_PLATFORM", "The platform to choose of an image index, os/architecture[/variant]."),
+    of("severity", "ASSAY_SEVERITY", "Severities that `scan` shows, separated by commas."),
+    of("fail-on", "ASSAY_FAIL_ON", "Lowest severity at which `scan` exits 1."),
+    of("pack", "ASSAY_PACK", "Vulnerability packs, files, separated by colons."),
+    of("trusted-root", "ASSAY_TRUSTED_ROOT", "Sigstore trusted root, a JSON file; public good where unset."),
+    of("ca-file", "ASSAY_CA_FILE", "Certificates (PEM) of registries' own authorities."),
+    of("plain-http", "ASSAY_PLAIN_HTTP", "Registries spoken to without TLS, separated by commas."),
+    other(KEY_PASSWORD, "Password of an encrypted private key, for `sign` and `attest`."),
+    other(IDENTITY_TOKEN, "A ready OIDC identity token for keyless signing."),
+    other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
+    other("NO_COLOR", "Set to anything: no colour (no-color.org)."),
+    other("HTTPS_PROXY", "Proxy for registries; also HTTP_PROXY, ALL_PROXY and NO_PROXY."),
+    other("DOCKER_CONFIG", "Folder of docker's config.json with registry credentials."),
+    other("REGISTRY_AUTH_FILE", "Podman's auth.json with registry credentials."),
+    other("XDG_CONFIG_HOME", "Where the user's assay/assay.yaml is looked for; default ~/.config."),
+    other("XDG_CACHE_HOME", "Where the cache is; default ~/.cache."),
+    other("XDG_DATA_HOME", "Where the store is; default ~/.local/share."),
+];
+
+/// The value of a variable that is set to something.
+pub(crate) fn read(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_settings_variable_is_named_after_it() {
+        for variable in VARIABLES {
+            if let Some(setting) = variable.setting {
+                assert_eq!(variable.name, format!("ASSAY_{}", setting.to_uppercase().replace('-', "_")));
+            }
+        }
+    }
+}

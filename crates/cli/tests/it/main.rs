@@ -1,0 +1,8 @@
+//! The binary from outside: what it prints, and its exit codes; and the rules that the whole workspace keeps.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod architecture;
+mod assay;
+mod config;
+mod reference;
+mod source_rules;

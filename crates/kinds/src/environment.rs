@@ -1,0 +1,321 @@
+//! `Environment`: which namespaces, and for each control an action with its parameters.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use assay_model::ControlId;
+use schemars::JsonSchema;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::{PatternSpec, Span, Spec};
+
+/// What an Environment says. What it does not say comes from its tier.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EnvironmentSpec {
+    /// The column of the control catalogue that this Environment starts from.
+    pub tier: Tier,
+    /// The namespaces it judges. Without a selector it is reached by name only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespaces: Option<NamespaceSelector>,
+    /// Registries and repository prefixes that images may come from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registries: Vec<String>,
+    /// Names of the TrustRoots whose evidence counts; one name may stand alone.
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "OneOrMany")]
+    pub trust_root: Vec<String>,
+    /// Repository prefixes of approved base images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub base_images: Vec<String>,
+    /// Who may sign what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<SignerSpec>,
+    /// What differs from the tier, by control.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, ControlSetting>")]
+    pub controls: BTreeMap<ControlId, ControlSetting>,
+    /// What a check that could not be made does.
+    #[serde(default)]
+    pub failure_policy: FailurePolicy,
+    /// Who may except what, and for how long.
+    #[serde(default)]
+    pub exceptions: ExceptionRules,
+}
+
+impl Spec for EnvironmentSpec {
+    const KIND: &'static str = "Environment";
+}
+
+/// The column of the control catalogue that an Environment starts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Development: most controls warn or record.
+    Dev,
+    /// Staging: as strict as production but for what a promotion proves.
+    Staging,
+    /// Production.
+    #[default]
+    Prod,
+    /// The cluster's own namespaces: everything is recorded, nothing denied.
+    System,
+}
+
+impl Tier {
+    /// The lowercase word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Staging => "staging",
+            Self::Prod => "prod",
+            Self::System => "system",
+        }
+    }
+}
+
+/// Which namespaces an Environment judges: those named, and those whose labels satisfy all that is asked. A selector that
+/// asks nothing selects nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct NamespaceSelector {
+    /// Names; a `*` stands for any characters.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// Labels that must have these values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Requirements as in Kubernetes' label selectors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<LabelRequirement>,
+}
+
+/// One requirement of a label selector (Kubernetes meta/v1, LabelSelectorRequirement).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabelRequirement {
+    /// Label key.
+    pub key: String,
+    /// How its value relates to `values`.
+    pub operator: LabelOperator,
+    /// Values for `In` and `NotIn`; none for the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+/// The operators of a label selector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LabelOperator {
+    /// The label exists with one of the values.
+    In,
+    /// The label is missing or has none of the values.
+    NotIn,
+    /// The label exists.
+    Exists,
+    /// The label is missing.
+    DoesNotExist,
+}
+
+/// A trusted signer, for some kinds of evidence and some repositories.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignerSpec {
+    /// A name for messages, for example `release-workflow`.
+    pub name: String,
+    /// The kinds of evidence that this signer is believed for.
+    #[serde(rename = "for")]
+    pub purposes: Vec<SignerPurpose>,
+    /// Repository prefixes that it is believed about. Empty = all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
+    /// A certificate identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyless: Option<KeylessIdentity>,
+    /// The name of a key in one of the Environment's TrustRoots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// The kinds of evidence that signers are named for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignerPurpose {
+    /// A signature on the image.
+    Signature,
+    /// An SBOM.
+    Sbom,
+    /// SLSA provenance.
+    Provenance,
+    /// A vulnerability scan.
+    Scan,
+    /// Exploitability statements.
+    Vex,
+}
+
+/// A certificate identity: all that is given must match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeylessIdentity {
+    /// OIDC issuer.
+    pub issuer: PatternSpec,
+    /// Subject: a workflow URI or an email address.
+    pub subject: PatternSpec,
+    /// Workflow file that signed, with its ref (the build signer URI).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<PatternSpec>,
+    /// Source ref, for example `refs/heads/main`.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub source_ref: Option<PatternSpec>,
+    /// Source repository URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<PatternSpec>,
+    /// Build trigger, for example `push`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<PatternSpec>,
+    /// Runner environment: `github-hosted` or `self-hosted`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_environment: Option<PatternSpec>,
+}
+
+/// What an Environment does with one control.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlSetting {
+    /// The action, where it differs from the tier's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionSetting>,
+    /// The control's own parameters, checked when the Policy is compiled.
+    #[serde(flatten)]
+    #[schemars(with = "BTreeMap<String, Value>")]
+    pub parameters: BTreeMap<String, Value>,
+}
+
+/// What happens when a control is not met, as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActionSetting {
+    /// The control is not evaluated.
+    Off,
+    /// Recorded only.
+    Audit,
+    /// Recorded and shown.
+    Warn,
+    /// Denied; an approved Exception lifts it.
+    EnforceWithException,
+    /// Denied; only break-glass lifts it.
+    Enforce,
+    /// Denied; nothing lifts it.
+    EnforceAlways,
+}
+
+impl ActionSetting {
+    const WORDS: [(&'static str, Self); 6] = [
+        ("off", Self::Off),
+        ("audit", Self::Audit),
+        ("warn", Self::Warn),
+        ("enforce-with-exception", Self::EnforceWithException),
+        ("enforce", Self::Enforce),
+        ("enforce-always", Self::EnforceAlways),
+    ];
+}
+
+impl<'de> Deserialize<'de> for ActionSetting {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ActionVisitor;
+        impl Visitor<'_> for ActionVisitor {
+            type Value = ActionSetting;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("one of off, audit, warn, enforce-with-exception, enforce, enforce-always")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                let known = ActionSetting::WORDS.iter().find(|(word, _)| *word == text);
+                known
+                    .map(|(_, action)| *action)
+                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
+            }
+
+            // `off` without quotes is the boolean false in YAML 1.1, which is how kubectl reads it.
+            fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Self::Value, E> {
+                if value {
+                    return Err(E::invalid_value(serde::de::Unexpected::Bool(value), &self));
+                }
+                Ok(ActionSetting::Off)
+            }
+        }
+        deserializer.deserialize_any(ActionVisitor)
+    }
+}
+
+/// What a check that could not be made does, by what the control protects. It is never a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct FailurePolicy {
+    /// Registry, digest, signature, signer, malice: who made it.
+    pub identity: ErrorPolicy,
+    /// Vulnerabilities, scans, releases: what is known of it.
+    pub risk: ErrorPolicy,
+    /// How it is set up to run.
+    pub configuration: ErrorPolicy,
+}
+
+/// What a check that could not be made does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ErrorPolicy {
+    /// The same as a check that failed.
+    #[default]
+    Deny,
+    /// A warning, whatever the control's action.
+    Warn,
+}
+
+/// Who may except what, and for how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ExceptionRules {
+    /// Longest time between approval and expiry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maximum_duration: Option<Span>,
+    /// The same for break-glass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_glass_maximum_duration: Option<Span>,
+    /// Who may approve: `group:NAME` or a user name. Nobody, where it is empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
+}
+
+/// For the schema: one name or a list of names.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct OneOrManyVisitor;
+    impl<'de> Visitor<'de> for OneOrManyVisitor {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a name or a list of names")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+            let mut names = Vec::new();
+            while let Some(name) = access.next_element()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+    deserializer.deserialize_any(OneOrManyVisitor)
+}

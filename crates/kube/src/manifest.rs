@@ -1,0 +1,342 @@
+//! Manifest files with the place of every value: multi-document YAML, JSON, Lists, `helm template` output.
+//!
+//! Read as `kubectl` reads them (YAML 1.1 by go-yaml v2, see `scalar`), except where readers disagree with each other:
+//! doubled keys, ambiguous merges and unknown tags are refused instead of guessed.
+
+mod events;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use assay_case::{ContainerRole, Namespace, Node, Operation, Request, User};
+use assay_model::Explain;
+
+pub use self::events::Place;
+use self::events::{Marked, Parsed, Value};
+use crate::kustomize::{KustomizeImage, kustomize_images};
+use crate::workload::{Origin, is_workload, request_of};
+
+/// Largest manifest file that is read, in bytes. `helm template` of a large platform is about 5 MiB.
+pub const FILE_BYTES_MAX: usize = 32 << 20;
+/// The API group of Assay's own kinds.
+pub const ASSAY_GROUP: &str = "assay.dev";
+/// Longest line prefix by which Helm names the template that made a document.
+const SOURCE_COMMENT: &str = "# Source: ";
+
+/// What a manifest file holds.
+#[derive(Debug, Default)]
+pub struct Manifests<'a> {
+    /// Objects with a Pod template, in file order.
+    pub workloads: Vec<Manifest<'a>>,
+    /// Objects of `assay.dev`, in file order.
+    pub assay: Vec<Manifest<'a>>,
+    /// `Kustomization` files.
+    pub kustomizations: Vec<Manifest<'a>>,
+    /// Everything else.
+    pub skipped: Vec<Skipped>,
+    /// Labels of the Namespace objects in the file, by name.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// An object that holds nothing to judge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// `apiVersion`, empty where there is none.
+    pub api_version: String,
+    /// `kind`, empty where it is no Kubernetes object at all.
+    pub kind: String,
+    /// Line of its first value.
+    pub line: usize,
+}
+
+/// One object of a file.
+#[derive(Debug)]
+pub struct Manifest<'a> {
+    /// `apiVersion` as written.
+    pub api_version: String,
+    /// `kind` as written.
+    pub kind: String,
+    /// Position of its document in the file, counted from 0.
+    pub document: usize,
+    /// The template that made it, where Helm says so.
+    pub source: Option<String>,
+    pub(crate) root: Marked<'a>,
+    text: &'a str,
+}
+
+/// An image field and how to change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageField {
+    /// Path of the field, as in [`ImageUse::field`](assay_case::ImageUse).
+    pub field: String,
+    /// Its text.
+    pub written: String,
+    /// Where it stands, quotes included. For an alias, where the anchor is.
+    pub place: Place,
+    /// The bytes to replace by another reference, quotes left alone; `None` for block scalars and the like.
+    pub editable: Option<std::ops::Range<usize>>,
+}
+
+impl<'a> Manifests<'a> {
+    /// Reads a file. `assay_kinds` are the kinds of `assay.dev` that the caller can read; any other one is refused by name.
+    pub fn parse(bytes: &'a [u8], assay_kinds: &[&str]) -> Result<Self, ManifestError> {
+        if bytes.len() > FILE_BYTES_MAX {
+            return Err(ManifestError::TooLarge { bytes: bytes.len() });
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let line = bytes.iter().take(error.valid_up_to()).filter(|&&byte| byte == b'\n').count() + 1;
+            ManifestError::NotUtf8 { line }
+        })?;
+        let mut manifests = Self::default();
+        for (document, Parsed { root, head }) in events::parse(text)?.into_iter().enumerate() {
+            let source = text.get(head).and_then(|head| {
+                head.lines().find_map(|line| line.strip_prefix(SOURCE_COMMENT)).map(|path| path.trim().to_owned())
+            });
+            manifests.add(root, document, source.as_deref(), text, assay_kinds, true)?;
+        }
+        Ok(manifests)
+    }
+
+    fn add(
+        &mut self,
+        root: Marked<'a>,
+        document: usize,
+        source: Option<&str>,
+        text: &'a str,
+        assay_kinds: &[&str],
+        unwrap: bool,
+    ) -> Result<(), ManifestError> {
+        if matches!(root.value, Value::Scalar(Node::Null)) {
+            return Ok(());
+        }
+        let word = |key| root.get(key).and_then(Marked::text).unwrap_or_default().to_owned();
+        let (api_version, kind) = (word("apiVersion"), word("kind"));
+        let group = group_of(&api_version);
+        let line = root.place.line;
+        if unwrap
+            && kind.ends_with("List")
+            && root.get("items").is_some_and(|items| matches!(items.value, Value::List(_)))
+        {
+            let Value::Object(fields) = root.value else { return Ok(()) };
+            let item_kind = kind.strip_suffix("List").unwrap_or_default();
+            let items = fields.into_iter().find(|field| field.key == "items").map(|field| field.value.value);
+            if let Some(Value::List(items)) = items {
+                for mut item in items {
+                    inherit(&mut item, &api_version, item_kind);
+                    self.add(item, document, source, text, assay_kinds, false)?;
+                }
+            }
+            return Ok(());
+        }
+        let manifest = Manifest { api_version, kind, document, source: source.map(str::to_owned), root, text };
+        if group == ASSAY_GROUP {
+            if !assay_kinds.contains(&manifest.kind.as_str()) {
+                return Err(ManifestError::UnknownAssayKind {
+                    kind: manifest.kind,
+                    line,
+                    known: assay_kinds.join(", "),
+                });
+            }
+            self.assay.push(manifest);
+        } else if is_workload(&group, &manifest.kind) {
+            self.workloads.push(manifest);
+        } else if manifest.kind == "Kustomization" || is_bare_kustomization(&manifest) {
+            self.kustomizations.push(manifest);
+        } else {
+            if manifest.kind == "Namespace" && group.is_empty() {
+                let node = manifest.node();
+                if let Some(name) = node.at(&["metadata", "name"]).as_str() {
+                    self.namespaces.insert(name.to_owned(), labels(node.at(&["metadata", "labels"])));
+                }
+            }
+            self.skipped.push(Skipped { api_version: manifest.api_version, kind: manifest.kind, line });
+        }
+        Ok(())
+    }
+}
+
+/// Items of typed lists (`PodList`) carry neither version nor kind of their own.
+fn inherit(item: &mut Marked<'_>, api_version: &str, kind: &str) {
+    if kind.is_empty() || item.field("kind").is_some() {
+        return;
+    }
+    let place = item.place;
+    if let Value::Object(fields) = &mut item.value {
+        for (key, text) in [("apiVersion", api_version), ("kind", kind)] {
+            fields.push(events::Field {
+                key: key.into(),
+                key_place: place,
+                value: Marked::scalar(Node::String(text.to_owned().into()), place),
+            });
+        }
+    }
+}
+
+/// kustomize reads a `kustomization.yaml` without version and kind.
+fn is_bare_kustomization(manifest: &Manifest<'_>) -> bool {
+    let has = |key| manifest.root.field(key).is_some();
+    manifest.kind.is_empty()
+        && manifest.api_version.is_empty()
+        && has("resources")
+        && (has("images") || has("namespace"))
+}
+
+fn group_of(api_version: &str) -> String {
+    api_version.split_once('/').map_or("", |(group, _)| group).to_owned()
+}
+
+fn labels(node: &Node<'_>) -> BTreeMap<String, String> {
+    node.fields().iter().filter_map(|(key, value)| Some((key.to_string(), value.as_str()?.to_owned()))).collect()
+}
+
+/// The namespace that an object names, or the one that applies without.
+pub fn namespace_of<'n>(object: &'n Node<'_>, default: &'n str) -> &'n str {
+    object.at(&["metadata", "namespace"]).as_str().filter(|name| !name.is_empty()).unwrap_or(default)
+}
+
+impl<'a> Manifest<'a> {
+    /// The object, its strings borrowed from the file.
+    pub fn node(&self) -> Node<'a> {
+        self.root.to_node()
+    }
+
+    /// The request that applying it is. `None` for kinds without a Pod template.
+    pub fn request(&self, namespace: Namespace) -> Option<Request<'a>> {
+        let origin = Origin { operation: Operation::Create, namespace, user: User::default(), name: String::new() };
+        request_of(&group_of(&self.api_version), &self.kind, self.node(), origin)
+    }
+
+    /// Where the value of a field such as `spec.containers[0].image` stands; where it is missing, the nearest thing
+    /// around it that is there.
+    pub fn place(&self, field: &str) -> Place {
+        let mut at = &self.root;
+        for segment in field.split('.').filter(|segment| !segment.is_empty()) {
+            let (key, indices) = segment.split_once('[').map_or((segment, ""), |(key, rest)| (key, rest));
+            let Some(next) = at.get(key) else { break };
+            at = next;
+            for index in indices.split('[').filter(|index| !index.is_empty()) {
+                let item = index.trim_end_matches(']').parse().ok().and_then(|index: usize| at.items().get(index));
+                match item {
+                    Some(item) => at = item,
+                    None => return at.place,
+                }
+            }
+        }
+        at.place
+    }
+
+    /// The image fields of a workload, in the order of [`Request::images`].
+    pub fn images(&self) -> Vec<ImageField> {
+        let namespace = Namespace { name: String::new(), labels: None };
+        let images = self.request(namespace).map(|request| request.images).unwrap_or_default();
+        images
+            .into_iter()
+            .filter(|image| image.role != ContainerRole::Release)
+            .map(|image| {
+                let place = self.place(&image.field);
+                let editable = self.editable(place, &image.written);
+                ImageField { field: image.field, written: image.written, place, editable }
+            })
+            .collect()
+    }
+
+    /// The entries of a Kustomization's `images`.
+    pub fn kustomize_images(&self) -> Vec<KustomizeImage> {
+        kustomize_images(self)
+    }
+
+    /// The bytes that hold exactly `written`, within quotes or without.
+    pub(crate) fn editable(&self, place: Place, written: &str) -> Option<std::ops::Range<usize>> {
+        if written.is_empty() {
+            return None;
+        }
+        let raw = self.text.get(place.start..place.end)?;
+        let inner = match raw.as_bytes().first()? {
+            b'"' | b'\'' => 1,
+            _ => 0,
+        };
+        let start = place.start.checked_add(inner)?;
+        let end = start.checked_add(written.len())?;
+        (self.text.get(start..end)? == written && raw.trim_end().len() == written.len() + 2 * inner)
+            .then_some(start..end)
+    }
+}
+
+/// Why a file could not be read as manifests.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Larger than any manifest.
+    #[error("the file has {bytes} bytes, at most {FILE_BYTES_MAX} are read")]
+    TooLarge {
+        /// Bytes found.
+        bytes: usize,
+    },
+    /// YAML and JSON are UTF-8 here, as in Kubernetes.
+    #[error("line {line} is not UTF-8")]
+    NotUtf8 {
+        /// Line, counted from 1.
+        line: usize,
+    },
+    /// Not YAML, or YAML that readers disagree on.
+    #[error("line {line}, column {column}: {message}")]
+    Yaml {
+        /// Line, counted from 1.
+        line: usize,
+        /// Column, counted from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The same key twice in one object: one reader takes the first, another the last.
+    #[error("line {line}, column {column}: the key `{key}` stands twice in one object")]
+    DoubledKey {
+        /// The key.
+        key: String,
+        /// Line of the second one.
+        line: usize,
+        /// Column of the second one.
+        column: usize,
+    },
+    /// Too many of something, often aliases of aliases.
+    #[error("line {line}: more than {limit} {what}")]
+    Bound {
+        /// Of what.
+        what: &'static str,
+        /// How many are read.
+        limit: usize,
+        /// Where it was passed.
+        line: usize,
+    },
+    /// A kind of `assay.dev` that this version does not know: a typing error would switch a control off.
+    #[error("line {line}: `{kind}` is not a kind of assay.dev/v1 (known: {known})")]
+    UnknownAssayKind {
+        /// Kind found.
+        kind: String,
+        /// Line of the object.
+        line: usize,
+        /// The kinds there are.
+        known: String,
+    },
+}
+
+impl Explain for ManifestError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "manifest-too-large",
+            Self::NotUtf8 { .. } => "manifest-not-utf8",
+            Self::Yaml { .. } => "manifest-invalid-yaml",
+            Self::DoubledKey { .. } => "manifest-doubled-key",
+            Self::Bound { .. } => "manifest-bound",
+            Self::UnknownAssayKind { .. } => "unknown-kind",
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        match self {
+            Self::TooLarge { .. } => Some("Split the file, or check the rendered objects one by one".into()),
+            _ => None,
+        }
+    }
+}

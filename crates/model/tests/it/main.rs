@@ -1,0 +1,4 @@
+//! Behaviour of the crate as its users see it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod purl_corpus;

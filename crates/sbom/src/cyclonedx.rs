@@ -1,0 +1,155 @@
+//! CycloneDX JSON: the part of the format that Assay writes and reads (CycloneDX 1.6, ECMA-424).
+//!
+//! One set of types serves both ways. Reading ignores what is not listed here and takes `null` for absent, since real
+//! documents contain both.
+
+pub(crate) mod read;
+pub(crate) mod write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::read::null_as_default;
+
+/// A document.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Bom {
+    #[serde(rename = "$schema", skip_deserializing)]
+    schema: &'static str,
+    bom_format: String,
+    spec_version: String,
+    #[serde(skip_deserializing)]
+    serial_number: String,
+    #[serde(skip_deserializing)]
+    version: u32,
+    #[serde(deserialize_with = "null_as_default")]
+    metadata: Metadata,
+    #[serde(deserialize_with = "null_as_default")]
+    components: Vec<Component>,
+    #[serde(deserialize_with = "null_as_default")]
+    dependencies: Vec<Dependency>,
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    compositions: Vec<Composition>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    #[serde(skip_deserializing)]
+    timestamp: String,
+    #[serde(skip_deserializing)]
+    lifecycles: Vec<Phase>,
+    #[serde(skip_deserializing)]
+    tools: Tools,
+    component: Option<Component>,
+}
+
+#[derive(Serialize)]
+struct Phase {
+    phase: &'static str,
+}
+
+#[derive(Serialize, Default)]
+struct Tools {
+    components: Vec<Component>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case", default)]
+struct Component {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bom_ref: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    supplier: Option<Organisation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publisher: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    hashes: Vec<Hash>,
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    licenses: Vec<LicenceChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purl: Option<String>,
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    components: Vec<Component>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<Evidence>,
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    properties: Vec<Property>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Organisation {
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Hash {
+    alg: String,
+    content: String,
+}
+
+/// Either a licence with an identifier or a name, or an expression.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct LicenceChoice {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    license: Option<NamedLicence>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expression: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct NamedLicence {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Evidence {
+    #[serde(deserialize_with = "null_as_default")]
+    occurrences: Vec<Occurrence>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Occurrence {
+    location: String,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Property {
+    name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    value: String,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Dependency {
+    #[serde(rename = "ref")]
+    reference: String,
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    depends_on: Vec<String>,
+}
+
+/// How complete the list below an assembly is.
+#[derive(Serialize)]
+struct Composition {
+    aggregate: &'static str,
+    assemblies: Vec<String>,
+}

@@ -1,0 +1,179 @@
+//! What Assay knows of a package and neither format has a field for: names and values, the same in both.
+//!
+//! CycloneDX keeps them as `properties`; SPDX as lines of `sourceInfo`. Names are in the namespace `assay:`.
+
+use std::collections::BTreeMap;
+
+use assay_model::{Contents, Layer, OsRelease, Package, Partial, SourcePackage};
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::{Deserialize, IntoDeserializer};
+use serde::ser::Serialize;
+
+/// File that names the package.
+pub(crate) const PATH: &str = "assay:path";
+/// How strong the sign is ([`assay_model::EvidenceTier`]).
+pub(crate) const TIER: &str = "assay:tier";
+/// On a package the digest of its layer; on the image one line a layer, bottom first: `digest diffID bytes`.
+pub(crate) const LAYER: &str = "assay:layer";
+/// Position of the package's layer, counted from 0 at the bottom.
+pub(crate) const LAYER_INDEX: &str = "assay:layer:index";
+/// Something that could not be read to its end: `bound what`. The list of components may be incomplete.
+pub(crate) const PARTIAL: &str = "assay:partial";
+/// Source package of a distribution package.
+pub(crate) const SOURCE_NAME: &str = "assay:source:name";
+/// Version of the source package.
+pub(crate) const SOURCE_VERSION: &str = "assay:source:version";
+/// Architecture, where the purl does not say it.
+pub(crate) const ARCHITECTURE: &str = "assay:architecture";
+/// One line for each `ID_LIKE` of the operating system.
+pub(crate) const OS_LIKE: &str = "assay:os:id-like";
+
+/// A name and its value.
+pub(crate) type Property = (&'static str, String);
+
+/// The properties of a package.
+pub(crate) fn of_package(package: &Package, contents: &Contents) -> Vec<Property> {
+    let mut properties = Vec::new();
+    if package.purl.qualifiers.get("arch") != package.architecture.as_ref() {
+        properties.extend(package.architecture.clone().map(|architecture| (ARCHITECTURE, architecture)));
+    }
+    if let Some(index) = package.layer {
+        properties.extend(contents.layers.get(index).map(|layer| (LAYER, layer.digest.to_string())));
+        properties.push((LAYER_INDEX, index.to_string()));
+    }
+    properties.push((PATH, package.path.clone()));
+    if let Some(source) = &package.source {
+        properties.push((SOURCE_NAME, source.name.clone()));
+        properties.push((SOURCE_VERSION, source.version.clone()));
+    }
+    properties.push((TIER, word(&package.tier)));
+    properties
+}
+
+/// The properties of the root: its layers, and what could not be read.
+pub(crate) fn of_root(contents: &Contents) -> Vec<Property> {
+    let layers =
+        contents.layers.iter().map(|layer| (LAYER, format!("{} {} {}", layer.digest, layer.diff_id, layer.size)));
+    let partial =
+        contents.partial.iter().map(|partial| (PARTIAL, format!("{} {}", word(&partial.bound), partial.what)));
+    layers.chain(partial).collect()
+}
+
+/// The properties of the operating system.
+pub(crate) fn of_os(os: &OsRelease) -> Vec<Property> {
+    os.id_like.iter().map(|like| (OS_LIKE, like.clone())).collect()
+}
+
+/// Properties as read: a name may come more than once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Properties(BTreeMap<String, Vec<String>>);
+
+impl Properties {
+    /// Adds one.
+    pub(crate) fn push(&mut self, name: String, value: String) {
+        self.0.entry(name).or_default().push(value);
+    }
+
+    /// The first value of a name.
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.first().map(String::as_str)
+    }
+
+    /// All values of a name, in order.
+    pub(crate) fn all(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The layers of the root. All or none: an index into an incomplete list would point at the wrong layer.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
+        let layer = |text: &String| {
+            let mut parts = text.split(' ');
+            Some(Layer {
+                digest: parts.next()?.parse().ok()?,
+                diff_id: parts.next()?.parse().ok()?,
+                size: parts.next()?.parse().ok()?,
+                created_by: None,
+            })
+        };
+        self.all(LAYER).iter().map(layer).collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// What the writer of the document could not read.
+    pub(crate) fn partial(&self) -> impl Iterator<Item = Partial> {
+        self.all(PARTIAL).iter().filter_map(|text| {
+            let (bound, what) = text.split_once(' ')?;
+            Some(Partial { what: what.to_owned(), bound: parse_word(bound)? })
+        })
+    }
+
+    /// The source package of a distribution package.
+    pub(crate) fn source(&self) -> Option<SourcePackage> {
+        let name = self.first(SOURCE_NAME)?.to_owned();
+        Some(SourcePackage { name, version: self.first(SOURCE_VERSION)?.to_owned() })
+    }
+}
+
+/// The properties as lines `name=value`, for SPDX.
+pub(crate) fn to_lines(properties: &[Property]) -> String {
+    let line = |(name, value): &Property| {
+        format!("{name}={}", value.replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D"))
+    };
+    properties.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Reads back what [`to_lines`] wrote; other lines are somebody else's text.
+pub(crate) fn from_lines(text: &str) -> Properties {
+    let mut properties = Properties::default();
+    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        if name.starts_with("assay:") {
+            let value = value.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
+            properties.push(name.to_owned(), value);
+        }
+    }
+    properties
+}
+
+/// The word under which the model serialises a unit variant.
+fn word<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        _ => String::new(),
+    }
+}
+
+/// The unit variant with this word.
+pub(crate) fn parse_word<'de, T: Deserialize<'de>>(text: &'de str) -> Option<T> {
+    let deserializer: StrDeserializer<'de, Error> = text.into_deserializer();
+    T::deserialize(deserializer).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_model::{Bound, EvidenceTier};
+
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_model() {
+        assert_eq!(word(&EvidenceTier::PackageDatabase), "package-database");
+        assert_eq!(parse_word("archive-metadata"), Some(EvidenceTier::ArchiveMetadata));
+        assert_eq!(parse_word::<Bound>("no-such-bound"), None);
+    }
+
+    #[test]
+    fn lines_survive_line_breaks_and_percent_signs() {
+        let written = to_lines(&[(PATH, "a%0Ab\nc=d\r".into()), (TIER, "declared".into())]);
+        assert_eq!(written.lines().count(), 2);
+        let read = from_lines(&format!("made by hand\nother=1\n{written}"));
+        assert_eq!(read.first(PATH), Some("a%0Ab\nc=d\r"));
+        assert_eq!(read.first(TIER), Some("declared"));
+        assert_eq!(read.first("other"), None);
+    }
+
+    #[test]
+    fn one_bad_layer_leaves_none() {
+        let mut properties = Properties::default();
+        properties.push(LAYER.into(), "sha256:0 sha256:1 2".into());
+        assert_eq!(properties.layers(), []);
+    }
+}

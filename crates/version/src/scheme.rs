@@ -1,0 +1,154 @@
+//! The schemes, and the one door through which versions are compared.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use assay_model::{Explain, PackageType};
+
+use crate::{apk, debian, go, maven, pep440, rpm, semver};
+
+/// Longest version text that is compared, in bytes. The longest version in 47,693 OSV records has 91.
+pub const MAX_LENGTH: usize = 1024;
+
+/// How the versions of an ecosystem are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scheme {
+    /// Debian and Ubuntu: `[epoch:]upstream[-revision]` (Debian Policy, section 5.6.12).
+    Debian,
+    /// Alpine, Wolfi, Chainguard, Alpaquita (apk-tools 3 order).
+    Apk,
+    /// RPM: `[epoch:]version[-release]` (rpm-version(7)).
+    Rpm,
+    /// Semantic Versioning 2.0.0 section 11, lenient: npm, crates.io, Bitnami.
+    Semver,
+    /// Go modules and the toolchain's `go1.21rc2` form (go.dev/ref/mod#versions).
+    Go,
+    /// Python (PEP 440), with the order that setuptools gave to what PEP 440 rejects.
+    Pep440,
+    /// Maven (POM reference, "Version Order Specification").
+    Maven,
+}
+
+impl Scheme {
+    /// All schemes.
+    pub const ALL: [Self; 7] = [Self::Debian, Self::Apk, Self::Rpm, Self::Semver, Self::Go, Self::Pep440, Self::Maven];
+
+    /// The scheme of a package type; `None` where the type says nothing about order.
+    pub fn for_package(kind: PackageType) -> Option<Self> {
+        match kind {
+            PackageType::Deb => Some(Self::Debian),
+            PackageType::Apk => Some(Self::Apk),
+            PackageType::Rpm => Some(Self::Rpm),
+            PackageType::Npm | PackageType::Cargo => Some(Self::Semver),
+            PackageType::Golang => Some(Self::Go),
+            PackageType::Pypi => Some(Self::Pep440),
+            PackageType::Maven => Some(Self::Maven),
+            PackageType::Generic => None,
+        }
+    }
+
+    /// The lowercase name, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Debian => "debian",
+            Self::Apk => "apk",
+            Self::Rpm => "rpm",
+            Self::Semver => "semver",
+            Self::Go => "go",
+            Self::Pep440 => "pep440",
+            Self::Maven => "maven",
+        }
+    }
+
+    /// Orders `left` against `right`. Surrounding white space is ignored.
+    pub fn compare(self, left: &str, right: &str) -> Result<Ordering, VersionError> {
+        let (left, right) = (self.comparable(left)?, self.comparable(right)?);
+        Ok(match self {
+            Self::Debian => debian::compare(left, right),
+            Self::Apk => apk::compare(left, right),
+            Self::Rpm => rpm::compare(left, right),
+            Self::Semver => semver::compare(left, right),
+            Self::Go => go::compare(left, right),
+            Self::Pep440 => pep440::compare(left, right),
+            Self::Maven => maven::compare(left, right),
+        })
+    }
+
+    /// Whether `version` has a place in the order at all; trims it.
+    fn comparable(self, version: &str) -> Result<&str, VersionError> {
+        let trimmed = version.trim();
+        if trimmed.is_empty() {
+            return Err(VersionError::Empty);
+        }
+        if trimmed.len() > MAX_LENGTH {
+            return Err(VersionError::TooLong { length: trimmed.len() });
+        }
+        if self == Self::Go && go::is_development(trimmed) {
+            return Err(VersionError::Development { version: trimmed.to_owned() });
+        }
+        Ok(trimmed)
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Why a version has no place in its ecosystem's order.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VersionError {
+    /// There is no version: the package manager recorded none.
+    #[error("an empty version cannot be compared")]
+    Empty,
+    /// The text is longer than any real version.
+    #[error("a version of {length} bytes is not compared; the longest allowed has {MAX_LENGTH}")]
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A build from a working tree (`(devel)`, `devel go1.22-...`): it could be anywhere.
+    #[error("`{version}` is a development build, which has no place in the order of versions")]
+    Development {
+        /// The version as written.
+        version: String,
+    },
+}
+
+impl Explain for VersionError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "version-empty",
+            Self::TooLong { .. } => "version-too-long",
+            Self::Development { .. } => "version-development",
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        match self {
+            Self::Development { .. } => Some("build from a tagged version, so that it can be matched".into()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_carries_no_order_is_an_error_and_never_a_guess() {
+        for scheme in Scheme::ALL {
+            assert_eq!(scheme.compare(" ", "1"), Err(VersionError::Empty), "{scheme}");
+            let long = "1".repeat(MAX_LENGTH + 1);
+            assert!(matches!(scheme.compare("1", &long), Err(VersionError::TooLong { .. })), "{scheme}");
+        }
+        for version in ["(devel)", "devel go1.22-a1b2c3 Mon", "unknown"] {
+            assert!(
+                matches!(Scheme::Go.compare(version, "v1.0.0"), Err(VersionError::Development { .. })),
+                "{version}"
+            );
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Integration tests of the version crate.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod corpus;
+mod properties;

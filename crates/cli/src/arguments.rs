@@ -1,10 +1,12 @@
 //! What can be typed. Types only: nothing here reads a file or decides.
 
 mod global;
+mod policy;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use global::Global;
+pub(crate) use policy::{ExceptionCommand, ExceptionNewArguments};
 
 /// Know what is in it. Prove who made it. Decide where it may run.
 #[derive(Debug, Parser)]
@@ -27,6 +29,9 @@ pub(crate) struct Arguments {
 /// The commands, in the order of the way of an artifact.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Scoped, owned, expiring permissions to fail a control
+    #[command(subcommand)]
+    Exception(ExceptionCommand),
     /// Show the settings in force and where each comes from
     #[command(subcommand)]
     Config(ConfigCommand),

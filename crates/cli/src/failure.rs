@@ -229,49 +229,9 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     written.map_err(CliError::unwritable(path))
 }
 
-/// The candidate nearest to `written`, if one is near enough to be a slip of the fingers.
-pub(crate) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(written, candidate), candidate))
-        .min()
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's edit distance in characters.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, character) in left.chars().enumerate() {
-        let mut diagonal = index;
-        let mut before = index + 1;
-        for (cell, other) in row.iter_mut().skip(1).zip(&right) {
-            let here = (diagonal + usize::from(character != *other)).min(before + 1).min(*cell + 1);
-            diagonal = *cell;
-            *cell = here;
-            before = here;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = index + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_is_corrected_and_another_word_is_not() {
-        let known = ["require-digest", "critical-cve", "high-cve"];
-        assert_eq!(nearest("require-digset", known), Some("require-digest"));
-        assert_eq!(nearest("hihg-cve", known), Some("high-cve"));
-        assert_eq!(nearest("nothing-like-it", known), None);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("", "abc"), 3);
-    }
 
     #[test]
     fn a_cause_is_not_said_twice() {

@@ -40,7 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(settings) => settings,
         Err(failure) => return Printer::plain().failure(&failure),
     };
-    let printer = Printer::new(settings.color.value, global.quiet, settings.progress.value);
+    let printer = Printer::new(settings.color.value, global.quiet, global.verbose > 0, settings.progress.value);
     start_log(global.verbose, &settings, &printer);
     match commands::run(command, &settings, &printer) {
         Ok(status) => status.into(),
@@ -48,13 +48,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// The log exists only with `-v`: -v says what is done, -vv why, -vvv everything. `ASSAY_LOG` filters it by module.
+/// The log exists only with `-v`: -v warns, -vv says what is done, -vvv why. `ASSAY_LOG` filters it by module.
 fn start_log(verbose: u8, settings: &Settings, printer: &Printer) {
     let level = match verbose {
         0 => return,
-        1 => "assay=info",
-        2 => "assay=debug",
-        _ => "trace",
+        1 => "warn",
+        2 => "info",
+        _ => "debug",
     };
     let filter = settings.log.as_deref().unwrap_or(level);
     let filter =

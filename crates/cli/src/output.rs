@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use assay_kinds::suggestion;
 use serde::Serialize;
 
 use crate::Result;
-use crate::failure::{CliError, nearest, write_file};
+use crate::failure::{CliError, write_file};
 use crate::printer::Printer;
 use crate::render::{Page, Report};
 
@@ -57,7 +58,7 @@ impl FromStr for Format {
         // `table` is what other scanners call the form for people.
         let wanted = if text == "table" { "text" } else { text };
         Self::ALL.into_iter().find(|format| format.name() == wanted).ok_or_else(|| {
-            let hint = nearest(text, Self::ALL.map(Self::name)).map(|near| format!("; did you mean {near}?"));
+            let hint = suggestion(text, Self::ALL.map(Self::name)).map(|near| format!("; did you mean {near}?"));
             format!("`{text}` is not a format ({}){}", Self::ALL.map(Self::name).join(", "), hint.unwrap_or_default())
         })
     }

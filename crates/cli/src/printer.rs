@@ -19,12 +19,13 @@ pub(crate) struct Printer {
     stdout_colour: bool,
     stderr_colour: bool,
     quiet: bool,
+    detail: bool,
     progress: bool,
 }
 
 impl Printer {
     /// A printer as the settings want it.
-    pub(crate) fn new(color: ColorChoice, quiet: bool, progress: bool) -> Self {
+    pub(crate) fn new(color: ColorChoice, quiet: bool, detail: bool, progress: bool) -> Self {
         let allowed = |terminal: bool| match color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
@@ -38,23 +39,24 @@ impl Printer {
             stdout_colour: allowed(io::stdout().is_terminal()),
             stderr_colour: allowed(stderr_terminal),
             quiet,
+            detail,
             progress: progress && stderr_terminal && !quiet,
         }
     }
 
     /// A printer for the time before settings are known.
     pub(crate) fn plain() -> Self {
-        Self::new(ColorChoice::Auto, false, false)
+        Self::new(ColorChoice::Auto, false, false, false)
     }
 
     /// How standard output is to be written to.
     pub(crate) fn stdout_page(&self) -> Page {
-        Page { colour: self.stdout_colour, width: WIDTH }
+        Page { colour: self.stdout_colour, width: WIDTH, detail: self.detail }
     }
 
     /// How standard error is to be written to.
     pub(crate) fn stderr_page(&self) -> Page {
-        Page { colour: self.stderr_colour, width: WIDTH }
+        Page { colour: self.stderr_colour, width: WIDTH, detail: self.detail }
     }
 
     /// Writes data to standard output.

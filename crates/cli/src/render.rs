@@ -1,8 +1,12 @@
 //! How outcomes look. A renderer never decides: it writes what a command found.
 
+mod check;
 mod config;
+mod exception;
 mod page;
+mod sarif;
 mod table;
+mod xml;
 
 use serde::Serialize;
 

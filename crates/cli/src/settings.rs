@@ -1,6 +1,7 @@
 //! What was typed, set and written, resolved to one value each: flags, then `ASSAY_*`, then the project's `assay.yaml`,
 //! then the user's, then the default. Each value remembers where it comes from.
 
+mod exception;
 mod files;
 
 use std::fmt;
@@ -10,7 +11,7 @@ use assay_model::{Platform, Severity};
 
 use crate::Result;
 use crate::arguments::Global;
-use crate::failure::{CliError, nearest};
+use crate::failure::CliError;
 use crate::output::Output;
 use crate::variables::{self, VARIABLES};
 
@@ -65,8 +66,6 @@ pub(crate) enum ColorChoice {
 pub(crate) struct Settings {
     /// Result formats and files.
     pub(crate) outputs: Vec<Output>,
-    /// Whether more than the result is wanted (`-v`).
-    pub(crate) verbose: bool,
     /// Colour.
     pub(crate) color: Sourced<ColorChoice>,
     /// Progress line.
@@ -118,7 +117,6 @@ impl Settings {
         let boolean = |default| move |values: &[String]| values.first().map_or(Ok(default), |text| parse_bool(text));
         Ok(Self {
             outputs: global.output.clone(),
-            verbose: global.verbose > 0,
             color: layers.pick("color", global.color.clone().map(|text| vec![text]), |values| {
                 values.first().map_or(Ok(ColorChoice::Auto), |text| parse_color(text))
             })?,
@@ -271,7 +269,7 @@ fn base(variable: &dyn Fn(&str) -> Option<String>, name: &str, fallback: &str) -
 /// The setting that was meant by `written`.
 fn known_setting(written: &str) -> std::result::Result<(), Option<&'static str>> {
     let known = || VARIABLES.iter().filter_map(|variable| variable.setting);
-    if known().any(|name| name == written) { Ok(()) } else { Err(nearest(written, known())) }
+    if known().any(|name| name == written) { Ok(()) } else { Err(assay_kinds::suggestion(written, known())) }
 }
 
 #[cfg(test)]

@@ -1,1 +1,34 @@
-//! assay-credentials
+//! Who we are to registries: docker's `config.json`, Podman's `auth.json`, credential helpers, and what the caller says.
+//!
+//! It finds credentials; it never sends them, and it reads no environment variable: [`Sources`] says where to look.
+//! The environment comes in once, in [`Sources::from_environment`].
+//!
+//! Credentials belong to exactly one registry host. A look-alike (`registry.example.com.evil.test`, another port, a
+//! host that merely ends alike) gets nothing.
+//!
+//! ```
+//! use assay_credentials::{Credential, Keychain, Sources};
+//! use assay_model::Secret;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let keychain = Keychain::new(Sources::default())
+//!     .with("registry.example.com/payments", Credential::basic("ci", "hunter2"))?;
+//! let repository = "registry.example.com/payments/api".parse()?;
+//! assert!(keychain.credential(&repository).await?.is_some());
+//! let elsewhere = "registry.example.com.evil.test/payments/api".parse()?;
+//! assert!(keychain.credential(&elsewhere).await?.is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod error;
+mod file;
+mod helper;
+mod keychain;
+mod scope;
+mod sources;
+
+pub use error::CredentialError;
+pub use keychain::{Credential, Keychain};
+pub use sources::Sources;

@@ -11,12 +11,14 @@ pub(crate) struct Page {
     pub(crate) colour: bool,
     /// Columns.
     pub(crate) width: usize,
+    /// Whether what is in order, or only a warning, is shown too (`-v`).
+    pub(crate) detail: bool,
 }
 
 impl Page {
-    /// A file: no colour.
+    /// A file: no colour, and nothing left out.
     pub(crate) fn file() -> Self {
-        Self { colour: false, width: 80 }
+        Self { colour: false, width: 80, detail: true }
     }
 
     /// What stands in the way.
@@ -82,7 +84,7 @@ mod tests {
 
     #[test]
     fn lines_break_at_spaces_and_long_words_stay_whole() {
-        let page = Page { colour: false, width: 30 };
+        let page = Page { width: 30, ..Page::file() };
         assert_eq!(page.wrap("one two three four five six seven", 4), "one two three four five\n    six seven");
         let digest = "sha256:".to_owned() + &"a".repeat(64);
         assert_eq!(page.wrap(&digest, 4), digest);
@@ -90,7 +92,7 @@ mod tests {
 
     #[test]
     fn without_colour_the_words_are_the_same() {
-        let (plain, coloured) = (Page { colour: false, width: 80 }, Page { colour: true, width: 80 });
+        let (plain, coloured) = (Page::file(), Page { colour: true, ..Page::file() });
         assert_eq!(plain.bad("denied"), "denied");
         assert!(coloured.bad("denied").contains("denied"));
     }

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_no_line_ends_in_spaces() {
-        let page = Page { colour: false, width: 80 };
+        let page = Page::file();
         let mut table = Table::new(page, &[("name", Align::Left), ("size", Align::Right), ("note", Align::Left)]);
         table.row(["a".into(), "1000".into(), String::new()]);
         table.row(["long".into(), "7".into(), "x".into()]);

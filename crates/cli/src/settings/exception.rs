@@ -1,0 +1,39 @@
+//! `assay exception new`, resolved.
+
+use assay_kinds::{ExceptionScope, ExceptionSpec, ExceptionSubject};
+use assay_model::Timestamp;
+
+use crate::Result;
+use crate::arguments::ExceptionNewArguments;
+use crate::commands::exception::{NewException, expiry};
+use crate::failure::CliError;
+
+impl ExceptionNewArguments {
+    /// What is wanted, with its end reckoned from `now`.
+    pub(crate) fn resolve(self, now: Timestamp) -> Result<NewException> {
+        let expires_at = self.expires_at.or_else(|| expiry(now, self.expires_in)).ok_or_else(|| CliError::Usage {
+            message: format!("{} from now is beyond the calendar", self.expires_in),
+            next: "--expires-in 14d".to_owned(),
+        })?;
+        let subjects = self.vulnerability.into_iter().map(ExceptionSubject::Vulnerability);
+        let subjects = subjects.chain(self.package.into_iter().map(ExceptionSubject::Package));
+        let subjects = subjects.chain(self.repository.into_iter().map(ExceptionSubject::Repository));
+        let subjects = subjects.chain(self.digest.into_iter().map(ExceptionSubject::Digest));
+        Ok(NewException {
+            name: self.name,
+            spec: ExceptionSpec {
+                owner: self.owner,
+                requested_by: self.requested_by,
+                reason: self.reason,
+                controls: self.control,
+                subjects: subjects.collect(),
+                scope: ExceptionScope { namespaces: self.namespace, workloads: self.workload },
+                expires_at: Some(expires_at),
+                compensating_control: self.compensating_control,
+                approval: None,
+                break_glass: self.break_glass,
+            },
+            to: self.to,
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Directories instead of images: the same parsers, and what lockfiles declare.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use assay_model::{Bound, Contents};
+
+use crate::analyse::{Analysis, Body};
+use crate::ecosystems::Scope;
+use crate::error::DirectoryError;
+use crate::limits::Limits;
+use crate::merge;
+use crate::path;
+use crate::tar::PEEK;
+
+/// Folders that hold tools' own data, not the project.
+const SKIPPED: [&str; 3] = [".git", ".hg", ".svn"];
+/// Nesting of directories that is followed.
+const DEPTH: usize = 256;
+
+/// Reads all files below a directory with the parsers of [`crate::inspect_layer`]; packages that `Cargo.lock`,
+/// `package-lock.json`, `requirements*.txt` and `go.mod` declare are listed too, as tier `declared`.
+///
+/// Symbolic links are not followed, version control data is skipped, files are visited in the order of their names. The
+/// bounds are those of one layer ([`Limits::entries`], [`Limits::layer_bytes`], [`Limits::file_bytes`]) and 256 levels of
+/// directories; a file that cannot be opened makes the result `partial`.
+pub fn inspect_directory(directory: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
+    let open = |source| DirectoryError::Open { path: directory.to_owned(), source };
+    let top = fs::read_dir(directory).map_err(open)?;
+    let mut walk =
+        Walk { limits: *limits, analysis: Analysis::with_scope(*limits, Scope::Directory), entries: 0, bytes: 0 };
+    walk.directory(top, "", DEPTH);
+    let files = walk.entries;
+    let (facts, secrets, partial) = walk.analysis.finish();
+    let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
+    Ok(Contents { files, ..merge::settle(facts, secrets, partial) })
+}
+
+struct Walk {
+    limits: Limits,
+    analysis: Analysis,
+    /// Files that were visited.
+    entries: u64,
+    bytes: u64,
+}
+
+impl Walk {
+    fn directory(&mut self, entries: fs::ReadDir, place: &str, depth: usize) {
+        let mut sorted = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) => sorted.push(entry),
+                Err(_) => self.analysis.partial(place.to_owned(), Bound::Malformed),
+            }
+            if sorted.len() as u64 > self.limits.entries {
+                self.analysis.partial(format!("{place} (files)"), Bound::Entries);
+                return;
+            }
+        }
+        sorted.sort_by_key(fs::DirEntry::file_name);
+        for entry in sorted {
+            let name = entry.file_name();
+            let Some(place) = path::normalise(path::join(place, &name.to_string_lossy()).as_bytes()) else {
+                self.analysis.partial("a path longer than 4096 bytes".to_owned(), Bound::Bytes);
+                continue;
+            };
+            // The entry's own type: a link is not followed.
+            let Ok(kind) = entry.file_type() else { continue };
+            if kind.is_dir() && !SKIPPED.iter().any(|skipped| name == *skipped) {
+                match (depth.checked_sub(1), fs::read_dir(entry.path())) {
+                    (Some(depth), Ok(inner)) => self.directory(inner, &place, depth),
+                    (None, _) => self.analysis.partial(place, Bound::Depth),
+                    (_, Err(_)) => self.analysis.partial(format!("{place} (unreadable)"), Bound::Malformed),
+                }
+            } else if kind.is_file() {
+                self.entries += 1;
+                if self.entries > self.limits.entries {
+                    self.analysis.partial("files of the directory".to_owned(), Bound::Entries);
+                    return;
+                }
+                if self.file(&entry, &place).is_err() {
+                    self.analysis.partial(format!("{place} (unreadable)"), Bound::Malformed);
+                }
+            } else if kind.is_symlink()
+                && let Ok(target) = fs::read_link(entry.path())
+            {
+                self.analysis.symbolic_link(&place, &target.to_string_lossy());
+            }
+        }
+    }
+
+    fn file(&mut self, entry: &fs::DirEntry, place: &str) -> io::Result<()> {
+        let file = File::open(entry.path())?;
+        let size = file.metadata()?.len();
+        self.bytes = self.bytes.saturating_add(size);
+        if self.bytes > self.limits.layer_bytes {
+            self.analysis.partial("bytes of the directory".to_owned(), Bound::Bytes);
+            return Ok(());
+        }
+        // A file that grows while it is read is read to the size it had.
+        let mut body = Content { reader: BufReader::with_capacity(64 << 10, file), left: size, start: Vec::new() };
+        self.analysis.file(place, size, &mut body)
+    }
+}
+
+/// The content of a file on disk.
+struct Content {
+    reader: BufReader<File>,
+    left: u64,
+    /// Collects short reads, so that the first look shows enough.
+    start: Vec<u8>,
+}
+
+impl Body for Content {
+    type Error = io::Error;
+
+    fn peek(&mut self) -> io::Result<&[u8]> {
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let available = self.reader.fill_buf()?.len().min(left);
+        if self.start.is_empty() && available >= left.min(PEEK) {
+            return Ok(self.reader.buffer().get(..available).unwrap_or_default());
+        }
+        while self.start.len() < left.min(PEEK) {
+            let bytes = self.reader.fill_buf()?;
+            if bytes.is_empty() {
+                break;
+            }
+            let take = bytes.len().min(left - self.start.len());
+            self.start.extend_from_slice(bytes.get(..take).unwrap_or_default());
+            self.reader.consume(take);
+        }
+        Ok(&self.start)
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes as u64);
+        if self.start.is_empty() {
+            self.reader.consume(bytes);
+        } else {
+            self.start.drain(..bytes.min(self.start.len()));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! RPM packages: the database of rpm since 4.16 (SQLite) and SUSE's (ndb). The Berkeley DB of older releases is recognised
+//! and reported as not read.
+//!
+//! Sources: rpm, `docs/manual/format_header.md` and `include/rpm/rpmtag.h`; `lib/backend/sqlite.cc`;
+//! `lib/backend/ndb/rpmpkg.cc`.
+
+use std::collections::HashMap;
+
+use assay_model::{EvidenceTier, Package, PackageType, SourcePackage};
+
+use super::{Ecosystem, File, Found, Scope, names, optional, package};
+use crate::path;
+use crate::sqlite::{Database, SqliteError, Value};
+
+mod header;
+mod ndb;
+
+use header::Header;
+
+pub(crate) struct Rpm;
+
+const DIRECTORIES: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
+
+impl Ecosystem for Rpm {
+    fn wants(&self, path: &str, _: Scope) -> bool {
+        let (directory, name) = path::split(path);
+        DIRECTORIES.contains(&directory) && matches!(name, "rpmdb.sqlite" | "Packages.db" | "Packages")
+    }
+
+    fn read(&self, file: &File<'_>, found: &mut Found) {
+        let name = path::split(file.path).1;
+        if name == "Packages" {
+            return found.malformed(&format!("{} (Berkeley DB, not supported)", file.path));
+        }
+        let mut collected = Collected::default();
+        let complete = match name {
+            "rpmdb.sqlite" => read_sqlite(file.bytes, &mut |blob| collected.add(file.path, blob)),
+            _ => ndb::read(file.bytes, &mut |blob| collected.add(file.path, blob)),
+        };
+        if !complete || collected.damaged {
+            found.malformed(file.path);
+        }
+        collected.finish(found);
+    }
+}
+
+fn read_sqlite(bytes: &[u8], each: &mut dyn FnMut(&[u8])) -> bool {
+    let rows = Database::open(bytes).and_then(|database| {
+        database.rows("Packages", |values| {
+            if let Some(Value::Bytes(blob)) = values.get(1) {
+                each(blob);
+            }
+        })
+    });
+    // A database that never had a package has no table yet.
+    matches!(rows, Ok(()) | Err(SqliteError::NoTable))
+}
+
+#[derive(Default)]
+struct Collected {
+    packages: Vec<(Package, Vec<String>)>,
+    providers: HashMap<String, String>,
+    owned: Vec<u64>,
+    damaged: bool,
+}
+
+impl Collected {
+    fn add(&mut self, path: &str, blob: &[u8]) {
+        let Some(header) = Header::parse(blob) else {
+            self.damaged = true;
+            return;
+        };
+        let (Some(name), Some(version), Some(release)) =
+            (header.text(header::NAME), header.text(header::VERSION), header.text(header::RELEASE))
+        else {
+            self.damaged = true;
+            return;
+        };
+        // Imported signing keys are kept as packages.
+        if name == "gpg-pubkey" {
+            return;
+        }
+        let version_release = format!("{version}-{release}");
+        let epoch = header.number(header::EPOCH).filter(|&epoch| epoch > 0);
+        let full = epoch.map_or_else(|| version_release.clone(), |epoch| format!("{epoch}:{version_release}"));
+        let mut package = package(PackageType::Rpm, &name, &full, EvidenceTier::PackageDatabase, path);
+        package.purl.version = Some(super::clip(&version_release));
+        if let Some(epoch) = epoch {
+            package.purl = package.purl.with_qualifier("epoch", &epoch.to_string());
+        }
+        package.architecture = header.text(header::ARCHITECTURE).as_deref().and_then(optional);
+        package.licence = header.text(header::LICENCE).as_deref().and_then(optional);
+        let supplier = |tag| header.text(tag).as_deref().and_then(optional);
+        package.supplier = supplier(header::VENDOR).or_else(|| supplier(header::PACKAGER));
+        package.source = header.text(header::SOURCE_RPM).as_deref().and_then(parse_source_rpm);
+        package.source.take_if(|source| source.name == package.name && source.version == version_release);
+        for provided in header.texts(header::PROVIDES) {
+            self.providers.entry(provided).or_insert_with(|| package.name.clone());
+        }
+        self.owned.extend(header.files().map(|file| path::ownership_key(file.trim_start_matches('/'))));
+        self.packages.push((package, header.texts(header::REQUIRES)));
+    }
+
+    fn finish(self, found: &mut Found) {
+        let Self { packages, providers, owned, .. } = self;
+        found.owned.extend(owned);
+        found.packages.extend(packages.into_iter().map(|(mut package, requires)| {
+            let own = package.name.clone();
+            let providers = requires.iter().filter_map(|need| providers.get(need)).filter(|name| **name != own);
+            package.depends_on = names(providers.cloned());
+            package
+        }));
+    }
+}
+
+/// `name-version-release.src.rpm`.
+fn parse_source_rpm(text: &str) -> Option<SourcePackage> {
+    let stem = text.strip_suffix(".rpm")?;
+    let stem = stem.strip_suffix(".src").or_else(|| stem.strip_suffix(".nosrc"))?;
+    let (rest, release) = stem.rsplit_once('-')?;
+    let (name, version) = rest.rsplit_once('-')?;
+    Some(SourcePackage { name: super::clip(name), version: super::clip(&format!("{version}-{release}")) })
+}
+
+#[cfg(test)]
+mod tests;

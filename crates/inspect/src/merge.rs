@@ -1,0 +1,234 @@
+//! Layers put on top of each other: what an image holds when it runs, and what it still ships beneath.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use assay_model::{Contents, EvidenceTier, Layer, OsRelease, Package, PackageType, Partial, SecretMatch};
+
+use crate::config::{self, ImageConfiguration};
+use crate::ecosystems;
+use crate::layer::{Fact, LayerResult, Says};
+use crate::{os_release, path};
+
+/// A fact of a file that is there when the image runs.
+pub(crate) struct Placed {
+    /// Index of the layer that brought it; none in directories.
+    pub(crate) layer: Option<usize>,
+    pub(crate) path: String,
+    pub(crate) owned: bool,
+    pub(crate) says: Says,
+}
+
+/// Links of `os-release` that are followed.
+const LINKS: u32 = 8;
+
+/// Makes the contents of an image of its layers, bottom first.
+///
+/// Whiteouts and opaque directories hide what lies below them (OCI image-spec, layer.md), later files replace earlier ones,
+/// files that a distribution package owns are not listed a second time, and each package is attributed to the layer that
+/// first brought it. Secrets count in every layer: one whose file is deleted or replaced later is marked `deleted_later`.
+/// With a configuration, its environment and history are searched too. Needs no more memory than the results.
+pub fn merge(layers: &[LayerResult], configuration: Option<&ImageConfiguration>) -> Contents {
+    let hidden = Visibility::of(layers);
+    let mut facts: Vec<Placed> = Vec::new();
+    let mut secrets: Vec<SecretMatch> = Vec::new();
+    let mut partial: Vec<Partial> = Vec::new();
+    for (index, layer) in layers.iter().enumerate() {
+        let is_hidden = |path: &str| hidden.hidden.get(index).is_some_and(|hidden| hidden.contains(path));
+        facts.extend(layer.facts.iter().filter(|fact| !is_hidden(&fact.path)).map(|fact| placed(fact, Some(index))));
+        secrets.extend(layer.secrets.iter().cloned().map(|mut secret| {
+            secret.deleted_later = is_hidden(&secret.file.path);
+            secret.file.layer = Some(index);
+            secret
+        }));
+        partial.extend(layer.partial.iter().cloned());
+    }
+    attribute(&mut facts, layers);
+    let mut contents = settle(facts, secrets, partial);
+    contents.files = hidden.files;
+    contents.layers = layers
+        .iter()
+        .map(|layer| Layer { digest: layer.digest, diff_id: layer.diff_id, size: layer.size, created_by: None })
+        .collect();
+    if let Some(configuration) = configuration {
+        config::apply(configuration, &mut contents);
+    }
+    contents
+}
+
+/// Turns facts into sorted contents: what several files say together, purls of distribution packages, no doubles.
+pub(crate) fn settle(mut facts: Vec<Placed>, mut secrets: Vec<SecretMatch>, mut partial: Vec<Partial>) -> Contents {
+    let os = find_os_release(&facts);
+    for ecosystem in ecosystems::ALL {
+        ecosystem.settle(&mut facts);
+    }
+    let mut packages: BTreeSet<Package> = BTreeSet::new();
+    for Placed { layer, owned, says, .. } in facts {
+        let Says::Packages(list) = says else { continue };
+        packages.extend(
+            list.into_iter().filter(|package| !owned || package.tier == EvidenceTier::PackageDatabase).map(
+                |mut package| {
+                    package.layer = package.layer.or(layer);
+                    if package.kind.is_distribution() {
+                        qualify(&mut package, os.as_ref());
+                    }
+                    package
+                },
+            ),
+        );
+    }
+    secrets.sort();
+    secrets.dedup();
+    partial.sort();
+    partial.dedup();
+    Contents {
+        analyser: crate::ANALYSER,
+        os,
+        packages: packages.into_iter().collect(),
+        secrets,
+        partial,
+        ..Contents::default()
+    }
+}
+
+pub(crate) fn placed(fact: &Fact, layer: Option<usize>) -> Placed {
+    Placed { layer, path: fact.path.clone(), owned: fact.owned, says: fact.says.clone() }
+}
+
+/// Completes a distribution package's purl (purl-spec, types deb, apk and rpm): namespace, `arch`, `distro`, `upstream`.
+fn qualify(package: &mut Package, os: Option<&OsRelease>) {
+    let namespace = os.map(|os| match (package.kind, os.id.as_str()) {
+        (PackageType::Rpm, "rhel") => "redhat".to_owned(),
+        (PackageType::Rpm, id) if id.starts_with("opensuse") => "opensuse".to_owned(),
+        (_, id) => id.to_owned(),
+    });
+    let purl = &mut package.purl;
+    purl.namespace = namespace;
+    let mut qualified = std::mem::replace(purl, assay_model::Purl::new("generic", None, "", None));
+    if let Some(architecture) = &package.architecture {
+        qualified = qualified.with_qualifier("arch", architecture);
+    }
+    if let Some(os) = os {
+        let distribution =
+            os.version_id.as_ref().map_or_else(|| os.id.clone(), |version| format!("{}-{version}", os.id));
+        qualified = qualified.with_qualifier("distro", &distribution);
+    }
+    if let Some(source) = &package.source {
+        let upstream = match package.kind {
+            PackageType::Rpm => format!("{}-{}.src.rpm", source.name, source.version),
+            _ if source.version == package.version => source.name.clone(),
+            _ => format!("{}@{}", source.name, source.version),
+        };
+        qualified = qualified.with_qualifier("upstream", &upstream);
+    }
+    package.purl = qualified;
+}
+
+/// `etc/os-release` or what it links to, else `usr/lib/os-release`.
+fn find_os_release(facts: &[Placed]) -> Option<OsRelease> {
+    let at = |path: &str| {
+        facts.iter().rev().find(|fact| fact.path == path && matches!(fact.says, Says::OsRelease(_) | Says::Link(_)))
+    };
+    os_release::PATHS.iter().find_map(|path| {
+        let mut path = (*path).to_owned();
+        for _ in 0..LINKS {
+            match &at(&path)?.says {
+                Says::OsRelease(release) => return Some(release.clone()),
+                Says::Link(target) => path.clone_from(target),
+                _ => return None,
+            }
+        }
+        None
+    })
+}
+
+/// A package database is rewritten whole by every layer that installs something. A package belongs to the lowest layer
+/// from which on, without a break, the database lists it.
+fn attribute(facts: &mut [Placed], layers: &[LayerResult]) {
+    let key = |package: &Package| -> (String, String, Option<String>) {
+        (package.name.clone(), package.version.clone(), package.architecture.clone())
+    };
+    for fact in facts {
+        let (Some(top), Says::Packages(packages)) = (fact.layer, &mut fact.says) else { continue };
+        if packages.first().is_none_or(|package| package.tier != EvidenceTier::PackageDatabase) {
+            continue;
+        }
+        let mut open: HashMap<_, Vec<usize>> = HashMap::new();
+        for (index, package) in packages.iter().enumerate() {
+            open.entry(key(package)).or_default().push(index);
+        }
+        for (below, layer) in layers.iter().enumerate().take(top).rev() {
+            let Some(earlier) = find_packages(layer, &fact.path) else { continue };
+            let listed: HashSet<_> = earlier.iter().map(key).collect();
+            open.retain(|key, _| listed.contains(key));
+            for &index in open.values().flatten() {
+                if let Some(package) = packages.get_mut(index) {
+                    package.layer = Some(below);
+                }
+            }
+        }
+    }
+}
+
+fn find_packages<'a>(layer: &'a LayerResult, path: &str) -> Option<&'a [Package]> {
+    let from = layer.facts.partition_point(|fact| fact.path.as_str() < path);
+    layer.facts.get(from..)?.iter().take_while(|fact| fact.path == path).find_map(|fact| match &fact.says {
+        Says::Packages(packages) => Some(packages.as_slice()),
+        _ => None,
+    })
+}
+
+/// Which files of each layer the layers above it hide.
+struct Visibility<'a> {
+    hidden: Vec<HashSet<&'a str>>,
+    /// Files that stay.
+    files: u64,
+}
+
+impl<'a> Visibility<'a> {
+    /// Looks from the top down, as an overlay file system does.
+    fn of(layers: &'a [LayerResult]) -> Self {
+        let mut seen: HashSet<&str> = HashSet::new();
+        let mut directories: HashSet<&str> = HashSet::new();
+        let mut whiteouts: HashSet<&str> = HashSet::new();
+        let mut opaque: HashSet<&str> = HashSet::new();
+        let mut hidden: Vec<HashSet<&str>> = Vec::new();
+        let mut files = 0;
+        for layer in layers.iter().rev() {
+            let mut hidden_here = HashSet::new();
+            let mut fresh = Vec::new();
+            let root_is_opaque = opaque.contains("");
+            for path in layer.paths.lines().filter(|path| !path.ends_with('/')) {
+                let gone = root_is_opaque
+                    || seen.contains(path)
+                    || directories.contains(path)
+                    || whiteouts.contains(path)
+                    || path::ancestors(path)
+                        .any(|above| whiteouts.contains(above) || opaque.contains(above) || seen.contains(above));
+                if gone {
+                    hidden_here.insert(path);
+                } else {
+                    files += 1;
+                    fresh.push(path);
+                }
+            }
+            // A layer hides only what is below it: its own files are added when all of them were looked at.
+            for path in fresh {
+                seen.insert(path);
+                // Archives need not name the directories of their files.
+                for directory in path::ancestors(path) {
+                    if !directories.insert(directory) {
+                        break;
+                    }
+                }
+            }
+            for path in layer.paths.lines().filter_map(|path| path.strip_suffix('/')) {
+                directories.insert(path);
+            }
+            whiteouts.extend(layer.whiteouts.iter().map(String::as_str));
+            opaque.extend(layer.opaque.iter().map(String::as_str));
+            hidden.push(hidden_here);
+        }
+        hidden.reverse();
+        Self { hidden, files }
+    }
+}

@@ -1,0 +1,11 @@
+//! What inspection finds, from bytes to contents.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod archive;
+mod bench_images;
+mod configuration;
+mod directories;
+mod fixtures;
+mod hostile;
+mod layers;
+mod secrets_in_layers;

@@ -1,0 +1,60 @@
+//! All the real records there are: 47,693 from thirteen sources.
+//!
+//! Looked for in `ASSAY_DATA` (default `../shared/data` from the repository root).
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use assay_vuln::{Pack, PackBuilder, SkipReason};
+
+fn data() -> Option<PathBuf> {
+    let root = std::env::var_os("ASSAY_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    root.join("osv").is_dir().then_some(root)
+}
+
+#[test]
+fn every_real_record_is_in_the_pack_or_counted_with_its_reason() {
+    let Some(root) = data() else {
+        println!("skipped: corpus osv not present");
+        return;
+    };
+    let mut builder = PackBuilder::new();
+    let start = Instant::now();
+    builder.add_path(&root.join("osv"), None).unwrap();
+    let kev = std::fs::read(root.join("kev/known_exploited_vulnerabilities.json")).unwrap();
+    builder.add_known_exploited("kev", &kev).unwrap();
+    let (bytes, report) = builder.build();
+    println!(
+        "osv: {} of {} records, {} vulnerabilities ({} known to be exploited), {} affected rows, {:.1} MB, built in {:.1} s",
+        report.records,
+        report.read,
+        report.vulnerabilities,
+        report.known_exploited,
+        report.affected,
+        bytes.len() as f64 / 1e6,
+        start.elapsed().as_secs_f64()
+    );
+    for (reason, count) in &report.skipped {
+        println!("osv: {count} {}", reason.describe());
+    }
+    let dropped = [SkipReason::Withdrawn, SkipReason::Duplicate, SkipReason::Unreachable];
+    let dropped: u64 = dropped.iter().filter_map(|reason| report.skipped.get(reason)).sum();
+    assert!(report.read >= 47_693, "{} records read", report.read);
+    assert_eq!(report.records + dropped, report.read);
+    assert!(bytes.len() < 15_000_000, "{} bytes", bytes.len());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.pack");
+    std::fs::write(&path, &bytes).unwrap();
+    let start = Instant::now();
+    let pack = Pack::open(&path).unwrap();
+    println!("osv: opened in {} us", start.elapsed().as_micros());
+    assert_eq!(pack.info().records, report.records);
+    let affected = pack.affected_packages("CVE-2023-44487").unwrap();
+    println!("osv: CVE-2023-44487 affects {} packages in {} ecosystems", affected.len(), {
+        let mut ecosystems: Vec<_> = affected.iter().map(|package| &package.ecosystem).collect();
+        ecosystems.dedup();
+        ecosystems.len()
+    });
+    assert!(affected.len() > 20);
+}

@@ -1,0 +1,10 @@
+//! Integration tests of the vulnerability crate.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod advisories;
+mod contents;
+mod corpus;
+mod embedded;
+mod hostile_packs;
+mod inputs;
+mod matching;

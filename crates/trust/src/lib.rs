@@ -6,13 +6,42 @@
 //!
 //! [`Evidence`] has no public constructor: it comes from a verification in this crate, or back from the store through
 //! [`Evidence::restore`], which checks a keyed hash.
+//!
+//! ```
+//! use assay_model::Digest;
+//! use assay_trust::{Artifact, TrustMaterial, VerifyError, verify_bundle};
+//!
+//! let material = TrustMaterial::new().with_public_good()?;
+//! let claimed = Artifact::Digest(Digest::of(b"an image manifest"));
+//! let now = "2026-11-21T08:00:00Z".parse()?;
+//! // What is no bundle is a cause, never a pass.
+//! let refused = verify_bundle(b"{}", claimed, &material, now);
+//! assert!(matches!(refused, Err(VerifyError::Malformed { part: "bundle", .. })));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod certificate;
+mod dsse;
+mod error;
 mod evidence;
 mod identity;
+mod keyed;
+mod keyless;
+mod material;
+mod policy;
 mod predicate;
+pub mod predicates;
 mod signer;
+mod sigstore;
+mod statement;
+mod verify;
 
+pub use dsse::{IN_TOTO_PAYLOAD_TYPE, pae};
+pub use error::VerifyError;
 pub use evidence::{Check, CheckName, Evidence, EvidenceKind, RestoreError, SealedEvidence, SealingKey};
 pub use identity::{Pattern, PatternError};
+pub use material::{MaterialError, TrustMaterial, TrustedPublicKey};
+pub use policy::{Claim, IdentityMismatch, IdentityPolicy};
 pub use predicate::{Material, Predicate, Provenance, SbomFormat, SbomSummary, ScanSummary, VexStatement, VexStatus};
 pub use signer::{Signer, WorkflowClaims};
+pub use verify::{Artifact, verify_bundle};

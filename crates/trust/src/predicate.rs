@@ -94,8 +94,8 @@ pub struct ScanSummary {
     pub database: Option<String>,
     /// When the scan finished.
     pub finished_at: Option<Timestamp>,
-    /// Counts by severity.
-    pub counts: FindingCounts,
+    /// Counts by severity; none where the scanner's result has a form that is not read (not the same as zero).
+    pub counts: Option<FindingCounts>,
 }
 
 /// OpenVEX status words.

@@ -69,4 +69,19 @@ pub struct WorkflowClaims {
     /// .1.22 source repository visibility at signing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_visibility: Option<String>,
+    /// .1.2 event that started the workflow (GitHub's first object identifiers; .1.20 is its successor).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_trigger: Option<String>,
+    /// .1.3 commit of the workflow (successor .1.19 or .1.13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_sha: Option<String>,
+    /// .1.4 name of the workflow, without successor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_name: Option<String>,
+    /// .1.5 `owner/name` of the repository (successor .1.12, a URI).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_repository: Option<String>,
+    /// .1.6 ref of the workflow (successor .1.14).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workflow_ref: Option<String>,
 }

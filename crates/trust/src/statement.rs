@@ -1,0 +1,145 @@
+//! in-toto statements, versions 0.1 and 1 (in-toto/attestation, `spec/v1/statement.md`).
+//!
+//! Parsed from the very bytes that the signature covers, never from a copy that was serialised again.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use assay_model::Digest;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::VerifyError;
+
+/// Subjects of one statement: release workflows of large projects attest some hundred files at once.
+const SUBJECTS_MAX: usize = 10_000;
+
+/// Digests of one subject.
+const DIGESTS_MAX: usize = 32;
+
+const TYPES: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
+
+/// A statement whose predicate is still text.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Statement<'a> {
+    #[serde(rename = "_type")]
+    statement_type: String,
+    subject: Vec<Subject>,
+    pub(crate) predicate_type: String,
+    /// Absent in statements of some signers, which accept a type alone as a statement.
+    #[serde(borrow, default)]
+    pub(crate) predicate: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subject {
+    #[serde(default)]
+    digest: DigestSet,
+}
+
+/// A digest set in which no algorithm stands twice: with two values, two readers could see two subjects.
+#[derive(Debug, Default)]
+struct DigestSet(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for DigestSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Set;
+        impl<'de> Visitor<'de> for Set {
+            type Value = DigestSet;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a digest set")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DigestSet, A::Error> {
+                let mut digests = BTreeMap::new();
+                while let Some((algorithm, value)) = map.next_entry::<String, String>()? {
+                    if digests.len() >= DIGESTS_MAX {
+                        return Err(A::Error::custom("too many digests of one subject"));
+                    }
+                    if let Some(_earlier) = digests.insert(algorithm, value) {
+                        return Err(A::Error::custom("a digest algorithm stands twice"));
+                    }
+                }
+                Ok(DigestSet(digests))
+            }
+        }
+        deserializer.deserialize_map(Set)
+    }
+}
+
+impl<'a> Statement<'a> {
+    /// Parses the payload of an envelope.
+    pub(crate) fn parse(payload: &'a [u8]) -> Result<Self, VerifyError> {
+        let statement: Self = serde_json::from_slice(payload)
+            .map_err(|error| VerifyError::Malformed { part: "statement", reason: error.to_string() })?;
+        if !TYPES.contains(&statement.statement_type.as_str()) {
+            return Err(VerifyError::Unsupported { what: format!("statement type `{}`", statement.statement_type) });
+        }
+        if statement.subject.len() > SUBJECTS_MAX {
+            let found = statement.subject.len();
+            return Err(VerifyError::TooLarge { what: "subjects of the statement", found, limit: SUBJECTS_MAX });
+        }
+        if statement.predicate_type.is_empty() {
+            return Err(VerifyError::Malformed { part: "statement", reason: "its predicate type is empty".to_owned() });
+        }
+        Ok(statement)
+    }
+
+    /// Whether one subject has this digest.
+    pub(crate) fn is_about(&self, digest: &Digest) -> bool {
+        let (algorithm, hex) = (digest.algorithm().name(), digest.hex());
+        self.subject.iter().any(|subject| subject.digest.0.get(algorithm).is_some_and(|value| *value == hex))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn statement(subject: &str) -> String {
+        format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","subject":{subject},"predicateType":"p","predicate":{{}}}}"#
+        )
+    }
+
+    #[test]
+    fn the_subject_is_found_by_its_algorithm() {
+        let digest = Digest::of(b"a");
+        let right =
+            statement(&format!(r#"[{{"digest":{{"sha1":"00"}}}},{{"digest":{{"sha256":"{}"}}}}]"#, digest.hex()));
+        assert!(Statement::parse(right.as_bytes()).unwrap().is_about(&digest));
+        let under_another_name = statement(&format!(r#"[{{"digest":{{"sha512":"{}"}}}}]"#, digest.hex()));
+        assert!(!Statement::parse(under_another_name.as_bytes()).unwrap().is_about(&digest));
+        assert!(!Statement::parse(statement("[]").as_bytes()).unwrap().is_about(&digest));
+    }
+
+    #[test]
+    fn repeated_names_are_refused() {
+        let (one, two) = (Digest::of(b"1").hex(), Digest::of(b"2").hex());
+        let twice = statement(&format!(r#"[{{"digest":{{"sha256":"{one}","sha256":"{two}"}}}}]"#));
+        assert!(matches!(Statement::parse(twice.as_bytes()), Err(VerifyError::Malformed { .. })));
+        let two_subjects =
+            r#"{"_type":"https://in-toto.io/Statement/v1","subject":[],"subject":[],"predicateType":"p"}"#;
+        assert!(matches!(Statement::parse(two_subjects.as_bytes()), Err(VerifyError::Malformed { .. })));
+    }
+
+    #[test]
+    fn other_statement_types_and_floods_are_refused() {
+        let link = r#"{"_type":"https://in-toto.io/Link/v1","subject":[],"predicateType":"p"}"#;
+        assert!(matches!(Statement::parse(link.as_bytes()), Err(VerifyError::Unsupported { .. })));
+        let flood = statement(&format!("[{}]", vec!["{}"; SUBJECTS_MAX + 1].join(",")));
+        assert!(matches!(Statement::parse(flood.as_bytes()), Err(VerifyError::TooLarge { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_parse_or_err(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Statement::parse(&bytes);
+        }
+    }
+}

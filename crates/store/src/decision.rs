@@ -104,7 +104,8 @@ pub struct DecisionRecord {
     pub dry_run: bool,
     /// What was asked.
     pub request: RequestProjection,
-    /// What was answered.
+    /// What was answered. Written with each target once.
+    #[serde(with = "crate::recorded_verdict")]
     pub verdict: Verdict,
     /// How long it took, in microseconds, from the first byte read to the verdict.
     pub microseconds: u64,

@@ -78,10 +78,9 @@ pub(crate) fn certificate(answer: &[u8]) -> Result<Certificate, SignError> {
         .into_iter()
         .next()
         .ok_or_else(|| unreadable("no certificate".to_owned()))?;
-    let (label, der) =
-        der::pem::decode_vec(pem.trim().as_bytes()).map_err(|error| unreadable(error.to_string()))?;
+    let (label, der) = der::pem::decode_vec(pem.trim().as_bytes()).map_err(|error| unreadable(error.to_string()))?;
     if label != "CERTIFICATE" {
         return Err(unreadable(format!("PEM label `{label}`")));
     }
-    Ok(Certificate { der, pem })
+    Ok(Certificate { pem, der })
 }

@@ -1,7 +1,7 @@
 //! Private keys on files: PKCS#8 (RFC 5208) in PEM, without encryption.
 
 use assay_model::{Digest, Secret};
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use der::pem::{LineEnding, decode_vec, encode_string};
@@ -48,8 +48,8 @@ impl PrivateKey {
 
     /// Reads a key: PEM text with the label `PRIVATE KEY`.
     pub fn from_pem(pem: &str) -> Result<Self, SignError> {
-        let (label, der) = decode_vec(pem.as_bytes())
-            .map_err(|_| SignError::Key { reason: "it is not PEM text".to_owned() })?;
+        let (label, der) =
+            decode_vec(pem.as_bytes()).map_err(|_| SignError::Key { reason: "it is not PEM text".to_owned() })?;
         if label.starts_with("ENCRYPTED") {
             return Err(SignError::KeyEncrypted { label: label.to_owned() });
         }
@@ -74,11 +74,12 @@ impl PrivateKey {
     /// The key as PEM text. Write it to a file that only its owner may read (mode 0600).
     pub fn private_key_pem(&self) -> Result<Secret<String>, SignError> {
         let failed = |_| SignError::Crypto { what: "encode a private key" };
-        let der: Pkcs8V1Der<'_> = match &self.0 {
-            Pair::EcdsaP256(pair) => pair.as_der().map_err(failed)?,
-            Pair::Ed25519(pair) => pair.as_der().map_err(failed)?,
+        // Version 1 without the public key: OpenSSL reads no other.
+        let document = match &self.0 {
+            Pair::EcdsaP256(pair) => pair.to_pkcs8v1().map_err(failed)?,
+            Pair::Ed25519(pair) => pair.to_pkcs8v1().map_err(failed)?,
         };
-        pem(PRIVATE_LABEL, der.as_ref()).map(Secret::new)
+        pem(PRIVATE_LABEL, document.as_ref()).map(Secret::new)
     }
 
     /// The public key as PEM text of a SubjectPublicKeyInfo (RFC 5280, section 4.1).

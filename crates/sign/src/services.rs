@@ -131,9 +131,8 @@ impl Services for HttpServices {
 
     async fn post(&self, service: Service, body: Vec<u8>) -> Result<Vec<u8>, SignError> {
         let unreachable = |error: reqwest::Error| SignError::Unreachable { service, reason: innermost(&error) };
-        let base = self
-            .base(service)
-            .ok_or_else(|| SignError::Address { service, reason: "none was given".to_owned() })?;
+        let base =
+            self.base(service).ok_or_else(|| SignError::Address { service, reason: "none was given".to_owned() })?;
         let url = format!("{}{}", base.trim_end_matches('/'), service.path());
         let request = self.client.post(url).header("content-type", service.content_type()).body(body);
         let mut response = request.send().await.map_err(unreachable)?;
@@ -146,8 +145,9 @@ impl Services for HttpServices {
             answer.extend_from_slice(&chunk);
         }
         if !status.is_success() {
-            let message = String::from_utf8_lossy(&answer).chars().filter(|c| !c.is_control()).take(MESSAGE_MAX);
-            return Err(SignError::Refused { service, status: status.as_u16(), message: message.collect() });
+            let text = String::from_utf8_lossy(&answer);
+            let message = text.chars().filter(|c| !c.is_control()).take(MESSAGE_MAX).collect();
+            return Err(SignError::Refused { service, status: status.as_u16(), message });
         }
         Ok(answer)
     }

@@ -30,11 +30,8 @@ impl KeySigner {
     pub fn sign_now(&self, statement: &Statement) -> Result<SignedBundle, SignError> {
         let payload = statement.payload()?;
         let signature = self.0.sign(&pae(IN_TOTO_PAYLOAD_TYPE, &payload))?;
-        let material = Material {
-            signer: SignerMaterial::Key(self.0.fingerprint()?),
-            entry: None,
-            timestamps: Vec::new(),
-        };
+        let material =
+            Material { signer: SignerMaterial::Key(self.0.fingerprint()?), entry: None, timestamps: Vec::new() };
         assemble(statement, Envelope::new(&payload, &signature), material)
     }
 }

@@ -91,10 +91,7 @@ mod tests {
         let payload = String::from_utf8(statement.payload().unwrap()).unwrap();
         assert!(payload.contains(r#""predicate":{ "b": 1.0, "a": [] }"#));
         for bad in [&b""[..], b"{", b"{}{}", b"\xff"] {
-            assert!(matches!(
-                Statement::attestation(&Digest::of(b""), "p", bad),
-                Err(SignError::Predicate { .. })
-            ));
+            assert!(matches!(Statement::attestation(&Digest::of(b""), "p", bad), Err(SignError::Predicate { .. })));
         }
     }
 }

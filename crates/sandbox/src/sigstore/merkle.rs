@@ -46,7 +46,9 @@ fn node(left: Hash, right: Hash) -> Hash {
 
 fn hash(parts: &[&[u8]]) -> Hash {
     let mut hasher = Hasher::new(Algorithm::Sha256);
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     hasher.finish()
 }
 
@@ -63,7 +65,7 @@ mod tests {
             }
             if index % 2 == 1 || index == last {
                 current = node(*sibling, current);
-                while index % 2 == 0 && index != 0 {
+                while index.is_multiple_of(2) && index != 0 {
                     index /= 2;
                     last /= 2;
                 }

@@ -56,9 +56,18 @@ const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "applicati
 fn router(authority: Authority, url: String) -> Router {
     let discovery = serde_json::json!({"issuer": url, "jwks_uri": format!("{url}/keys")}).to_string();
     Router::new()
-        .route(Service::Fulcio.path(), post(|State(authority), body| answer(authority, Service::Fulcio, body)))
-        .route(Service::Rekor.path(), post(|State(authority), body| answer(authority, Service::Rekor, body)))
-        .route(Service::Timestamp.path(), post(|State(authority), body| answer(authority, Service::Timestamp, body)))
+        .route(
+            Service::Fulcio.path(),
+            post(async |State(authority): State<Authority>, body: Bytes| answer(&authority, Service::Fulcio, &body)),
+        )
+        .route(
+            Service::Rekor.path(),
+            post(async |State(authority): State<Authority>, body: Bytes| answer(&authority, Service::Rekor, &body)),
+        )
+        .route(
+            Service::Timestamp.path(),
+            post(async |State(authority): State<Authority>, body: Bytes| answer(&authority, Service::Timestamp, &body)),
+        )
         .route(
             "/keys",
             get(move |State(authority): State<Authority>| async move { (JSON, authority.key_set().to_string()) }),
@@ -71,12 +80,12 @@ fn router(authority: Authority, url: String) -> Router {
         .with_state(authority)
 }
 
-async fn answer(authority: Authority, service: Service, body: Bytes) -> Response {
+fn answer(authority: &Authority, service: Service, body: &Bytes) -> Response {
     let content_type = match service {
         Service::Fulcio | Service::Rekor => "application/json",
         Service::Timestamp => "application/timestamp-reply",
     };
-    match authority.answer(service, &body) {
+    match authority.answer(service, body) {
         Ok(answer) => (StatusCode::CREATED, [(header::CONTENT_TYPE, content_type)], answer).into_response(),
         Err(refusal) => {
             let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -10,6 +10,8 @@ use crate::secrets::Scanner;
 
 /// Bytes of an image configuration that are read at most.
 pub const CONFIG_BYTES: usize = 4 << 20;
+/// Characters of one history command that are kept.
+const COMMAND_CHARACTERS: usize = 2000;
 /// What findings in the environment or history name as their file.
 pub const CONFIG_PATH: &str = "image configuration";
 
@@ -157,5 +159,5 @@ fn redacted(command: &str) -> String {
     let mut scanner = Scanner::default();
     scanner.begin();
     scanner.push(command.as_bytes());
-    scanner.redact(command)
+    scanner.redact(command).chars().take(COMMAND_CHARACTERS).collect()
 }

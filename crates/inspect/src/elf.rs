@@ -319,3 +319,87 @@ fn parse_header(first: &[u8]) -> Option<(Header, Vec<Segment>)> {
     };
     Some((header, segments))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A 64-bit file of 4 KiB segments with these flags, filled with their index from 1 on, behind a 4 KiB header.
+    fn file(flags: &[u32], note: &[u8]) -> Vec<u8> {
+        let mut file = vec![0; 4096];
+        file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        file[16] = 3;
+        file[32] = 64;
+        file[54] = 56;
+        file[56] = flags.len() as u8;
+        for (index, flags) in flags.iter().enumerate() {
+            let header = 64 + 56 * index;
+            let offset = 4096 * (index as u64 + 1);
+            file[header] = 1;
+            file[header + 4] = *flags as u8;
+            file[header + 8..header + 16].copy_from_slice(&offset.to_le_bytes());
+            file[header + 16..header + 24].copy_from_slice(&(0x10000 + offset).to_le_bytes());
+            file[header + 32..header + 40].copy_from_slice(&4096u64.to_le_bytes());
+        }
+        file[2048..2048 + note.len()].copy_from_slice(note);
+        for index in 0..flags.len() {
+            file.resize(file.len() + 4096, index as u8 + 1);
+        }
+        file
+    }
+
+    fn read(file: &[u8], limit: u64) -> Binary {
+        let mut capture = Capture::begin(&file[..4096], file.len() as u64, limit).unwrap();
+        for piece in file.chunks(1000) {
+            capture.push(piece);
+        }
+        capture.finish()
+    }
+
+    const CODE: u32 = 5;
+    const DATA: u32 = 6;
+    const CONSTANTS: u32 = 4;
+
+    #[test]
+    fn machine_code_is_left_out_where_it_is_separate() {
+        let binary = read(&file(&[CONSTANTS, CODE, DATA], b""), 1 << 20);
+        assert_eq!(binary.bytes(4096, 3), Some(&[1; 3][..]));
+        assert_eq!(binary.bytes(2 * 4096, 3), None);
+        assert_eq!(binary.at_address(0x10000 + 3 * 4096 + 4095, 9), Some(&[3][..]));
+        let writable: Vec<_> = binary.writable().map(|(address, bytes)| (address, bytes.len())).collect();
+        assert_eq!(writable, [(0x10000 + 3 * 4096, 4096)]);
+        assert_eq!(binary.digest(), Digest::of(&file(&[CONSTANTS, CODE, DATA], b"")));
+        // Without a segment of constants, they are among the code.
+        assert_eq!(read(&file(&[CODE, DATA], b""), 1 << 20).bytes(4096, 3), Some(&[1; 3][..]));
+    }
+
+    #[test]
+    fn of_a_go_executable_only_data_is_kept() {
+        let binary = read(&file(&[CODE, CONSTANTS, DATA], b"\x04\0\0\0Go\0\0"), 1 << 20);
+        assert_eq!(binary.bytes(0, 3), None);
+        assert_eq!(binary.bytes(2 * 4096, 3), Some(&[2; 3][..]));
+        assert_eq!(binary.bytes(3 * 4096, 3), Some(&[3; 3][..]));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_and_other_files_are_no_executables() {
+        assert!(read(&file(&[CONSTANTS, CODE, DATA], b""), 5000).is_cut());
+        for other in [&b"#!/bin/sh"[..], b"\x7fELF", b"\x7fELF\x02\x01\0\0\0\0\0\0\0\0\0\0\x01\0"] {
+            assert!(Capture::begin(other, 100, 100).is_none());
+        }
+    }
+
+    #[test]
+    fn overlapping_segments_are_kept_once() {
+        let mut bytes = file(&[DATA; 60], b"\x04\0\0\0Go\0\0");
+        for index in 0..30 {
+            // All of them claim the whole file.
+            let header = 64 + 56 * index;
+            bytes[header + 8..header + 16].fill(0);
+            bytes[header + 32..header + 40].copy_from_slice(&u64::MAX.to_le_bytes());
+        }
+        let binary = read(&bytes, 1 << 20);
+        assert!(!binary.is_cut());
+        assert_eq!(binary.into_buffer().len(), bytes.len());
+    }
+}

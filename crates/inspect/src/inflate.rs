@@ -17,6 +17,8 @@ pub(crate) struct Inflate<R: Read> {
     produced: u64,
     limits: Limits,
     stopped: Option<Bound>,
+    /// The source failed: nothing that came can be trusted.
+    failure: Option<io::Error>,
 }
 
 /// What is known once a blob was read to its end.
@@ -69,7 +71,9 @@ impl<R: Read> Inflate<R> {
     pub(crate) fn new(reader: R, algorithm: Algorithm, limits: Limits) -> io::Result<Self> {
         let mut hashing = Hashing { inner: reader, hasher: Hasher::new(algorithm), bytes: 0, failure: None };
         let mut magic = Vec::new();
-        hashing.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic)?;
+        if let Err(error) = hashing.by_ref().take(MAGIC_BYTES).read_to_end(&mut magic) {
+            return Err(hashing.failure.take().unwrap_or(error));
+        }
         let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
         let is_zstd = magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
             || matches!(magic.as_slice(), [low, 0x2a, 0x4d, 0x18] if low & 0xf0 == 0x50);
@@ -81,17 +85,28 @@ impl<R: Read> Inflate<R> {
         } else {
             Decoder::Plain(blob)
         };
-        Ok(Self { decoder, diff_id: Hasher::new(Algorithm::Sha256), produced: 0, limits, stopped: None })
+        Ok(Self { decoder, diff_id: Hasher::new(Algorithm::Sha256), produced: 0, limits, stopped: None, failure: None })
     }
 
     /// Reads what is left on both sides and closes the hashes. Errors only where the source itself failed.
     pub(crate) fn finish(mut self) -> io::Result<Finished> {
         let mut rest = vec![0; INPUT_BUFFER];
-        while self.read(&mut rest)? > 0 {}
+        loop {
+            match self.read(&mut rest) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failure.take().unwrap_or(error)),
+            }
+        }
         let (diff_id, inflated, stopped) = (self.diff_id.finish(), self.produced, self.stopped);
         let mut blob = self.decoder.into_blob();
         loop {
-            let length = blob.fill_buf()?.len();
+            let length = match blob.fill_buf() {
+                Ok(bytes) => bytes.len(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(blob.get_mut().get_mut().1.failure.take().unwrap_or(error)),
+            };
             if length == 0 {
                 break;
             }
@@ -113,6 +128,9 @@ impl<R: Read> Inflate<R> {
 
 impl<R: Read> Read for Inflate<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.kind().into());
+        }
         if self.stopped.is_some() {
             return Ok(0);
         }
@@ -132,7 +150,9 @@ impl<R: Read> Read for Inflate<R> {
             Err(_) => {
                 let (_, hashing) = self.decoder.blob_mut().get_mut().get_mut();
                 if let Some(failure) = hashing.failure.take() {
-                    return Err(failure);
+                    let kind = failure.kind();
+                    self.failure = Some(failure);
+                    return Err(kind.into());
                 }
                 self.stopped = Some(Bound::Malformed);
                 Ok(0)

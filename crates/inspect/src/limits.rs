@@ -40,7 +40,7 @@ impl Default for Limits {
             ratio: 200,
             ratio_floor: 256 << 20,
             entries: 2_000_000,
-            path_bytes: 256 << 20,
+            path_bytes: 128 << 20,
             file_bytes: 256 << 20,
             nested_bytes: 1 << 30,
             archive_depth: 4,

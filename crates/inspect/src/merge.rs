@@ -212,7 +212,15 @@ impl<'a> Visibility<'a> {
                 }
             }
             // A layer hides only what is below it: its own files are added when all of them were looked at.
-            seen.extend(fresh);
+            for path in fresh {
+                seen.insert(path);
+                // Archives need not name the directories of their files.
+                for directory in path::ancestors(path) {
+                    if !directories.insert(directory) {
+                        break;
+                    }
+                }
+            }
             for path in layer.paths.lines().filter_map(|path| path.strip_suffix('/')) {
                 directories.insert(path);
             }

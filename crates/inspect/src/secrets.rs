@@ -28,7 +28,6 @@ pub const SKIPPED_PATHS: &[&str] = &[
     "usr/share/icons/",
     "usr/share/fonts/",
     "usr/include/",
-    "usr/lib/python3/dist-packages/twisted/test/",
     "usr/lib/ruby/",
     "usr/lib/go/src/crypto/",
     "usr/local/go/src/crypto/",
@@ -38,6 +37,12 @@ pub const SKIPPED_PATHS: &[&str] = &[
     "proc/",
     "sys/",
 ];
+
+/// Folders of a library that a package manager installed (below [`INSTALLED_LIBRARIES`]) which are not searched: the keys
+/// in a library's own tests are as public as the library. An application's tests are searched.
+pub const LIBRARY_TEST_FOLDERS: &[&str] = &["test", "tests", "__tests__"];
+/// Folders that hold installed libraries.
+pub const INSTALLED_LIBRARIES: &[&str] = &["site-packages/", "dist-packages/", "node_modules/"];
 
 /// Bytes that are searched at once; longer files go through window by window.
 const WINDOW: usize = 1 << 20;
@@ -50,9 +55,14 @@ const PER_FILE: usize = 1000;
 const HITS_PER_FILE: usize = 100_000;
 const EXCERPT_CHARACTERS: usize = 120;
 
-/// Whether the file at this path is searched if it is text: not one of [`SKIPPED_PATHS`].
+/// Whether the file at this path is searched if it is text: not in [`SKIPPED_PATHS`], nor among a library's own tests.
 pub(crate) fn searches(path: &str) -> bool {
-    !SKIPPED_PATHS.iter().any(|skipped| path.starts_with(skipped))
+    let is_library_test = || {
+        let inside = INSTALLED_LIBRARIES.iter().find_map(|folder| path.split_once(folder)).map(|(_, inside)| inside);
+        let mut folders = inside.unwrap_or_default().split('/').rev().skip(1);
+        folders.any(|folder| LIBRARY_TEST_FOLDERS.contains(&folder))
+    };
+    !SKIPPED_PATHS.iter().any(|skipped| path.starts_with(skipped)) && !is_library_test()
 }
 
 /// Whether a file that begins like this is text: no NUL byte in the first kilobyte.

@@ -99,9 +99,9 @@ impl<R: Read> Tar<R> {
                 b'L' | b'K' => {
                     let text = cut(self.extended(size)?, 0);
                     if flag == b'L' {
-                        path = Some(text)
+                        path = Some(text);
                     } else {
-                        link = Some(text)
+                        link = Some(text);
                     }
                     continue;
                 }

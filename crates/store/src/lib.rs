@@ -1,1 +1,35 @@
-//! assay-store
+//! What Assay remembers: facts by digest, what runs where, decisions, releases and the promotion ledger.
+//!
+//! One SQLite file (write-ahead log, one writer) behind [`Store`]. Digest-keyed facts never change, so that a cached one
+//! needs no expiry; history is kept as rollout intervals, never as Pod rows. Decisions go through [`DecisionLog`]: to a
+//! segment file before the answer, to the database in batches.
+//!
+//! It decides nothing, and Evidence leaves it only through [`Evidence::restore`](assay_trust::Evidence::restore).
+//!
+//! ```
+//! use assay_model::{Contents, Digest};
+//! use assay_store::Store;
+//!
+//! let store = Store::in_memory()?;
+//! let digest = Digest::of(b"a manifest");
+//! assert!(store.contents(digest, 1)?.is_none());
+//! # Ok::<(), assay_store::StoreError>(())
+//! ```
+
+mod database;
+mod decision;
+mod decision_log;
+mod error;
+mod facts;
+mod inventory;
+mod ledger;
+mod query;
+mod schema;
+
+pub use database::Store;
+pub use decision::{DecisionRecord, ImageRecord, RequestProjection, decision_id, redacted};
+pub use decision_log::DecisionLog;
+pub use error::StoreError;
+pub use inventory::{InventoryRow, RunningContainer, RunningPod, SignatureState};
+pub use ledger::{LedgerEntry, LedgerEvent, LedgerStatus, Release};
+pub use query::{RunningImage, VersionMatch};

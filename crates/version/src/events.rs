@@ -136,7 +136,11 @@ fn intervals_of<'a>(
         let last = tied.iter().find_map(|(version, event)| matches!(event, Event::LastAffected(_)).then_some(*version));
         match (open, fixed) {
             (Some(from), Some(fixed)) => {
-                found.push(Interval { introduced: from, end: IntervalEnd::Fixed(fixed) });
+                let end = match limit {
+                    Some(limit) if compare(limit, fixed)?.is_lt() => IntervalEnd::Limit(limit),
+                    _ => IntervalEnd::Fixed(fixed),
+                };
+                found.push(Interval { introduced: from, end });
                 open = introduced;
             }
             (None, None) => open = introduced,
@@ -144,7 +148,11 @@ fn intervals_of<'a>(
             (None, Some(_)) | (Some(_), None) => {}
         }
         if let (Some(from), Some(last)) = (open, last) {
-            found.push(Interval { introduced: from, end: IntervalEnd::LastAffected(last) });
+            let end = match limit {
+                Some(limit) if compare(limit, last)?.is_le() => IntervalEnd::Limit(limit),
+                _ => IntervalEnd::LastAffected(last),
+            };
+            found.push(Interval { introduced: from, end });
             open = None;
         }
     }
@@ -187,6 +195,9 @@ mod tests {
         assert!(inside(&[Introduced("0"), Limit("2.0.0")], "1.9.9"));
         assert!(!inside(&[Introduced("0"), Limit("2.0.0")], "2.0.0"));
         assert!(inside(&[Introduced("0"), Limit("1.0.0"), Limit("*")], "9.0.0"));
+        assert!(!inside(&[Introduced("0"), Fixed("3.0.0"), Limit("2.0.0")], "2.5.0"));
+        assert!(!inside(&[Introduced("0"), LastAffected("3.0.0"), Limit("2.0.0")], "2.5.0"));
+        assert!(inside(&[Introduced("0"), Fixed("3.0.0"), Limit("9.0.0")], "2.5.0"));
         assert!(inside(&[Introduced("1.0.0")], "99.0.0"));
         assert!(inside(&[Introduced("0")], "0.0.0-alpha"), "0 is before every pre-release");
     }

@@ -1,12 +1,14 @@
 //! Looking up advisories by name: what `explain` shows and what `who-runs CVE` starts from.
 
+use std::cmp::Ordering;
+
 use assay_model::{KnownExploited, PackageType, Timestamp, Vulnerability, VulnerabilityId};
 use assay_version::Interval;
 
 use crate::ecosystem::Ecosystem;
-use crate::format::{ID_RECORD, ID_VULNERABILITY, Section, interval_end, unpack_rating};
+use crate::format::{ID_RECORD, Section, interval_end};
 use crate::matching::compare_versions;
-use crate::pack::{DAMAGED_VALUE, Pack, PackError};
+use crate::pack::{DAMAGED_ROW, Pack, PackError};
 use crate::rating::Rating;
 
 /// A vulnerability with everything that the pack's records say about it.
@@ -121,6 +123,10 @@ impl VulnerabilityRow {
     }
 }
 
+fn lowercase(text: &str) -> impl Iterator<Item = u8> + '_ {
+    text.bytes().map(|byte| byte.to_ascii_lowercase())
+}
+
 pub(crate) fn timestamp(seconds: u32) -> Option<Timestamp> {
     (seconds > 0).then(|| Timestamp::from_second(i64::from(seconds)).ok()).flatten()
 }
@@ -162,24 +168,23 @@ impl Pack {
     /// The vulnerabilities behind a name.
     fn vulnerabilities_of(&self, id: &str) -> Result<Vec<u32>, PackError> {
         let name = id.trim().to_ascii_lowercase();
-        let first = self.search(Section::Ids, |row: [u32; 3]| Ok(self.text(row[0])?.cmp(&name)))?;
+        let order = |row: [u32; 2]| Ok(lowercase(self.text(row[0])?).cmp(name.bytes()));
+        let first = self.search(Section::Ids, order)?;
         let Some(first) = first else { return Ok(Vec::new()) };
         let mut found = Vec::new();
         for row in first..self.rows(Section::Ids) {
-            let [text, index, kind] = self.row(Section::Ids, row)?;
-            if self.text(text)? != name {
+            let [text, index] = self.row(Section::Ids, row)?;
+            if !self.text(text)?.eq_ignore_ascii_case(&name) {
                 break;
             }
-            match kind {
-                ID_VULNERABILITY => found.push(index),
-                ID_RECORD => {
-                    let record: [u32; 13] = self.row(Section::Records, index)?;
-                    for at in self.span(Section::RecordVulnerabilities, record[6], record[7])? {
-                        let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
-                        found.push(vulnerability);
-                    }
-                }
-                _ => return Err(DAMAGED_VALUE),
+            if index & ID_RECORD == 0 {
+                found.push(index);
+                continue;
+            }
+            let record: [u32; 12] = self.row(Section::Records, index & !ID_RECORD)?;
+            for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
+                let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
+                found.push(vulnerability);
             }
         }
         found.sort_unstable();
@@ -188,7 +193,7 @@ impl Pack {
     }
 
     pub(crate) fn vulnerability(&self, index: u32) -> Result<VulnerabilityRow, PackError> {
-        let [id, name, names, rating, vector, summary, published, since, ransomware, record, records] =
+        let [id, name, names, rating, summary, published, since, ransomware, record, records] =
             self.row(Section::Vulnerabilities, index)?;
         let mut aliases = Vec::new();
         for at in self.span(Section::Names, name, names)? {
@@ -200,7 +205,7 @@ impl Pack {
         Ok(VulnerabilityRow {
             id: self.identifier(id)?,
             aliases,
-            rating: unpack_rating(rating, self.text(vector)?).ok_or(DAMAGED_VALUE)?,
+            rating: self.rating(rating)?,
             summary: self.text(summary)?.to_owned(),
             published: timestamp(published),
             known_exploited: (!since.is_empty())
@@ -210,11 +215,11 @@ impl Pack {
     }
 
     fn advisory_record(&self, index: u32) -> Result<AdvisoryRecord, PackError> {
-        let row: [u32; 13] = self.row(Section::Records, index)?;
+        let row: [u32; 12] = self.row(Section::Records, index)?;
         let id = self.identifier(row[0])?;
-        let details = self.details(row[10], row[11], row[12])?;
+        let details = self.details(row[9], row[10], row[11])?;
         let mut affected = Vec::new();
-        for at in self.span(Section::RecordAffected, row[8], row[9])? {
+        for at in self.span(Section::RecordAffected, row[7], row[8])? {
             let [at] = self.row(Section::RecordAffected, at)?;
             affected.push(self.affected_package(&id, at)?);
         }
@@ -230,8 +235,17 @@ impl Pack {
     }
 
     fn affected_package(&self, record: &VulnerabilityId, index: u32) -> Result<AffectedPackage, PackError> {
-        let [_, package, interval, counts, version, _, _] = self.row(Section::Affected, index)?;
-        let [ecosystem, name, _, _] = self.row(Section::Packages, package)?;
+        let [_, extent, _] = self.row(Section::Affected, index)?;
+        let [interval, counts, version] = self.row(Section::Extents, extent)?;
+        // The package whose affected rows hold this one.
+        let package = self.search(Section::Packages, |[_, _, first, count]: [u32; 4]| {
+            Ok(match (first > index, first.saturating_add(count) > index) {
+                (true, _) => Ordering::Greater,
+                (false, true) => Ordering::Equal,
+                (false, false) => Ordering::Less,
+            })
+        })?;
+        let [ecosystem, name, _, _] = self.row(Section::Packages, package.ok_or(DAMAGED_ROW)?)?;
         let mut intervals = Vec::new();
         for at in self.span(Section::Intervals, interval, counts >> 16)? {
             let [introduced, end, kind] = self.row(Section::Intervals, at)?;

@@ -21,7 +21,7 @@ mod groups;
 mod write;
 
 /// Longest summary kept, in characters; it is one line of a table.
-const MAX_SUMMARY: usize = 240;
+const MAX_SUMMARY: usize = 160;
 /// Most versions and intervals of one affected package.
 const MAX_ROWS: usize = 0xffff;
 
@@ -36,6 +36,8 @@ pub enum SkipReason {
     EcosystemNotAllowed,
     /// The affected package names no ecosystem or no package, or only commits: it cannot be matched. The record itself is kept.
     NotMatchable,
+    /// The record is about commits only, and no package and no other name leads to it.
+    Unreachable,
     /// A version bound has no place in its ecosystem's order; the range is left out.
     UnorderedVersion,
     /// An alias has characters that no identifier has.
@@ -50,6 +52,7 @@ impl SkipReason {
             Self::Duplicate => "records that were there in a newer form",
             Self::EcosystemNotAllowed => "affected packages of an ecosystem that their source may not speak for",
             Self::NotMatchable => "affected packages without a name or with commits only (the record is kept)",
+            Self::Unreachable => "records about commits only, to which no package and no other name leads",
             Self::UnorderedVersion => "version ranges with a bound that has no order",
             Self::BadAlias => "aliases that are no identifiers",
         }
@@ -88,6 +91,8 @@ pub struct BuildReport {
 pub struct PackBuilder {
     drafts: BTreeMap<String, Draft>,
     exploited: BTreeMap<String, KnownExploited>,
+    /// When each record that was withdrawn was last changed: it takes back older forms, whichever came first.
+    withdrawn: BTreeMap<String, i64>,
     report: BuildReport,
 }
 
@@ -161,9 +166,18 @@ impl PackBuilder {
         self.report.read += 1;
         if !record.withdrawn.is_empty() {
             self.skip(SkipReason::Withdrawn);
+            let modified = seconds(&record.modified).max(seconds(&record.withdrawn));
+            let last = self.withdrawn.entry(record.id).or_default();
+            *last = modified.max(*last);
             return Ok(());
         }
+        let ranges = || record.affected.iter().flat_map(|affected| &affected.ranges);
+        let commits_only = ranges().next().is_some() && ranges().all(|range| range.kind == "GIT");
         let draft = self.draft(record, Sha256::digest(bytes).into(), allowed);
+        if commits_only && draft.affected.is_empty() && draft.aliases.is_empty() && draft.upstream.is_empty() {
+            self.skip(SkipReason::Unreachable);
+            return Ok(());
+        }
         let newest = |draft: &Draft| (draft.modified, draft.hash);
         if let Some(other) = self.drafts.get(&draft.id) {
             let older = newest(&draft) <= newest(other);
@@ -240,7 +254,8 @@ impl PackBuilder {
         let never =
             affected.ecosystem_specific.get("urgency").and_then(serde_json::Value::as_str) == Some("end-of-life");
         let mut intervals = Vec::new();
-        for range in affected.ranges.iter().filter(|range| range.kind != "GIT") {
+        let go = if ecosystem.family == "Go" { go_ranges(affected) } else { None };
+        for range in go.as_ref().unwrap_or(&affected.ranges).iter().filter(|range| range.kind != "GIT") {
             let Some(found) = intervals_of(&ecosystem, range) else {
                 self.skip(SkipReason::UnorderedVersion);
                 continue;
@@ -277,9 +292,37 @@ impl PackBuilder {
     }
 
     /// The pack's bytes, the same for the same records whatever their order, and what is in it.
-    pub fn build(self) -> (Vec<u8>, BuildReport) {
+    pub fn build(mut self) -> (Vec<u8>, BuildReport) {
+        for (id, modified) in std::mem::take(&mut self.withdrawn) {
+            if self.drafts.get(&id).is_some_and(|draft| draft.modified <= modified) {
+                self.drafts.remove(&id);
+                self.skip(SkipReason::Withdrawn);
+            }
+        }
         write::write(self)
     }
+}
+
+/// The ranges of a Go module whose versions are not all known to the module proxy (go.dev/doc/security/vuln/database,
+/// `custom_ranges`).
+///
+/// Such a record's plain range says "all versions", so that no pseudo-version `v0.0.0-...` escapes, and the custom one says
+/// which tags are meant. Both hold in their own part of the order.
+fn go_ranges(affected: &osv::Affected) -> Option<Vec<osv::Range>> {
+    let custom = affected.ecosystem_specific.get("custom_ranges")?.clone();
+    let mut ranges: Vec<osv::Range> =
+        serde_json::from_value(custom).ok().filter(|ranges: &Vec<_>| !ranges.is_empty())?;
+    let everything = |event: &osv::Event| event.introduced.as_deref() == Some("0");
+    if !affected.ranges.iter().all(|range| range.events.iter().all(everything)) {
+        return None;
+    }
+    let mut untagged = affected.ranges.clone();
+    for range in &mut untagged {
+        // The lowest version above every v0.0.0 pseudo-version.
+        range.events.push(osv::Event { limit: Some("0.0.1-0".to_owned()), ..osv::Event::default() });
+    }
+    ranges.extend(untagged);
+    Some(ranges)
 }
 
 /// The intervals of one range; `None` if a bound has no order.

@@ -35,27 +35,31 @@ pub(crate) enum Section {
     Ecosystems,
     /// ecosystem, name, first affected row, number of them; sorted by ecosystem and name.
     Packages,
-    /// record, package, first interval, counts (intervals and versions, 16 bits each), first version, rating, vector.
+    /// record, extent, rating; in the order of the packages.
     Affected,
+    /// first interval, counts (intervals and versions, 16 bits each), first version; each once.
+    Extents,
+    /// severity, rank and score in one word, vector; each once.
+    Ratings,
     /// introduced, end, kind of end.
     Intervals,
     /// text.
     Versions,
-    /// id, summary, published, modified, rating, vector, first vulnerability, number, first affected, number, block,
+    /// id, summary, published, modified, rating, first vulnerability, number, first affected, number, block,
     /// offset in it, length.
     Records,
     /// vulnerability.
     RecordVulnerabilities,
     /// affected row.
     RecordAffected,
-    /// shown id, first other name, number, rating, vector, summary, published, exploited since, ransomware, first record,
+    /// shown id, first other name, number, rating, summary, published, exploited since, ransomware, first record,
     /// number.
     Vulnerabilities,
     /// text.
     Names,
     /// record.
     VulnerabilityRecords,
-    /// lowercase name, vulnerability or record, which of the two; sorted.
+    /// name, vulnerability or (with [`ID_RECORD`]) record; sorted by the name in lower case.
     Ids,
     /// offset, compressed length, length.
     Blocks,
@@ -64,12 +68,14 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    pub(crate) const COUNT: usize = 15;
+    pub(crate) const COUNT: usize = 17;
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::Strings,
         Self::Ecosystems,
         Self::Packages,
         Self::Affected,
+        Self::Extents,
+        Self::Ratings,
         Self::Intervals,
         Self::Versions,
         Self::Records,
@@ -87,12 +93,11 @@ impl Section {
     pub(crate) fn words(self) -> usize {
         match self {
             Self::Strings | Self::Details => 0,
-            Self::Ecosystems => 2,
+            Self::Ecosystems | Self::Ids | Self::Ratings => 2,
             Self::Packages => 4,
-            Self::Affected => 7,
-            Self::Intervals | Self::Ids | Self::Blocks => 3,
-            Self::Records => 13,
-            Self::Vulnerabilities => 11,
+            Self::Affected | Self::Extents | Self::Intervals | Self::Blocks => 3,
+            Self::Records => 12,
+            Self::Vulnerabilities => 10,
             Self::Versions
             | Self::RecordVulnerabilities
             | Self::RecordAffected
@@ -102,10 +107,8 @@ impl Section {
     }
 }
 
-/// In [`Section::Ids`]: the index is a vulnerability's.
-pub(crate) const ID_VULNERABILITY: u32 = 0;
-/// In [`Section::Ids`]: the index is a record's.
-pub(crate) const ID_RECORD: u32 = 1;
+/// In [`Section::Ids`]: this bit marks the index as a record's.
+pub(crate) const ID_RECORD: u32 = 1 << 31;
 
 /// Kinds of interval ends.
 pub(crate) const END_OPEN: u32 = 0;

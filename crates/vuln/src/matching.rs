@@ -13,7 +13,7 @@ use assay_version::{Interval, IntervalEnd, Scheme, VersionError, rpm};
 
 use crate::advisory::in_words;
 use crate::ecosystem::{Distribution, names_binaries, normal_name, of_language};
-use crate::format::{END_NEVER, Section, interval_end, unpack_rating};
+use crate::format::{END_NEVER, Section, interval_end};
 use crate::pack::{DAMAGED_VALUE, Pack, PackError};
 use crate::rating::Rating;
 
@@ -142,12 +142,11 @@ impl Pack {
         for lookup in lookups {
             let Some([_, _, first, count]) = self.find_package(lookup.ecosystem, &lookup.name)? else { continue };
             for at in self.span(Section::Affected, first, count)? {
-                let row: [u32; 7] = self.row(Section::Affected, at)?;
-                let Some((range, fix)) = self.matching_range(&row, scheme, lookup.version)? else { continue };
-                let record: [u32; 13] = self.row(Section::Records, row[0])?;
-                let own = unpack_rating(row[5], self.text(row[6])?).ok_or(DAMAGED_VALUE)?;
-                let rating = own.or(unpack_rating(record[4], self.text(record[5])?).ok_or(DAMAGED_VALUE)?);
-                for at in self.span(Section::RecordVulnerabilities, record[6], record[7])? {
+                let row: [u32; 3] = self.row(Section::Affected, at)?;
+                let Some((range, fix)) = self.matching_range(row[1], scheme, lookup.version)? else { continue };
+                let record: [u32; 12] = self.row(Section::Records, row[0])?;
+                let rating = self.rating(row[2])?.or(self.rating(record[4])?);
+                for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
                     let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
                     hits.entry(vulnerability).or_default().push(Hit {
                         record: row[0],
@@ -165,19 +164,20 @@ impl Pack {
         Ok(())
     }
 
-    /// The range of an affected row that holds `version`, in words, and whether there is a fix.
+    /// The range of an extent that holds `version`, in words, and whether there is a fix.
     fn matching_range(
         &self,
-        row: &[u32; 7],
+        extent: u32,
         scheme: Scheme,
         version: &str,
     ) -> Result<Option<(String, FixState)>, PackError> {
         let compare = |left: &str, right: &str| compare_versions(scheme, left, right);
         let module = scheme == Scheme::Rpm && is_module_build(version);
+        let [interval, counts, version_row] = self.row(Section::Extents, extent)?;
         let mut range = None;
         let mut fixes: Vec<String> = Vec::new();
         let mut never = false;
-        for at in self.span(Section::Intervals, row[2], row[3] >> 16)? {
+        for at in self.span(Section::Intervals, interval, counts >> 16)? {
             let [introduced, end, kind] = self.row(Section::Intervals, at)?;
             let end = interval_end(kind, self.text(end)?).ok_or(DAMAGED_VALUE)?;
             if let IntervalEnd::Fixed(fixed) = end {
@@ -196,7 +196,7 @@ impl Pack {
             }
         }
         if range.is_none() {
-            for at in self.span(Section::Versions, row[4], row[3] & 0xffff)? {
+            for at in self.span(Section::Versions, version_row, counts & 0xffff)? {
                 let [listed] = self.row(Section::Versions, at)?;
                 if self.text(listed)? == version {
                     range = Some(format!("exactly {version}"));
@@ -225,7 +225,7 @@ impl Pack {
         let mut fixes = Vec::new();
         let mut never = false;
         for hit in &hits {
-            let record: [u32; 13] = self.row(Section::Records, hit.record)?;
+            let record: [u32; 12] = self.row(Section::Records, hit.record)?;
             aliases.push(self.identifier(record[0])?);
             match &hit.fix {
                 FixState::Fixed { versions } => fixes.extend(versions.iter().cloned()),
@@ -240,7 +240,7 @@ impl Pack {
         hits.sort_by_key(|hit| (hit.rating.rank, hit.record));
         let rating = hits.iter().fold(Rating::NONE, |found, hit| found.or(hit.rating.clone())).or(row.rating);
         let Some(first) = hits.first() else { return Ok(None) };
-        let record: [u32; 13] = self.row(Section::Records, first.record)?;
+        let record: [u32; 12] = self.row(Section::Records, first.record)?;
         let fix = match (fixes.is_empty(), never) {
             (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
             (true, true) => FixState::WontFix,

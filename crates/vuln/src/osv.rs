@@ -159,6 +159,10 @@ pub fn parse_record(bytes: &[u8]) -> Result<Record, RecordError> {
         message: without_position(&error),
     };
     serde_json::from_slice::<UniqueKeys>(bytes).map_err(json)?;
+    // serde also reads a structure from an array of its fields.
+    if !bytes.trim_ascii_start().starts_with(b"{") {
+        return Err(RecordError::Json { line: 1, column: 1, message: "a record is a JSON object".to_owned() });
+    }
     let record: Record = serde_json::from_slice(bytes).map_err(json)?;
     if record.id.parse::<assay_model::VulnerabilityId>().is_err() {
         return Err(RecordError::Id { id: record.id.chars().take(80).collect() });

@@ -8,8 +8,9 @@ use assay_model::{Digest, Explain, PackInfo, Timestamp, VulnerabilityId};
 use sha2::{Digest as _, Sha256};
 
 use crate::ecosystem::Ecosystem;
-use crate::format::{CHECKED_FROM, Details, HEADER, MAGIC, Section, VERSION};
+use crate::format::{CHECKED_FROM, Details, HEADER, MAGIC, Section, VERSION, unpack_rating};
 use crate::map::Bytes;
+use crate::rating::Rating;
 
 /// Largest block of details that is inflated.
 const MAX_BLOCK: usize = 64 << 20;
@@ -199,6 +200,11 @@ impl Pack {
 
     pub(crate) fn identifier(&self, offset: u32) -> Result<VulnerabilityId, PackError> {
         self.text(offset)?.parse().map_err(|_| DAMAGED_VALUE)
+    }
+
+    pub(crate) fn rating(&self, row: u32) -> Result<Rating, PackError> {
+        let [rating, vector] = self.row(Section::Ratings, row)?;
+        unpack_rating(rating, self.text(vector)?).ok_or(DAMAGED_VALUE)
     }
 
     pub(crate) fn ecosystem(&self, row: u32) -> Result<Ecosystem, PackError> {

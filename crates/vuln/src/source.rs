@@ -14,7 +14,7 @@ use crate::osv::{MAX_RECORD_BYTES, RecordError, without_position};
 /// Most bytes of one file, also after inflating. The largest export (Ubuntu) has 8.3 GB in 60,000 files.
 const MAX_FILE_BYTES: u64 = 4 << 30;
 /// Most inflated bytes for each compressed one, beyond a first 16 MiB. Real exports reach 75.
-const MAX_RATIO: u64 = 1000;
+const MAX_RATIO: u64 = 200;
 /// Most entries of one archive or folder tree.
 const MAX_ENTRIES: usize = 2_000_000;
 /// Deepest nesting of folders.

@@ -28,11 +28,14 @@ impl Ecosystem for Rpm {
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
+        let name = path::split(file.path).1;
+        if name == "Packages" {
+            return found.malformed(&format!("{} (Berkeley DB, not supported)", file.path));
+        }
         let mut collected = Collected::default();
-        let complete = match path::split(file.path).1 {
+        let complete = match name {
             "rpmdb.sqlite" => read_sqlite(file.bytes, &mut |blob| collected.add(file.path, blob)),
-            "Packages.db" => ndb::read(file.bytes, &mut |blob| collected.add(file.path, blob)),
-            _ => false,
+            _ => ndb::read(file.bytes, &mut |blob| collected.add(file.path, blob)),
         };
         if !complete || collected.damaged {
             found.malformed(file.path);

@@ -1,6 +1,8 @@
 //! What secrets look like: one row a kind. Sources are the issuers' own documentation of their token formats.
 
 use assay_model::Severity;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// A kind of secret.
 pub(super) struct Rule {
@@ -22,12 +24,18 @@ enum Check {
     Plausible,
     /// Plausible, and with upper and lower case and a digit.
     Mixed,
+    /// Base64 of `user:password` (RFC 7617), as container tools keep it.
+    BasicCredentials,
 }
 
 impl Rule {
     pub(super) fn accepts(&self, secret: &[u8]) -> bool {
         match self.check {
             Check::Plausible => is_plausible(secret),
+            Check::BasicCredentials => STANDARD.decode(secret).is_ok_and(|text| {
+                let is_text = text.iter().all(u8::is_ascii_graphic);
+                is_text && memchr::memchr(b':', &text).is_some_and(|at| at > 0 && at + 1 < text.len())
+            }),
             Check::Mixed => {
                 is_plausible(secret)
                     && secret.iter().any(u8::is_ascii_uppercase)
@@ -62,7 +70,7 @@ const fn rule(
     Rule { name, severity, keywords, expression, spans_lines: false, check }
 }
 
-use Check::{Mixed, Plausible};
+use Check::{BasicCredentials, Mixed, Plausible};
 use Severity::{Critical, High, Medium};
 
 /// All rules. Keywords are case-sensitive and as long as the format allows, since they decide how fast a search is.
@@ -72,7 +80,7 @@ pub(super) static RULES: &[Rule] = &[
         name: "private-key",
         severity: Critical,
         keywords: &["PRIVATE KEY-----", "PRIVATE KEY BLOCK-----"],
-        expression: r"(-----BEGIN (?:(?:RSA|EC|DSA|OPENSSH|ENCRYPTED|PGP|SSH2 ENCRYPTED) )?PRIVATE KEY(?: BLOCK)?-----(?:\\r|\\n|[\s\\]|[A-Za-z][A-Za-z0-9-]*: [^\n\\]*){1,40}[A-Za-z0-9+/=]{40}[A-Za-z0-9+/=]*)",
+        expression: r"(-----BEGIN (?:(?:RSA|EC|DSA|OPENSSH|ENCRYPTED|PGP|SSH2 ENCRYPTED) )?PRIVATE KEY(?: BLOCK)?-----(?:\\r|\\n|[\s\\]|[A-Za-z][A-Za-z0-9-]*: [^\n\\]*){1,40}[A-Za-z0-9+/=]{40}[A-Za-z0-9+/=\s\\]*)",
         spans_lines: true,
         check: Plausible,
     },
@@ -106,15 +114,14 @@ pub(super) static RULES: &[Rule] = &[
     rule(
         "npmrc-auth",
         High,
-        &["_authToken", "_auth=", "_password="],
-        r#"(?:_authToken|:_auth|:_password)\s*=\s*["']?([A-Za-z0-9+/=_-]{20,})"#,
+        &[":_authToken", ":_auth", ":_password"],
+        r#":_(?:authToken|auth|password)\s*=\s*["']?([A-Za-z0-9+/=_-]{20,})"#,
         Plausible,
     ),
     rule("pypi-token", Critical, &["pypi-AgE"], r"\b(pypi-AgE[A-Za-z0-9_-]{50,1000})", Plausible),
     rule("rubygems-token", High, &["rubygems_"], r"\b(rubygems_[a-f0-9]{48})\b", Plausible),
-    rule("crates-io-token", High, &["cio"], r"\b(cio[A-Za-z0-9]{32})\b", Mixed),
     rule("dockerhub-token", Critical, &["dckr_pat_", "dckr_oat_"], r"\b(dckr_[po]at_[A-Za-z0-9_-]{27,64})", Plausible),
-    rule("registry-auth", Critical, &["\"auth\""], r#""auth"\s*:\s*"([A-Za-z0-9+/]{12,}={0,2})""#, Plausible),
+    rule("registry-auth", Critical, &["\"auth\""], r#""auth"\s*:\s*"([A-Za-z0-9+/]{8,}={0,2})""#, BasicCredentials),
     rule("slack-bot-token", High, &["xoxb-"], r"\b(xoxb-[0-9]{10,13}-[0-9]{10,13}-[A-Za-z0-9]{20,36})", Plausible),
     rule(
         "slack-token",

@@ -3,3 +3,9 @@
 
 mod archive;
 mod bench_images;
+mod configuration;
+mod directories;
+mod fixtures;
+mod hostile;
+mod layers;
+mod secrets_in_layers;

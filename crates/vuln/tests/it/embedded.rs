@@ -35,8 +35,8 @@ fn well_known_packages_have_findings() {
     let debian = Some(release("debian", "12"));
     for (os, package, expected) in [
         (None, package(PackageType::Pypi, "Jinja2", "2.10"), "CVE-2019-10906"),
-        (None, package(PackageType::Golang, "stdlib", "go1.20.4"), "CVE-2023-29404"),
-        (None, package(PackageType::Golang, "golang.org/x/net", "v0.7.0"), "CVE-2023-44487"),
+        (None, package(PackageType::Golang, "stdlib", "go1.20.4"), "CVE-2023-29406"),
+        (None, package(PackageType::Golang, "golang.org/x/net", "v0.7.0"), "CVE-2023-39325"),
         (None, package(PackageType::Cargo, "chrono", "0.4.19"), "RUSTSEC-2020-0159"),
         (None, package(PackageType::Maven, "org.apache.logging.log4j:log4j-core", "2.14.1"), "CVE-2021-44228"),
         (None, package(PackageType::Npm, "lodash", "4.17.11"), "CVE-2019-10744"),
@@ -52,7 +52,7 @@ fn well_known_packages_have_findings() {
         ),
         (Some(release("alpine", "3.20.2")), package(PackageType::Apk, "openssl", "3.3.1-r3"), "CVE-2024-6119"),
         (Some(release("almalinux", "9.2")), package(PackageType::Rpm, "glibc", "2.34-60.el9"), "CVE-2023-4911"),
-        (Some(release("alpaquita", "23")), package(PackageType::Apk, "openssl", "3.0.8-r0"), "CVE-2023-5363"),
+        (Some(release("alpaquita", "23")), package(PackageType::Apk, "openssl", "3.0.8-r4"), "CVE-2023-5363"),
     ] {
         let name = package.name.clone();
         let findings = find(&pack, &contents(os, vec![package]));

@@ -85,3 +85,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_opened_pack_is_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>(value: T) -> std::sync::Arc<T> {
+        std::sync::Arc::new(value)
+    }
+    let pack = shared(Pack::from_bytes(small()).unwrap());
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let pack = pack.clone();
+            std::thread::spawn(move || pack.affected_packages("CVE-2024-7").unwrap().len())
+        })
+        .collect();
+    assert!(threads.into_iter().all(|thread| thread.join().unwrap() == 2));
+}

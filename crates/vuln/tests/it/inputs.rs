@@ -64,6 +64,21 @@ fn withdrawn_and_older_records_are_dropped_and_counted() {
 }
 
 #[test]
+fn a_withdrawal_takes_back_older_forms_whichever_came_first() {
+    let taken_back = r#"{"id": "X-1", "modified": "2024-02-01T00:00:00Z", "withdrawn": "2024-02-01T00:00:00Z"}"#;
+    let revived = record("X-1", "npm").replace("2024-01-01", "2024-03-01");
+    for (texts, records) in [
+        ([record("X-1", "npm"), taken_back.to_owned()], 0),
+        ([taken_back.to_owned(), record("X-1", "npm")], 0),
+        ([taken_back.to_owned(), revived], 1),
+    ] {
+        let mut builder = PackBuilder::new();
+        builder.add_bytes("a", texts.join("\n").as_bytes(), None).unwrap();
+        assert_eq!(builder.build().1.records, records);
+    }
+}
+
+#[test]
 fn a_source_speaks_only_for_the_ecosystems_it_may() {
     let mut builder = PackBuilder::new();
     let records = [record("X-1", "Alpine"), record("X-2", "CleanStart")].join("\n");

@@ -111,7 +111,7 @@ fn records_of_one_vulnerability_give_one_finding_named_after_the_cve() {
     let findings = find(&pack, &contents(None, vec![package(PackageType::Pypi, "a", "1.0")]));
     assert_eq!(ids(&findings), ["CVE-2024-7"]);
     let finding = &findings.vulnerabilities[0];
-    let aliases: Vec<_> = finding.vulnerability.aliases.iter().map(|alias| alias.as_str()).collect();
+    let aliases: Vec<_> = finding.vulnerability.aliases.iter().map(assay_model::VulnerabilityId::as_str).collect();
     assert_eq!(aliases, ["GHSA-aaaa-bbbb-cccc", "PYSEC-2024-7"]);
     assert_eq!(finding.fix, FixState::Fixed { versions: vec!["1.5".into(), "2".into()] }, "nearest first");
 }
@@ -188,6 +188,24 @@ fn listed_versions_match_exactly_and_malware_is_kept() {
     assert_eq!(findings.vulnerabilities[0].reason.range, "exactly 6.6.6");
     assert!(findings.vulnerabilities[0].vulnerability.id.is_malware());
     assert_eq!(ids(&find("6.6.5")), [""; 0]);
+}
+
+#[test]
+fn custom_ranges_of_go_modules_bound_the_tags_and_leave_untagged_commits_affected() {
+    let pack = pack(
+        r#"{"id": "G-1", "affected": [{"package": {"ecosystem": "Go", "name": "example.com/a"},
+            "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}],
+            "ecosystem_specific": {"custom_ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "5.0.0"}, {"fixed": "5.0.4"}]}]}}]}"#,
+    );
+    for (version, hit) in [
+        ("v5.0.3+incompatible", true),
+        ("v5.0.4+incompatible", false),
+        ("v4.9.0", false),
+        ("v0.0.0-20231016150651-428517fef5b9", true),
+    ] {
+        let findings = find(&pack, &contents(None, vec![package(PackageType::Golang, "example.com/a", version)]));
+        assert_eq!(!findings.vulnerabilities.is_empty(), hit, "{version}");
+    }
 }
 
 #[test]

@@ -1,0 +1,49 @@
+//! `fresh-scan`: findings and vulnerability data are recent.
+
+use assay_kinds::Span;
+use assay_model::Timestamp;
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use crate::controls::{Control, ParameterError, Parameters};
+use crate::report::Said;
+
+/// How far two clocks may differ before a time in the future is an error.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Wanted {
+    max_age: Span,
+    max_pack_age: Span,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { max_age: Span::hours(24), max_pack_age: Span::days(7) }
+    }
+}
+
+pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
+    let wanted: Wanted = parameters.read()?;
+    Ok(Control::subject(move |context, facts, report| {
+        let findings = match facts.findings.get() {
+            Ok(findings) => findings,
+            Err(cause) => return report.unknown("what is vulnerable in it", cause),
+        };
+        let age = |at: Timestamp| context.now.duration_since(at);
+        let (matched, data) = (age(findings.matched_at), age(findings.pack.data_until));
+        if matched < -SKEW || data < -SKEW {
+            report.error("the findings are dated in the future: a clock is wrong");
+        } else if matched > wanted.max_age.duration() {
+            let why = format!("the findings are {} h old, at most {} are wanted", matched.as_hours(), wanted.max_age);
+            report.fail(Said::from(why).fix(format!("assay scan {}", facts.subject)));
+        } else if data > wanted.max_pack_age.duration() {
+            let days = data.as_hours() / 24;
+            let why = format!("the vulnerability data is {days} days old, at most {} are wanted", wanted.max_pack_age);
+            report.fail(Said::from(why).fix("assay db update"));
+        } else {
+            report.pass(format!("matched {} h ago, with data of {} h ago", matched.as_hours(), data.as_hours().max(0)));
+        }
+    }))
+}

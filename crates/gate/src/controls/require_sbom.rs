@@ -1,0 +1,55 @@
+//! `require-sbom`: an SBOM is attested by a signer named for SBOMs.
+
+use assay_kinds::SignerPurpose;
+use assay_trust::{EvidenceKind, Predicate, SbomFormat};
+use serde::Deserialize;
+
+use crate::controls::{Control, ParameterError, Parameters};
+use crate::evidence::place;
+use crate::report::Said;
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Wanted {
+    allow_generated: bool,
+}
+
+pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
+    let wanted: Wanted = parameters.read()?;
+    Ok(Control::subject(move |context, facts, report| {
+        let set = match facts.evidence.get() {
+            Ok(set) => set,
+            Err(cause) => return report.unknown("whether an SBOM is attested", cause),
+        };
+        if let Some((evidence, signer)) = context.trusted(facts, set, SignerPurpose::Sbom).next() {
+            let what = match evidence.predicate() {
+                Predicate::Sbom(sbom) => {
+                    let format = match sbom.format {
+                        SbomFormat::Cyclonedx => "CycloneDX",
+                        SbomFormat::Spdx => "SPDX",
+                    };
+                    format!("{format} with {} packages", sbom.packages)
+                }
+                _ => "SBOM".to_owned(),
+            };
+            return report.pass(format!("{what}, attested by {}{}", signer.name, place(facts, evidence)));
+        }
+        let generated = facts.contents.get().ok().filter(|contents| contents.partial.is_empty());
+        if let (true, Some(contents)) = (wanted.allow_generated, generated) {
+            let packages = contents.packages.len();
+            return report.pass(format!("no SBOM is attested; Assay's own list of {packages} packages stands in"));
+        }
+        if set.truncated {
+            return report.error("no SBOM among the evidence that was read, and there is more than is read");
+        }
+        let stranger = context.evidence(facts, set, EvidenceKind::Sbom).next();
+        let why = match stranger {
+            Some(stranger) => {
+                format!("no SBOM by a signer that {} names, only by {}", context.environment.name, stranger.signer())
+            }
+            None => format!("no SBOM is attested{}", context.instead(facts, set, EvidenceKind::Sbom)),
+        };
+        let fix = format!("assay attest {}@{} --from-sbom", facts.subject.repository, facts.subject.digest);
+        report.fail(Said::from(why).fix(fix));
+    }))
+}

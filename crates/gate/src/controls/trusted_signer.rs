@@ -1,0 +1,54 @@
+//! `trusted-signer`: each kind of evidence comes from a signer that the Environment names for it.
+
+use assay_kinds::SignerPurpose;
+
+use crate::controls::{Control, ParameterError, Parameters};
+use crate::evidence::{kind_of, place};
+use crate::report::Said;
+
+/// The kinds other than the signature itself.
+const OTHERS: [SignerPurpose; 4] =
+    [SignerPurpose::Sbom, SignerPurpose::Provenance, SignerPurpose::Scan, SignerPurpose::Vex];
+
+pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
+    parameters.none()?;
+    Ok(Control::subject(|context, facts, report| {
+        let environment = &context.environment.name;
+        let repository = &facts.subject.repository;
+        let set = match facts.evidence.get() {
+            Ok(set) => set,
+            Err(cause) => return report.unknown("who signed it", cause),
+        };
+        let wanted = context.wanted(SignerPurpose::Signature, repository);
+        if wanted.is_empty() {
+            let why = format!("{environment} names no signer for signatures of {repository}");
+            return report.fail(Said::from(why).fix(format!("name one in spec.signers of {environment}")));
+        }
+        let Some((signature, signer)) = context.trusted(facts, set, SignerPurpose::Signature).next() else {
+            if set.truncated {
+                return report
+                    .error("no wanted signer among the evidence that was read, and there is more than is read");
+            }
+            let kind = kind_of(SignerPurpose::Signature);
+            let why = match context.evidence(facts, set, kind).next() {
+                Some(evidence) => format!("signed, but by {}; {environment} wants {wanted}", evidence.signer()),
+                None => format!("not signed by {wanted}{}", context.instead(facts, set, kind)),
+            };
+            return report.fail(Said::from(why).fix("release it through the named workflow"));
+        };
+        // Where signers are named for a kind, what strangers attached of it must not be all there is.
+        for purpose in OTHERS {
+            let kind = kind_of(purpose);
+            let wanted = context.wanted(purpose, repository);
+            let stranger = context.evidence(facts, set, kind).next();
+            if let (Some(stranger), false, None) =
+                (stranger, wanted.is_empty(), context.trusted(facts, set, purpose).next())
+            {
+                let title = kind.title();
+                let why = format!("{title} by {}; {environment} wants {wanted}", stranger.signer());
+                return report.fail(Said::from(why).fix(format!("attest the {title} in the named workflow")));
+            }
+        }
+        report.pass(format!("signed by {}{}", signer.name, place(facts, signature)));
+    }))
+}

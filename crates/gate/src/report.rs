@@ -1,0 +1,158 @@
+//! What controls see, and how they say what they found.
+
+use assay_case::{Action, Case, Cause, ControlOutcome, Facts, ImageUse, Outcome, Target};
+use assay_model::{Reference, Severity, Timestamp};
+
+use crate::policy::{CompiledControl, CompiledEnvironment};
+
+/// What a control may look at.
+pub(crate) struct Context<'c> {
+    pub(crate) case: &'c Case<'c>,
+    pub(crate) environment: &'c CompiledEnvironment,
+    pub(crate) now: Timestamp,
+}
+
+/// What a control says: a clause, and whatever else is known of it.
+#[derive(Default)]
+pub(crate) struct Said {
+    message: String,
+    fix: Option<String>,
+    severity: Option<Severity>,
+    vulnerabilities: Vec<String>,
+    packages: Vec<String>,
+    target: Option<Target>,
+}
+
+impl<T: Into<String>> From<T> for Said {
+    fn from(message: T) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+}
+
+impl Said {
+    /// What to do about it.
+    pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// The vulnerability it is about.
+    pub(crate) fn vulnerability(mut self, severity: Severity, names: Vec<String>, packages: Vec<String>) -> Self {
+        self.severity = Some(severity);
+        self.vulnerabilities = names;
+        self.packages = packages;
+        self
+    }
+
+    /// How bad it is, where it is no vulnerability.
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        self.severity = Some(severity);
+        self
+    }
+
+    /// The container or field it is about, for controls that judge the whole object.
+    pub(crate) fn target(mut self, target: Target) -> Self {
+        self.target = Some(target);
+        self
+    }
+}
+
+/// An outcome before Exceptions, and what it is about.
+pub(crate) struct Draft<'c> {
+    pub(crate) outcome: ControlOutcome,
+    pub(crate) image: Option<&'c ImageUse>,
+    pub(crate) facts: Option<&'c Facts>,
+}
+
+/// Where a control says what it found.
+pub(crate) struct Report<'c> {
+    pub(crate) drafts: Vec<Draft<'c>>,
+    pub(crate) control: &'c CompiledControl,
+    pub(crate) action: Action,
+    pub(crate) images: &'c [ImageUse],
+    pub(crate) image: Option<&'c ImageUse>,
+    pub(crate) facts: Option<&'c Facts>,
+    /// More than one platform is judged, so that messages name it.
+    pub(crate) name_platform: bool,
+}
+
+impl<'c> Report<'c> {
+    pub(crate) fn new(control: &'c CompiledControl, action: Action, images: &'c [ImageUse]) -> Self {
+        Self { drafts: Vec::new(), control, action, images, image: None, facts: None, name_platform: false }
+    }
+
+    /// It does not apply here.
+    pub(crate) fn skip(&mut self, why: impl Into<Said>) {
+        self.add(Outcome::Skip, why.into());
+    }
+
+    /// The requirement is met.
+    pub(crate) fn pass(&mut self, how: impl Into<Said>) {
+        self.add(Outcome::Pass, how.into());
+    }
+
+    /// The requirement is met, with something to look at.
+    pub(crate) fn warn(&mut self, what: impl Into<Said>) {
+        self.add(Outcome::Warn, what.into());
+    }
+
+    /// The requirement is not met.
+    pub(crate) fn fail(&mut self, why: impl Into<Said>) {
+        self.add(Outcome::Fail, why.into());
+    }
+
+    /// The check could not be made.
+    pub(crate) fn error(&mut self, why: impl Into<Said>) {
+        self.add(Outcome::Error, why.into());
+    }
+
+    /// The check could not be made, because something is not known.
+    pub(crate) fn unknown(&mut self, what: &str, cause: &Cause) {
+        self.error(format!("{what} could not be found out: {} ({})", cause.message, cause.code));
+    }
+
+    fn add(&mut self, outcome: Outcome, said: Said) {
+        let image = match (&self.image, &said.target) {
+            (Some(image), _) => Some(*image),
+            // A container of the object: its image is what an Exception can name.
+            (None, Some(target)) => {
+                self.images.iter().find(|image| Some(image.role) == target.role && image.name == target.name)
+            }
+            (None, None) => None,
+        };
+        let target = said.target.unwrap_or_else(|| self.target());
+        self.drafts.push(Draft {
+            outcome: ControlOutcome {
+                control: self.control.id.clone(),
+                action: self.action,
+                outcome,
+                target,
+                message: said.message,
+                fix: said.fix,
+                severity: said.severity,
+                vulnerabilities: said.vulnerabilities,
+                packages: said.packages,
+                excepted_by: None,
+            },
+            image,
+            facts: self.facts,
+        });
+    }
+
+    fn target(&self) -> Target {
+        let Some(image) = self.image else { return Target::default() };
+        let subject = self.facts.map(|facts| &facts.subject);
+        let written = image.reference.as_ref().ok().and_then(Reference::digest);
+        Target {
+            role: Some(image.role),
+            name: image.name.clone(),
+            image: image.written.clone(),
+            digest: subject.map(|subject| subject.digest).or(written),
+            platform: subject
+                .filter(|_| self.name_platform)
+                .and_then(|subject| subject.platform.as_ref())
+                .map(ToString::to_string),
+            field: image.field.clone(),
+        }
+    }
+}

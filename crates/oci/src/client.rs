@@ -1,0 +1,148 @@
+//! The registry client.
+
+mod authentication;
+mod challenge;
+mod pull;
+mod push;
+mod redirect;
+mod referrers;
+mod retry;
+mod transport;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use assay_credentials::Keychain;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use crate::OciError;
+
+pub use pull::Resolved;
+pub use push::Pushed;
+pub use referrers::{Artifact, ArtifactLayer, Referrers};
+
+/// How the client connects. The default asks anonymously, over HTTPS, with Mozilla's roots and the proxy variables.
+#[derive(Debug)]
+pub struct ClientOptions {
+    /// Who we are.
+    pub keychain: Keychain,
+    /// PEM file of certificate authorities trusted besides Mozilla's.
+    pub ca_file: Option<PathBuf>,
+    /// Registries (`host:port`) that may be asked over plain HTTP; loopback always is.
+    pub plain_http: BTreeSet<String>,
+    /// Token servers (hosts) that may see a registry's credentials, besides the registry's own host and Docker Hub's.
+    pub token_realms: BTreeMap<String, BTreeSet<String>>,
+    /// How long and how often a request is tried.
+    pub retry: RetryOptions,
+    /// Longest time to connect, and longest silence while bytes are read.
+    pub connect_timeout: Duration,
+    /// Longest silence while bytes are read.
+    pub read_timeout: Duration,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            keychain: Keychain::anonymous(),
+            ca_file: None,
+            plain_http: BTreeSet::new(),
+            token_realms: BTreeMap::new(),
+            retry: RetryOptions::default(),
+            connect_timeout: Duration::from_secs(5),
+            read_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// How often and how long a request is tried when the registry is busy (429, 502, 503, 504) or does not answer.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryOptions {
+    /// Requests at most, the first included.
+    pub tries: u32,
+    /// The wait before the second try; it doubles with each, with jitter, and a longer `Retry-After` wins.
+    pub wait: Duration,
+    /// Longest time for all tries and waits together; a `Retry-After` beyond it fails at once.
+    pub total: Duration,
+}
+
+impl Default for RetryOptions {
+    fn default() -> Self {
+        Self { tries: 4, wait: Duration::from_millis(250), total: Duration::from_secs(30) }
+    }
+}
+
+/// A registry client. Cloning shares connections, tokens and the request counter.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// Through the proxy that the environment names.
+    http: reqwest::Client,
+    /// For loopback, which no proxy can reach.
+    direct: reqwest::Client,
+    options: ClientOptions,
+    tokens: authentication::Tokens,
+    requests: AtomicU64,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("requests", &self.requests()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Sets up TLS and connection pools. Fails where the CA file cannot be read.
+    pub fn new(options: ClientOptions) -> Result<Self, OciError> {
+        let tls = tls(options.ca_file.as_deref())?;
+        let builder = || {
+            reqwest::Client::builder()
+                .tls_backend_preconfigured(tls.clone())
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(options.connect_timeout)
+                .read_timeout(options.read_timeout)
+                .user_agent(concat!("assay/", env!("CARGO_PKG_VERSION")))
+        };
+        let setup = |error: reqwest::Error| OciError::Setup { reason: error.to_string() };
+        let http = builder().build().map_err(setup)?;
+        let direct = builder().no_proxy().build().map_err(setup)?;
+        let (tokens, requests) = (authentication::Tokens::default(), AtomicU64::new(0));
+        Ok(Self { inner: Arc::new(Inner { http, direct, options, tokens, requests }) })
+    }
+
+    /// Requests sent so far, to registries and token servers, each try and each redirect counted.
+    pub fn requests(&self) -> u64 {
+        self.inner.requests.load(Ordering::Relaxed)
+    }
+}
+
+fn tls(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, OciError> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(path) = ca_file {
+        let pem = std::fs::read(path).map_err(|error| OciError::file(path, &error))?;
+        let invalid = |reason: String| OciError::Setup { reason: format!("{}: {reason}", path.display()) };
+        let mut added = 0;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            let certificate = certificate.map_err(|error| invalid(error.to_string()))?;
+            roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
+            added += 1;
+        }
+        if added == 0 {
+            return Err(invalid("has no PEM certificate".to_owned()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| OciError::Setup { reason: error.to_string() })?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

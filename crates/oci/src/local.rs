@@ -1,0 +1,196 @@
+//! Images on disk: OCI layouts (image-spec, image-layout.md), the same in a tar file, and what `docker save` writes.
+//!
+//! Nothing is unpacked: a tar file is indexed and read in place, and a name that leads outside is an error
+//! (CVE-2026-50162, CVE-2024-24579).
+
+mod docker;
+mod files;
+mod tar;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use assay_model::{Digest, Hasher, Platform, Repository, Subject};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use tokio::io::AsyncReadExt as _;
+
+use crate::blob::Blob;
+use crate::client::Resolved;
+use crate::location::{ImageSource, Selector};
+use crate::manifest::{Descriptor, ImageIndex, MANIFEST_MAX, Manifest, RawManifest};
+use crate::{OciError, json, platform};
+use files::Files;
+
+pub(crate) use writer::LayoutWriter;
+
+/// The name of an image in a layout (image-spec, annotations.md).
+const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// Bytes read at once.
+const CHUNK: usize = 256 * 1024;
+
+/// An opened layout or archive.
+#[derive(Debug)]
+pub(crate) struct Local {
+    files: Files,
+    /// The entries of `index.json`, or the images of `docker save`.
+    index: Vec<Descriptor>,
+    /// Manifests that exist only here: `docker save` writes none.
+    made: BTreeMap<Digest, Bytes>,
+    /// Blobs that do not lie under their digest.
+    names: BTreeMap<Digest, String>,
+}
+
+impl Local {
+    /// Opens what `source` names. Blocks.
+    pub(crate) fn open(source: &ImageSource) -> Result<Self, OciError> {
+        match source {
+            ImageSource::Layout { path, .. } => Self::layout(Files::folder(path)?),
+            ImageSource::OciArchive { path, .. } => Self::layout(Files::archive(path)?),
+            ImageSource::DockerArchive { path, selector } => docker::open(Files::archive(path)?, selector),
+            ImageSource::Registry(reference) => {
+                Err(OciError::BadLocation { written: reference.to_string(), reason: "is in a registry".to_owned() })
+            }
+        }
+    }
+
+    fn layout(files: Files) -> Result<Self, OciError> {
+        let bad = |reason: String| OciError::BadArchive { path: files.path().to_owned(), reason };
+        let bytes = files.read("index.json", MANIFEST_MAX)?;
+        let index: ImageIndex = json::parse(&bytes).map_err(|reason| bad(format!("index.json: {reason}")))?;
+        Ok(Self { index: index.manifests, files, made: BTreeMap::new(), names: BTreeMap::new() })
+    }
+
+    fn what(&self, digest: Digest) -> String {
+        format!("{}@{digest}", self.files.path().display())
+    }
+
+    fn name(&self, digest: Digest) -> String {
+        let standard = || format!("blobs/{}/{}", digest.algorithm().name(), digest.hex());
+        self.names.get(&digest).cloned().unwrap_or_else(standard)
+    }
+
+    /// The image that the selector means.
+    pub(crate) fn root(&self, selector: &Selector) -> Result<RawManifest, OciError> {
+        let images: Vec<&Descriptor> = self.index.iter().filter(|entry| self.is_image(entry)).collect();
+        let named = |tag: &str| {
+            images.iter().find(|entry| entry.annotations.get(REF_NAME).is_some_and(|name| names(name, tag)))
+        };
+        let found = match (selector, images.as_slice()) {
+            (Selector::Digest(digest), _) => return self.manifest(*digest),
+            (Selector::Tag(tag), _) => named(tag).copied(),
+            (Selector::Only, [only]) => Some(*only),
+            (Selector::Only, several) => {
+                let known: Vec<&str> = several
+                    .iter()
+                    .filter_map(|entry| entry.annotations.get(REF_NAME))
+                    .map(String::as_str)
+                    .take(10)
+                    .collect();
+                let reason = format!("it has {} images ({}): say which", several.len(), known.join(", "));
+                return Err(OciError::BadArchive { path: self.files.path().to_owned(), reason });
+            }
+        };
+        let found = found.ok_or_else(|| OciError::NotFound {
+            registry: self.files.path().display().to_string(),
+            what: match selector {
+                Selector::Tag(tag) => tag.clone(),
+                _ => "an image".to_owned(),
+            },
+        })?;
+        self.manifest(found.digest)
+    }
+
+    /// Not a referrer, and not a list of referrers.
+    fn is_image(&self, entry: &Descriptor) -> bool {
+        let fallback = |name: &String| name.starts_with("sha256-") || name.starts_with("sha512-");
+        if entry.annotations.get(REF_NAME).is_some_and(fallback) {
+            return false;
+        }
+        // A referrer may be an image like any other: only its manifest says so.
+        entry.artifact_type.is_none() && !self.manifest(entry.digest).is_ok_and(|raw| raw.manifest.subject().is_some())
+    }
+
+    /// Resolves to one image, as [`Client::resolve`](crate::Client::resolve) does.
+    pub(crate) fn resolve(&self, selector: &Selector, platform: Option<&Platform>) -> Result<Resolved, OciError> {
+        let repository = repository_of(self.files.path())?;
+        let first = self.root(selector)?;
+        let Manifest::Index(index) = &first.manifest else {
+            let subject = Subject { repository, digest: first.digest, index: None, platform: None };
+            return Ok(Resolved { subject, manifest: first, index: None });
+        };
+        let entry = platform::choose(index, platform, &self.what(first.digest))?;
+        let manifest = self.manifest(entry.digest)?;
+        let (digest, index) = (manifest.digest, Some(first.digest));
+        let subject = Subject { repository, digest, index, platform: entry.platform.clone() };
+        Ok(Resolved { subject, manifest, index: Some(first) })
+    }
+
+    /// A manifest by digest, checked.
+    pub(crate) fn manifest(&self, digest: Digest) -> Result<RawManifest, OciError> {
+        let what = self.what(digest);
+        let bytes = match self.made.get(&digest) {
+            Some(bytes) => bytes.clone(),
+            None => self.files.read(&self.name(digest), MANIFEST_MAX)?.into(),
+        };
+        let mut hasher = Hasher::new(digest.algorithm());
+        hasher.update(&bytes);
+        let found = hasher.finish();
+        if found != digest {
+            return Err(OciError::DigestMismatch { what, expected: Box::new(digest), found: Box::new(found) });
+        }
+        RawManifest::parse(bytes, digest, None, &what)
+    }
+
+    /// A blob, checked while it streams.
+    pub(crate) fn blob(&self, descriptor: &Descriptor) -> Result<Blob, OciError> {
+        let what = self.what(descriptor.digest);
+        let (file, length) = self.files.open(&self.name(descriptor.digest))?;
+        if length != descriptor.size {
+            return Err(OciError::SizeMismatch { what, expected: descriptor.size, found: length });
+        }
+        let path = self.files.path().to_owned();
+        let reader = tokio::fs::File::from_std(file).take(length);
+        let body = futures_util::stream::try_unfold((reader, path), |(mut reader, path)| async move {
+            let mut chunk = bytes::BytesMut::with_capacity(CHUNK);
+            match reader.read_buf(&mut chunk).await {
+                Ok(0) => Ok(None),
+                Ok(_) => Ok(Some((chunk.freeze(), (reader, path)))),
+                Err(error) => Err(OciError::file(&path, &error)),
+            }
+        });
+        Ok(Blob::new(what, descriptor.digest, Some(descriptor.size), body.boxed()))
+    }
+
+    /// The referrers of `digest` that the layout lists, checked against their manifests.
+    pub(crate) fn referrers(&self, digest: Digest) -> Result<Vec<RawManifest>, OciError> {
+        let mut found = Vec::new();
+        for entry in &self.index {
+            if self.made.contains_key(&entry.digest) {
+                continue;
+            }
+            let raw = self.manifest(entry.digest)?;
+            if raw.manifest.subject().is_some_and(|subject| subject.digest == digest) {
+                found.push(raw);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// `name` of an entry is the tag itself, or a whole reference that ends with it.
+fn names(name: &str, tag: &str) -> bool {
+    name == tag || name.rsplit_once(':').is_some_and(|(_, end)| end == tag && !end.contains('/'))
+}
+
+/// A layout is in no registry; its subject says `localhost/<file name>`. What the layout says about its origin is not
+/// taken over: anybody can write `registry.example.com` there.
+fn repository_of(path: &Path) -> Result<Repository, OciError> {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let plain: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let plain = plain.trim_matches('-');
+    let name = if plain.is_empty() { "image" } else { plain };
+    Repository::new("localhost", name)
+        .map_err(|error| OciError::BadArchive { path: PathBuf::from(path), reason: error.to_string() })
+}

@@ -1,0 +1,102 @@
+//! Why the store could not answer.
+
+use std::path::PathBuf;
+
+use assay_model::Explain;
+
+/// Why the store could not answer. None of these ever reads as "nothing found".
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened: missing directory, permission, or no SQLite file.
+    #[error("the store {path} cannot be opened: {source}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// A statement failed: disk full, file damaged, or locked by another process for longer than five seconds.
+    #[error("the store failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The file was written by a later version of Assay.
+    #[error("the store has schema {found}, this version reads up to {known}")]
+    NewerSchema {
+        /// Schema of the file.
+        found: i64,
+        /// Newest schema known.
+        known: i64,
+    },
+    /// A row does not hold what it should: damage, or a hand in the file.
+    #[error("a stored {what} cannot be read: {source}")]
+    Row {
+        /// What it should be.
+        what: &'static str,
+        /// Why not.
+        source: serde_json::Error,
+    },
+    /// The sealing key beside the store cannot be read or made.
+    #[error("the sealing key {path} cannot be used: {source}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The promotion ledger was changed after the fact.
+    #[error("the promotion ledger is broken at entry {number}: {why}")]
+    Ledger {
+        /// The first entry that does not fit.
+        number: u64,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// A decision segment cannot be written or read: then the decision is not recorded, and no answer may be given.
+    #[error("the decision log {path} failed: {source}")]
+    Log {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database has not taken decisions for so long that the segments reached their limit.
+    #[error("the decision log holds {bytes} bytes that the store has not taken")]
+    LogFull {
+        /// Bytes waiting.
+        bytes: u64,
+    },
+    /// Several decisions begin with this id.
+    #[error("{count} decisions begin with `{prefix}`")]
+    Ambiguous {
+        /// What was asked for.
+        prefix: String,
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl Explain for StoreError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "store-open",
+            Self::Database(_) => "store-failed",
+            Self::NewerSchema { .. } => "store-newer",
+            Self::Row { .. } => "store-row",
+            Self::Key { .. } => "store-key",
+            Self::Ledger { .. } => "ledger-broken",
+            Self::Log { .. } => "decision-log",
+            Self::LogFull { .. } => "decision-log-full",
+            Self::Ambiguous { .. } => "decision-ambiguous",
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        match self {
+            Self::Open { .. } => Some("Check --store: the directory must exist and be writable".into()),
+            Self::NewerSchema { .. } => Some("Use the version of Assay that wrote it, or a new file".into()),
+            Self::Ledger { .. } => Some("Compare with a backup; promotions after this entry prove nothing".into()),
+            Self::LogFull { .. } => Some("Free space for the store, or see its errors in the server's log".into()),
+            Self::Ambiguous { .. } => Some("Write more digits of the id".into()),
+            Self::Database(_) | Self::Row { .. } | Self::Key { .. } | Self::Log { .. } => None,
+        }
+    }
+}

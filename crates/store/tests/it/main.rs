@@ -1,0 +1,9 @@
+//! Integration tests of assay-store: one module a behaviour.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod decisions;
+mod facts;
+mod file;
+mod fixture;
+mod inventory;
+mod ledger;

@@ -3,6 +3,7 @@
 mod global;
 mod image;
 mod policy;
+mod trust;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -11,6 +12,9 @@ use crate::settings::Flags;
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use policy::{CheckArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand};
+pub(crate) use trust::{
+    AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
+};
 
 /// Know what is in it. Prove who made it. Decide where it may run.
 #[derive(Debug, Parser)]
@@ -37,6 +41,16 @@ pub(crate) enum Command {
     Scan(ScanArguments),
     /// Write a software bill of materials (-o cyclonedx, the default, or -o spdx)
     Sbom(SbomArguments),
+    /// Sign an image
+    Sign(Box<SignArguments>),
+    /// State something about an image, signed: an SBOM, provenance, a scan
+    Attest(Box<AttestArguments>),
+    /// Verify who signed an image or a file
+    Verify(Box<VerifyArguments>),
+    /// Show what hangs on an image: platforms, signatures, attestations
+    Tree(TreeArguments),
+    /// Copy an image with everything that refers to it
+    Copy(CopyArguments),
     /// Judge manifests as the cluster will
     Check(CheckArguments),
     /// Replace tags by digests in manifests, kustomizations and Dockerfiles
@@ -76,6 +90,9 @@ impl Command {
                 set("fail-on", arguments.fail_on.iter().cloned().collect());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Verify(arguments) => {
+                set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());
             }
             Self::Check(arguments) => {
                 set("environment", arguments.env.iter().cloned().collect());

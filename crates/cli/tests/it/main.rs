@@ -6,3 +6,4 @@ mod assay;
 mod config;
 mod reference;
 mod source_rules;
+mod verify;

@@ -7,6 +7,8 @@ mod document;
 mod exception;
 mod markdown;
 mod page;
+mod pin;
+mod policy;
 mod sarif;
 mod scan;
 mod table;

@@ -6,6 +6,7 @@ mod database;
 mod document;
 mod exception;
 mod markdown;
+mod operate;
 mod page;
 mod pin;
 mod policy;
@@ -22,7 +23,7 @@ use serde::Serialize;
 use crate::Result;
 use crate::output::Format;
 
-pub(crate) use page::Page;
+pub(crate) use page::{Page, count};
 pub(crate) use table::{Align, Table};
 
 /// A typed outcome that can be written.

@@ -3,7 +3,10 @@
 
 mod architecture;
 mod assay;
+mod check;
 mod config;
+mod operate;
 mod reference;
+mod scan;
 mod source_rules;
 mod verify;

@@ -5,6 +5,7 @@
 
 mod image;
 mod registry;
+pub mod sigstore;
 
 pub use image::{BuiltImage, ImageBuilder};
 pub use registry::{Authentication, Endpoint, Fault, Registry, RegistryOptions, RequestRecord, StoredManifest};

@@ -1,1 +1,42 @@
-//! assay-sign
+//! Signing: statements about a digest, signed with a key or with a short-lived certificate, written as Sigstore bundles
+//! (version 0.3) and described as OCI 1.1 referrers.
+//!
+//! This crate makes Claims. It does not decide who may sign, and what it makes counts for nothing until `assay-trust`
+//! has verified it. It does not push either: [`SignedBundle::referrer`] gives the manifest and blobs to push.
+//!
+//! ```
+//! use assay_model::Digest;
+//! use assay_sign::{KeyAlgorithm, KeySigner, PrivateKey, Statement};
+//! use assay_trust::{Artifact, TrustMaterial, verify_bundle};
+//!
+//! let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
+//! let material = TrustMaterial::new().with_public_key(&key.public_key_pem()?)?;
+//! let image = Digest::of(b"an image manifest");
+//!
+//! let bundle = KeySigner::new(key).sign_now(&Statement::image_signature(&image))?;
+//! let now = "2026-11-21T08:00:00Z".parse()?;
+//! let evidence = verify_bundle(bundle.bytes(), Artifact::Digest(image), &material, now)?;
+//! assert_eq!(evidence.subject(), image);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod bundle;
+mod error;
+mod fulcio;
+mod key;
+mod referrer;
+mod rekor;
+mod services;
+mod signer;
+mod statement;
+mod timestamp;
+mod token;
+
+pub use bundle::{BUNDLE_MEDIA_TYPE, SignedBundle};
+pub use error::SignError;
+pub use key::{KeyAlgorithm, PrivateKey};
+pub use referrer::{Blob, ReferrerManifest, SubjectDescriptor};
+pub use services::{HttpServices, Service, Services, SigningConfig};
+pub use signer::{KeySigner, KeylessSigner, Signer};
+pub use statement::Statement;
+pub use token::{IdentityToken, TOKEN_VARIABLE};

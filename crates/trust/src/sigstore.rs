@@ -104,7 +104,7 @@ impl Root {
         let result = self
             .verifier
             .verify(sigstore_artifact(artifact)?, &bundle.inner, &policy)
-            .map_err(|error| cause(error, artifact))?;
+            .map_err(|error| self.explain_time(cause(error, artifact), artifact, bundle))?;
         let certificate = result.certificate().ok_or(VerifyError::UnknownAuthority)?;
         let (Some(identity), Some(issuer)) = (certificate.identity.as_ref(), certificate.issuer.as_ref()) else {
             let missing = if certificate.identity.is_none() { "subject alternative name" } else { "OIDC issuer" };
@@ -123,6 +123,29 @@ impl Root {
             log: result.tlog_verified() && bundle.log_entries() > 0,
             timestamp: bundle.timestamps() > 0,
         })
+    }
+
+    /// The path builder reports a certificate outside its validity as any other broken chain. The proven times, taken
+    /// without chain and log, tell which it was. This only words a refusal.
+    fn explain_time(&self, refused: VerifyError, artifact: Artifact<'_>, bundle: &Bundle) -> VerifyError {
+        if !matches!(refused, VerifyError::CertificateChain { .. }) {
+            return refused;
+        }
+        let policy = VerificationPolicy::any_identity().skip_certificate_chain().skip_tlog_unsafe();
+        let times = sigstore_artifact(artifact)
+            .ok()
+            .and_then(|artifact| self.verifier.verify(artifact, &bundle.inner, &policy).ok());
+        let Some((result, certificate)) = times.as_ref().and_then(|result| Some((result, result.certificate()?)))
+        else {
+            return refused;
+        };
+        let (not_before, not_after) = (certificate.not_before, certificate.not_after);
+        let outside = result.verified_timestamps().iter().find(|at| **at < not_before || **at > not_after);
+        match outside {
+            Some(at) if *at > not_after => VerifyError::CertificateExpired { at: *at, not_after },
+            Some(at) => VerifyError::CertificateNotYetValid { at: *at, not_before },
+            None => refused,
+        }
     }
 
     /// Verifies log entries and timestamps of a bundle that was signed with `key`.

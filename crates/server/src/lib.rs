@@ -1,1 +1,36 @@
-//! assay-server
+//! The admission webhook: AdmissionReviews in over HTTPS, the Gate's verdict out, a record of each decision kept.
+//!
+//! It gathers nothing itself ([`FactSource`] does) and decides nothing itself (`assay_gate::decide` does). What it owns is
+//! behaviour under pressure: bounded bodies, connections and requests in flight, a deadline from the API server's own,
+//! prompt refusal instead of queueing, and certificates that change without a dropped connection. A request that cannot be
+//! read, judged in time or recorded is never allowed.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # async fn start(facts: Arc<dyn assay_server::FactSource>, policy: Arc<assay_gate::Policy>) -> Result<(), Box<dyn std::error::Error>> {
+//! use assay_server::{Server, ServerOptions};
+//! use assay_store::Store;
+//!
+//! let store = Arc::new(Store::open("assay.db".as_ref())?);
+//! let running = Server::start(ServerOptions::new(facts, store, "decisions").with_policy(policy)).await?;
+//! println!("listening on https://{}/validate", running.address());
+//! running.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod admission;
+mod admitted;
+mod certificate;
+mod facts;
+mod metrics;
+mod namespaces;
+mod options;
+mod server;
+
+pub use admission::message::{denial, warnings};
+pub use certificate::{CertificateError, CertificateSource};
+pub use facts::{FactSource, GatheredFacts};
+pub use namespaces::Namespaces;
+pub use options::{Clock, ServerOptions};
+pub use server::{Running, Server, ServerError};

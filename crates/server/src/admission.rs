@@ -1,0 +1,281 @@
+//! From a body to an answer.
+
+pub(crate) mod message;
+mod pin;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use assay_case::{Case, Known, Operation, Request, World};
+use assay_gate::{Policy, decide};
+use assay_kube::{Admission, PassReason, Response, Review, ReviewError};
+use assay_model::Explain as _;
+use assay_store::{DecisionLog, DecisionRecord, RequestProjection, decision_id};
+use tokio::sync::Semaphore;
+
+use crate::admitted::Admitted;
+use crate::metrics::{Answered, Metrics};
+use crate::{Clock, FactSource, GatheredFacts, Namespaces};
+
+/// Left of the API server's own time-out for writing the answer and for the network.
+const MARGIN: Duration = Duration::from_millis(200);
+/// `timeoutSeconds` of a webhook where the API server does not say (its default).
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest that the API server allows.
+const TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// What an HTTP handler sends.
+pub(crate) enum Answer {
+    /// An AdmissionReview.
+    Review(Vec<u8>),
+    /// The webhook failed: no AdmissionReview can be given. The API server then goes by `failurePolicy`.
+    Failed { status: u16, code: &'static str, message: String },
+}
+
+/// A value that is replaced as a whole while others read it.
+pub(crate) struct Snapshot<T>(RwLock<Arc<T>>);
+
+impl<T> Snapshot<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(RwLock::new(Arc::new(value)))
+    }
+
+    pub(crate) fn get(&self) -> Arc<T> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set(&self, value: T) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
+    }
+}
+
+/// Which webhook was called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Webhook {
+    Validating,
+    Mutating,
+}
+
+/// Everything that answering needs.
+pub(crate) struct Admissions {
+    pub(crate) policy: Snapshot<Option<Arc<Policy>>>,
+    pub(crate) world: Snapshot<World>,
+    pub(crate) namespaces: Snapshot<Namespaces>,
+    pub(crate) facts: Arc<dyn FactSource>,
+    pub(crate) log: DecisionLog,
+    pub(crate) admitted: Admitted,
+    pub(crate) in_flight: Semaphore,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) nonce: AtomicU64,
+}
+
+/// Counts a request in while it is judged.
+struct InFlight<'a>(&'a Metrics);
+
+impl<'a> InFlight<'a> {
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.dec();
+    }
+}
+
+impl Admissions {
+    pub(crate) fn is_ready(&self) -> bool {
+        self.policy.get().is_some()
+    }
+
+    /// Answers one request. `timeout` is the query parameter by which the API server says how long it waits.
+    pub(crate) async fn answer(&self, webhook: Webhook, body: &[u8], timeout: Option<&str>) -> Answer {
+        let started = Instant::now();
+        let deadline = started + self::timeout(timeout).saturating_sub(MARGIN);
+        let mut labels = Answered { operation: "unknown", decision: "error", mode: "live" };
+        let answer = self.review(webhook, body, started, deadline, &mut labels).await;
+        self.metrics.requests.get_or_create(&labels).inc();
+        self.metrics.duration.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    async fn review(
+        &self,
+        webhook: Webhook,
+        body: &[u8],
+        started: Instant,
+        deadline: Instant,
+        labels: &mut Answered,
+    ) -> Answer {
+        let review = match Review::parse(body) {
+            Ok(review) => review,
+            Err(error) => return unreadable(&error),
+        };
+        labels.operation = review.operation.name();
+        labels.mode = if review.dry_run { "dry-run" } else { "live" };
+        let (uid, dry_run) = (review.uid.clone(), review.dry_run);
+        let namespace_labels = self.namespaces.get().labels(&review.namespace).cloned();
+        let request = match review.admission(namespace_labels) {
+            Admission::Pass(reason) => {
+                labels.decision = "passed";
+                return Answer::Review(passed(uid, &reason).to_json());
+            }
+            Admission::Judge(request) => *request,
+        };
+        let policy = self.policy.get();
+        let Some(policy) = policy.as_ref() else {
+            let why = "no policy is loaded yet (not-ready): nothing can be decided. Try again in a moment";
+            return Answer::Review(Response::deny(uid, 503, "ServiceUnavailable", why).to_json());
+        };
+        let Ok(_permit) = self.in_flight.try_acquire() else {
+            let why = "too many requests are being judged at once (admission-busy): nothing was decided. Try again";
+            return Answer::Review(Response::deny(uid, 429, "TooManyRequests", why).to_json());
+        };
+        let _in_flight = InFlight::new(&self.metrics);
+        let facts = self.facts_of(&request, deadline).await;
+        match webhook {
+            Webhook::Mutating => {
+                labels.decision = "allowed";
+                let patch = pin::pin(&request, &facts);
+                Answer::Review(Response { patch, ..Response::allow(uid) }.to_json())
+            }
+            Webhook::Validating => self.judge(policy, uid, dry_run, request, facts, started, labels),
+        }
+    }
+
+    /// The facts in memory, else those that can be gathered in time.
+    async fn facts_of(&self, request: &Request<'_>, deadline: Instant) -> GatheredFacts {
+        if let Some(facts) = self.facts.warm(&request.images) {
+            return facts;
+        }
+        let gathering = self.facts.gather(&request.images, deadline);
+        // The source keeps the deadline itself and then gives what it has; this is for one that does not.
+        if let Ok(facts) = tokio::time::timeout_at(deadline.into(), gathering).await {
+            return facts;
+        }
+        let why = "the facts could not be gathered before the API server's time-out";
+        let unknown = |image: &assay_case::ImageUse| (image.written.clone(), Known::unknown("deadline", why));
+        request.images.iter().map(unknown).collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
+    fn judge(
+        &self,
+        policy: &Policy,
+        uid: String,
+        dry_run: bool,
+        mut request: Request<'_>,
+        facts: GatheredFacts,
+        started: Instant,
+        labels: &mut Answered,
+    ) -> Answer {
+        let mut world = self.world.get();
+        let admissions = self.admitted.reschedules(&request, &facts);
+        if !admissions.is_empty() {
+            request.operation = Operation::Reschedule;
+            world = Arc::new(world_of(&world, &facts, admissions));
+        }
+        let now = (self.clock)();
+        let case = Case { request, facts, world };
+        let verdict = decide(policy, &case, now);
+        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let id = decision_id(&uid, now, self.nonce.fetch_add(1, Ordering::Relaxed));
+        let allowed = verdict.allowed;
+        let mut response = if allowed {
+            Response::allow(uid.clone())
+        } else {
+            Response::deny(uid.clone(), 403, "Forbidden", &message::denial(&verdict, &id))
+        };
+        response.warnings = message::warnings(&verdict);
+        response.audit_annotations = BTreeMap::from([
+            ("decision".to_owned(), id.clone()),
+            ("environment".to_owned(), verdict.environment.to_string()),
+            ("policy".to_owned(), verdict.policy.to_string()),
+        ]);
+        let record =
+            DecisionRecord { id, at: now, uid, dry_run, request: RequestProjection::of(&case), verdict, microseconds };
+        if let Err(error) = self.log.append(&record) {
+            tracing::error!(%error, code = error.code(), "a decision could not be recorded");
+            self.metrics.unrecorded.inc();
+            // An allow that nobody can trace is none. A refusal stands without its record.
+            if allowed {
+                let message = format!("the decision could not be recorded, so that it is not given: {error}");
+                return Answer::Failed { status: 503, code: "decision-not-recorded", message };
+            }
+        }
+        self.admitted.record(&record);
+        labels.decision = if allowed { "allowed" } else { "denied" };
+        Answer::Review(response.to_json())
+    }
+}
+
+/// The world of a reschedule: the earlier admissions, and of the ledger what concerns these digests.
+fn world_of(world: &World, facts: &GatheredFacts, admissions: Vec<assay_case::PriorAdmission>) -> World {
+    let concerns = |digest| {
+        let platforms = facts.values().filter_map(|known| known.get().ok()).flatten();
+        platforms.into_iter().any(|facts| facts.subject.covering_digests().any(|own| own == digest))
+    };
+    let promotions = match &world.promotions {
+        Known::Known { value, at } => {
+            Known::new(value.iter().filter(|promotion| concerns(promotion.digest)).cloned().collect(), *at)
+        }
+        Known::Unknown { cause } => Known::Unknown { cause: cause.clone() },
+    };
+    World { promotions, exposure: world.exposure.clone(), pull_secrets: world.pull_secrets.clone(), admissions }
+}
+
+/// Nothing new would run.
+fn passed(uid: String, reason: &PassReason) -> Response {
+    let annotations = BTreeMap::from([("passed".to_owned(), reason.to_string())]);
+    Response { audit_annotations: annotations, ..Response::allow(uid) }
+}
+
+/// A body that cannot be read: refused where the uid is known, failed otherwise.
+fn unreadable(error: &ReviewError) -> Answer {
+    match error.uid() {
+        Some(uid) => {
+            let message = format!("{}: {error}", error.code());
+            Answer::Review(Response::deny(uid, 400, "BadRequest", &message).to_json())
+        }
+        None => Answer::Failed {
+            status: if matches!(error, ReviewError::TooLarge { .. }) { 413 } else { 400 },
+            code: error.code(),
+            message: error.to_string(),
+        },
+    }
+}
+
+/// The API server's `?timeout=`: a Go duration of seconds, such as `10s` (it writes no other form).
+fn timeout(text: Option<&str>) -> Duration {
+    let Some(text) = text else { return TIMEOUT };
+    let parsed = match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+        (Some(millis), _) => millis.parse().ok().map(Duration::from_millis),
+        (None, Some(seconds)) => {
+            seconds.parse().ok().and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
+        }
+        (None, None) => None,
+    };
+    parsed.unwrap_or(TIMEOUT).min(TIMEOUT_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_timeout_is_the_api_servers() {
+        assert_eq!(timeout(None), TIMEOUT);
+        assert_eq!(timeout(Some("5s")), Duration::from_secs(5));
+        assert_eq!(timeout(Some("1.5s")), Duration::from_millis(1500));
+        assert_eq!(timeout(Some("250ms")), Duration::from_millis(250));
+        assert_eq!(timeout(Some("1000000000s")), TIMEOUT_MAX);
+        for text in ["", "s", "-5s", "x", "5m", "NaNs", "infs"] {
+            assert!(timeout(Some(text)) <= TIMEOUT_MAX, "{text}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Integration tests of assay-server over real TLS: one module a behaviour.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod admission;
+mod bad_input;
+mod certificate;
+mod fixture;
+mod mutate;
+mod operations;
+mod pressure;
+mod records;

@@ -1,11 +1,15 @@
 //! What can be typed. Types only: nothing here reads a file or decides.
 
 mod global;
+mod image;
 mod policy;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::settings::Flags;
+
 pub(crate) use global::Global;
+pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use policy::{ExceptionCommand, ExceptionNewArguments};
 
 /// Know what is in it. Prove who made it. Decide where it may run.
@@ -29,6 +33,13 @@ pub(crate) struct Arguments {
 /// The commands, in the order of the way of an artifact.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Find vulnerabilities and secrets in an image, a directory or an SBOM
+    Scan(ScanArguments),
+    /// Write a software bill of materials (-o cyclonedx, the default, or -o spdx)
+    Sbom(SbomArguments),
+    /// Vulnerability data
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Scoped, owned, expiring permissions to fail a control
     #[command(subcommand)]
     Exception(ExceptionCommand),
@@ -42,6 +53,27 @@ pub(crate) enum Command {
     /// Write the command reference of this repository
     #[command(hide = true)]
     Reference(ManArguments),
+}
+
+impl Command {
+    /// Adds the values of this command's flags that are settings.
+    pub(crate) fn add_flags(&self, flags: &mut Flags) {
+        let mut set = |name, values: Vec<String>| {
+            if !values.is_empty() {
+                flags.insert(name, values);
+            }
+        };
+        match self {
+            Self::Scan(arguments) => {
+                set("severity", arguments.severity.clone());
+                set("fail-on", arguments.fail_on.iter().cloned().collect());
+                set("platform", arguments.platform.iter().cloned().collect());
+                set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Sbom(arguments) => set("platform", arguments.platform.iter().cloned().collect()),
+            _ => {}
+        }
+    }
 }
 
 /// `assay config`

@@ -3,12 +3,16 @@
 pub(crate) mod check;
 mod completions;
 mod config;
+pub(crate) mod database;
 pub(crate) mod exception;
 mod man;
+pub(crate) mod sbom;
+pub(crate) mod scan;
+pub(crate) mod target;
 
 pub(crate) use config::ConfigOutcome;
 
-use crate::arguments::{Command, ConfigCommand, ExceptionCommand};
+use crate::arguments::{Command, ConfigCommand, DbCommand, ExceptionCommand, SbomCommand};
 use crate::output::{Format, emit};
 use crate::printer::Printer;
 use crate::settings::Settings;
@@ -16,14 +20,41 @@ use crate::{Result, Status};
 
 /// Runs a command and writes its outcome.
 pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> Result<Status> {
+    let outputs = &settings.outputs;
     match command {
+        Command::Scan(arguments) => {
+            let explained = arguments.explain.clone();
+            let outcome = scan::scan(arguments.resolve(settings)?, settings, printer)?;
+            if let Some(id) = explained {
+                emit(&scan::explain(&outcome, &id, settings)?, outputs, Format::Text, printer)?;
+                return Ok(Status::Pass);
+            }
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Sbom(arguments) => {
+            let outcome = match (arguments.command, arguments.target) {
+                (Some(SbomCommand::Convert { file }), _) => sbom::convert(file, settings, printer)?,
+                (None, target) => sbom::sbom(&target::Target::parse(&target.unwrap_or_default())?, settings, printer)?,
+            };
+            emit(&outcome, outputs, Format::Cyclonedx, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Build(arguments)) => {
+            emit(&database::build(&arguments.resolve())?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Info { pack }) => {
+            emit(&database::info(pack, settings)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
         Command::Config(ConfigCommand::Show { origin }) => {
-            emit(&config::show(settings, origin), &settings.outputs, Format::Text, printer)?;
+            emit(&config::show(settings, origin), outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Exception(ExceptionCommand::New(arguments)) => {
             let outcome = exception::new(arguments.resolve(jiff::Timestamp::now())?)?;
-            emit(&outcome, &settings.outputs, Format::Text, printer)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
             exception_note(&outcome, printer);
             Ok(Status::Pass)
         }

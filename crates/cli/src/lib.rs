@@ -36,7 +36,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return Printer::plain().usage(&error),
     };
     let (global, command) = (arguments.global, arguments.command);
-    let settings = match Settings::resolve(&global) {
+    let mut flags = global.flags();
+    command.add_flags(&mut flags);
+    let settings = match Settings::resolve(global.output, flags) {
         Ok(settings) => settings,
         Err(failure) => return Printer::plain().failure(&failure),
     };

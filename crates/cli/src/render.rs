@@ -2,10 +2,15 @@
 
 mod check;
 mod config;
+mod database;
+mod document;
 mod exception;
+mod markdown;
 mod page;
 mod sarif;
+mod scan;
 mod table;
+mod workflow;
 mod xml;
 
 use serde::Serialize;

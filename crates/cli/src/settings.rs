@@ -3,14 +3,15 @@
 
 mod exception;
 mod files;
+mod image;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use assay_model::{Platform, Severity};
+use assay_model::{EnvironmentName, NameError, Platform, Severity};
 
 use crate::Result;
-use crate::arguments::Global;
 use crate::failure::CliError;
 use crate::output::Output;
 use crate::variables::{self, VARIABLES};
@@ -33,6 +34,8 @@ pub(crate) enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Flag("progress") => f.write_str("--no-progress"),
+            Self::Flag("environment") => f.write_str("--env"),
             Self::Flag(name) => write!(f, "--{name}"),
             Self::Variable(name) => f.write_str(name),
             Self::File(path) => write!(f, "{}", path.display()),
@@ -73,21 +76,21 @@ pub(crate) struct Settings {
     /// Files and folders with kinds.
     pub(crate) config: Sourced<Vec<PathBuf>>,
     /// The Environment that judges.
-    pub(crate) environment: Sourced<Option<String>>,
+    pub(crate) environment: Sourced<Option<EnvironmentName>>,
     /// No network.
     pub(crate) offline: Sourced<bool>,
     /// Folder of things that can be made again.
     pub(crate) cache_dir: Sourced<PathBuf>,
     /// The store.
     pub(crate) store: Sourced<String>,
-    /// The platform to choose.
-    pub(crate) platform: Sourced<Platform>,
+    /// The platform to choose; none = linux/amd64, or the only one.
+    pub(crate) platform: Sourced<Option<Platform>>,
     /// Severities to show; empty = all.
     pub(crate) severity: Sourced<Vec<Severity>>,
     /// Lowest severity that fails a scan.
     pub(crate) fail_on: Sourced<Option<Severity>>,
-    /// Vulnerability packs; empty = the embedded one.
-    pub(crate) packs: Sourced<Vec<PathBuf>>,
+    /// Vulnerability pack; none = the embedded sample.
+    pub(crate) pack: Sourced<Option<PathBuf>>,
     /// Sigstore trusted root; none = public good.
     pub(crate) trusted_root: Sourced<Option<PathBuf>>,
     /// Certificates of registries' own authorities.
@@ -99,51 +102,42 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Resolves the settings of this process.
-    pub(crate) fn resolve(global: &Global) -> Result<Self> {
+    /// Resolves the settings of this process. `flags` holds the values of flags by the name of their setting.
+    pub(crate) fn resolve(outputs: Vec<Output>, flags: Flags) -> Result<Self> {
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
         let project = files::project(&folder)?;
         let user = files::user(&variables::read)?;
-        Self::from_layers(global, &Layers { variable: &variables::read, project, user })
+        Self::from_layers(outputs, &Layers { flags, variable: &variables::read, project, user })
     }
 
-    fn from_layers(global: &Global, layers: &Layers<'_>) -> Result<Self> {
-        let yes = |flag: bool| flag.then(|| vec!["true".to_owned()]);
-        let paths = |paths: &[PathBuf]| (!paths.is_empty()).then(|| paths.iter().map(display).collect::<Vec<_>>());
-        let one = |path: &Option<PathBuf>| path.as_deref().map(|path| vec![display(path)]);
-        let path = |text: &str| Ok(PathBuf::from(text));
+    fn from_layers(outputs: Vec<Output>, layers: &Layers<'_>) -> Result<Self> {
         let data = base(layers.variable, "XDG_DATA_HOME", ".local/share");
         let cache = base(layers.variable, "XDG_CACHE_HOME", ".cache");
         let boolean = |default| move |values: &[String]| values.first().map_or(Ok(default), |text| parse_bool(text));
+        let path = |values: &[String]| Ok(values.first().map(PathBuf::from));
         Ok(Self {
-            outputs: global.output.clone(),
-            color: layers.pick("color", global.color.clone().map(|text| vec![text]), |values| {
-                values.first().map_or(Ok(ColorChoice::Auto), |text| parse_color(text))
+            outputs,
+            color: layers
+                .pick("color", |values| values.first().map_or(Ok(ColorChoice::Auto), |text| parse_color(text)))?,
+            progress: layers.pick("progress", boolean(true))?,
+            config: layers.pick("config", |values| Ok(values.iter().map(PathBuf::from).collect()))?,
+            environment: layers.pick("environment", |values| {
+                values.first().map(|text| text.parse().map_err(|error: NameError| error.to_string())).transpose()
             })?,
-            progress: layers.pick("progress", global.no_progress.then(|| vec!["false".to_owned()]), boolean(true))?,
-            config: layers.pick("config", paths(&global.config), each(path))?,
-            environment: layers.pick("environment", None, |values| Ok(values.first().cloned()))?,
-            offline: layers.pick("offline", yes(global.offline), boolean(false))?,
-            cache_dir: layers.pick("cache-dir", one(&global.cache_dir), |values| {
-                Ok(values.first().map_or_else(|| cache.clone(), PathBuf::from))
-            })?,
-            store: layers.pick("store", global.store.clone().map(|text| vec![text]), |values| {
+            offline: layers.pick("offline", boolean(false))?,
+            cache_dir: layers
+                .pick("cache-dir", |values| Ok(values.first().map_or_else(|| cache.clone(), PathBuf::from)))?,
+            store: layers.pick("store", |values| {
                 let default = || format!("sqlite:{}", data.join("assay.db").display());
                 Ok(values.first().cloned().unwrap_or_else(default))
             })?,
-            platform: layers.pick("platform", None, |values| {
-                values.first().map_or_else(|| Ok(Platform::linux_amd64()), |text| text.parse())
-            })?,
-            severity: layers.pick("severity", None, each(str::parse))?,
-            fail_on: layers.pick("fail-on", None, |values| values.first().map(|text| text.parse()).transpose())?,
-            packs: layers.pick("pack", None, each(path))?,
-            trusted_root: layers.pick("trusted-root", None, |values| Ok(values.first().map(PathBuf::from)))?,
-            ca_file: layers.pick("ca-file", one(&global.ca_file), |values| Ok(values.first().map(PathBuf::from)))?,
-            plain_http: layers.pick(
-                "plain-http",
-                (!global.plain_http.is_empty()).then(|| global.plain_http.clone()),
-                |values| Ok(values.to_vec()),
-            )?,
+            platform: layers.pick("platform", |values| values.first().map(|text| text.parse()).transpose())?,
+            severity: layers.pick("severity", |values| values.iter().map(|text| text.parse()).collect())?,
+            fail_on: layers.pick("fail-on", |values| values.first().map(|text| text.parse()).transpose())?,
+            pack: layers.pick("pack", path)?,
+            trusted_root: layers.pick("trusted-root", path)?,
+            ca_file: layers.pick("ca-file", path)?,
+            plain_http: layers.pick("plain-http", |values| Ok(values.to_vec()))?,
             log: (layers.variable)(variables::LOG),
         })
     }
@@ -155,6 +149,9 @@ impl Settings {
         }
         let join = |paths: &[PathBuf]| paths.iter().map(display).collect::<Vec<_>>().join(" ");
         let optional = |path: &Option<PathBuf>| path.as_deref().map(display).unwrap_or_default();
+        fn text(value: Option<&impl ToString>) -> String {
+            value.map(ToString::to_string).unwrap_or_default()
+        }
         let color = match self.color.value {
             ColorChoice::Auto => "auto",
             ColorChoice::Always => "always",
@@ -166,12 +163,12 @@ impl Settings {
             row("cache-dir", &self.cache_dir, display(&self.cache_dir.value)),
             row("color", &self.color, color.to_owned()),
             row("config", &self.config, join(&self.config.value)),
-            row("environment", &self.environment, self.environment.value.clone().unwrap_or_default()),
+            row("environment", &self.environment, text(self.environment.value.as_ref())),
             row("fail-on", &self.fail_on, self.fail_on.value.map_or("", Severity::name).to_owned()),
             row("offline", &self.offline, self.offline.value.to_string()),
-            row("pack", &self.packs, join(&self.packs.value)),
+            row("pack", &self.pack, optional(&self.pack.value)),
             row("plain-http", &self.plain_http, self.plain_http.value.join(" ")),
-            row("platform", &self.platform, self.platform.value.to_string()),
+            row("platform", &self.platform, text(self.platform.value.as_ref())),
             row("progress", &self.progress, self.progress.value.to_string()),
             row("severity", &self.severity, severities),
             row("store", &self.store, shown_url(&self.store.value)),
@@ -193,36 +190,24 @@ fn display(path: impl AsRef<Path>) -> String {
 /// choose whom its users trust.
 const NOT_IN_PROJECT: [&str; 3] = ["trusted-root", "ca-file", "plain-http"];
 
+/// Values of flags by the name of their setting.
+pub(crate) type Flags = BTreeMap<&'static str, Vec<String>>;
+
 struct Layers<'a> {
+    flags: Flags,
     variable: &'a dyn Fn(&str) -> Option<String>,
     project: Option<SettingsFile>,
     user: Option<SettingsFile>,
 }
 
 impl Layers<'_> {
-    /// The first layer that says something. `flag` holds the values of the flag of the same name.
+    /// The first layer that says something.
     fn pick<T>(
         &self,
         name: &'static str,
-        flag: Option<Vec<String>>,
         parse: impl Fn(&[String]) -> std::result::Result<T, String>,
     ) -> Result<Sourced<T>> {
-        let variable = VARIABLES.iter().find(|variable| variable.setting == Some(name)).map(|variable| variable.name);
-        let files = [&self.project, &self.user].into_iter().flatten();
-        let (values, origin) = flag
-            .map(|values| (values, Origin::Flag(name)))
-            .or_else(|| {
-                let variable = variable?;
-                let separator = if matches!(name, "config" | "pack") { ':' } else { ',' };
-                let text = (self.variable)(variable)?;
-                let values = text.split(separator).filter(|part| !part.is_empty()).map(|part| part.trim().to_owned());
-                Some((values.collect(), Origin::Variable(variable)))
-            })
-            .or_else(|| {
-                let mut files = files;
-                files.find_map(|file| Some((file.values.get(name)?.clone(), Origin::File(file.path.clone()))))
-            })
-            .unwrap_or((Vec::new(), Origin::Default));
+        let (values, origin) = self.find(name);
         let value = parse(&values).map_err(|message| CliError::Setting {
             origin: origin.to_string(),
             message,
@@ -230,13 +215,26 @@ impl Layers<'_> {
         })?;
         Ok(Sourced { value, origin })
     }
-}
 
-/// Values that are parsed one by one.
-fn each<T>(
-    parse: impl Fn(&str) -> std::result::Result<T, String>,
-) -> impl Fn(&[String]) -> std::result::Result<Vec<T>, String> {
-    move |values| values.iter().map(|value| parse(value)).collect()
+    fn find(&self, name: &'static str) -> (Vec<String>, Origin) {
+        if let Some(values) = self.flags.get(name) {
+            return (values.clone(), Origin::Flag(name));
+        }
+        let variable = VARIABLES.iter().find(|variable| variable.setting == Some(name));
+        if let Some((name, text)) = variable.and_then(|variable| Some((variable.name, (self.variable)(variable.name)?)))
+        {
+            // Lists of paths are separated as in PATH, lists of words by commas.
+            let separator = if variable.is_some_and(|variable| variable.setting == Some("config")) { ':' } else { ',' };
+            let values = text.split(separator).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned);
+            return (values.collect(), Origin::Variable(name));
+        }
+        for file in [&self.project, &self.user].into_iter().flatten() {
+            if let Some(values) = file.values.get(name) {
+                return (values.clone(), Origin::File(file.path.clone()));
+            }
+        }
+        (Vec::new(), Origin::Default)
+    }
 }
 
 fn parse_bool(text: &str) -> std::result::Result<bool, String> {
@@ -283,6 +281,7 @@ mod tests {
     ) -> Layers<'a> {
         let read = |name: &str, text: &str| files::parse(Path::new(name), text, name == "assay.yaml").unwrap();
         Layers {
+            flags: Flags::new(),
             variable,
             project: project.map(|text| read("assay.yaml", text)),
             user: user.map(|text| read("user.yaml", text)),
@@ -294,26 +293,26 @@ mod tests {
         let none = |_: &str| None;
         let set = |name: &str| (name == "ASSAY_FAIL_ON").then(|| "high".to_owned());
         let (project, user) = (Some("fail-on: medium\n"), Some("fail-on: low\noffline: true\n"));
-        let global = Global::default();
 
-        let settings = Settings::from_layers(&global, &layers(&set, project, user)).unwrap();
+        let settings = Settings::from_layers(Vec::new(), &layers(&set, project, user)).unwrap();
         assert_eq!(settings.fail_on.value, Some(Severity::High));
         assert_eq!(settings.fail_on.origin, Origin::Variable("ASSAY_FAIL_ON"));
         assert_eq!(settings.offline, Sourced { value: true, origin: Origin::File("user.yaml".into()) });
 
-        let settings = Settings::from_layers(&global, &layers(&none, project, user)).unwrap();
+        let settings = Settings::from_layers(Vec::new(), &layers(&none, project, user)).unwrap();
         assert_eq!(settings.fail_on.value, Some(Severity::Medium));
         assert_eq!(settings.color, Sourced { value: ColorChoice::Auto, origin: Origin::Default });
 
-        let global = Global { color: Some("never".into()), ..Global::default() };
-        let settings = Settings::from_layers(&global, &layers(&none, None, None)).unwrap();
+        let mut flagged = layers(&none, project, user);
+        flagged.flags.insert("color", vec!["never".into()]);
+        let settings = Settings::from_layers(Vec::new(), &flagged).unwrap();
         assert_eq!(settings.color, Sourced { value: ColorChoice::Never, origin: Origin::Flag("color") });
     }
 
     #[test]
     fn a_wrong_value_names_its_origin() {
         let set = |name: &str| (name == "ASSAY_FAIL_ON").then(|| "awful".to_owned());
-        let failure = Settings::from_layers(&Global::default(), &layers(&set, None, None)).unwrap_err();
+        let failure = Settings::from_layers(Vec::new(), &layers(&set, None, None)).unwrap_err();
         assert_eq!(failure.code, "setting-invalid");
         assert!(failure.what.starts_with("ASSAY_FAIL_ON: `awful`"), "{}", failure.what);
     }
@@ -321,7 +320,7 @@ mod tests {
     #[test]
     fn every_setting_is_shown() {
         let none = |_: &str| None;
-        let settings = Settings::from_layers(&Global::default(), &layers(&none, None, None)).unwrap();
+        let settings = Settings::from_layers(Vec::new(), &layers(&none, None, None)).unwrap();
         let mut shown: Vec<_> = settings.rows().into_iter().map(|(name, _, _)| name).collect();
         let mut known: Vec<_> = VARIABLES.iter().filter_map(|variable| variable.setting).collect();
         shown.sort_unstable();

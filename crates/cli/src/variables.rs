@@ -24,6 +24,8 @@ const fn other(name: &'static str, about: &'static str) -> Variable {
 pub(crate) const KEY_PASSWORD: &str = "ASSAY_KEY_PASSWORD";
 /// A ready identity token for keyless signing.
 pub(crate) const IDENTITY_TOKEN: &str = "ASSAY_IDENTITY_TOKEN";
+/// The time that documents state.
+pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// The log filter.
 pub(crate) const LOG: &str = "ASSAY_LOG";
 
@@ -39,12 +41,13 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("platform", "ASSAY_PLATFORM", "The platform to choose of an image index, os/architecture[/variant]."),
     of("severity", "ASSAY_SEVERITY", "Severities that `scan` shows, separated by commas."),
     of("fail-on", "ASSAY_FAIL_ON", "Lowest severity at which `scan` exits 1."),
-    of("pack", "ASSAY_PACK", "Vulnerability packs, files, separated by colons."),
+    of("pack", "ASSAY_PACK", "Vulnerability pack, a file; the embedded sample where unset."),
     of("trusted-root", "ASSAY_TRUSTED_ROOT", "Sigstore trusted root, a JSON file; public good where unset."),
     of("ca-file", "ASSAY_CA_FILE", "Certificates (PEM) of registries' own authorities."),
     of("plain-http", "ASSAY_PLAIN_HTTP", "Registries spoken to without TLS, separated by commas."),
     other(KEY_PASSWORD, "Password of an encrypted private key, for `sign` and `attest`."),
     other(IDENTITY_TOKEN, "A ready OIDC identity token for keyless signing."),
+    other(SOURCE_DATE_EPOCH, "Seconds since 1970 that documents state as their time (reproducible-builds.org)."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),
     other("HTTPS_PROXY", "Proxy for registries; also HTTP_PROXY, ALL_PROXY and NO_PROXY."),

@@ -4,55 +4,58 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::OnceCell;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 
 /// What is being fetched right now. Nothing stays here once it is there: keeping is the cache's business.
 pub(crate) struct Flights<K, V> {
-    running: Mutex<HashMap<K, Arc<OnceCell<V>>>>,
+    running: Arc<Mutex<HashMap<K, watch::Receiver<Option<V>>>>>,
 }
 
 impl<K, V> Default for Flights<K, V> {
     fn default() -> Self {
-        Self { running: Mutex::new(HashMap::new()) }
+        Self { running: Arc::default() }
     }
 }
 
-impl<K: Eq + Hash + Clone, V: Clone> Flights<K, V> {
-    /// The value of `key`: of the flight under way, else of `fetch`. Where the one who fetches gives up (a deadline), the
-    /// next one waiting takes over, so that one impatient caller costs the others nothing but time.
-    pub(crate) async fn join<F: Future<Output = V>>(&self, key: K, fetch: impl FnOnce() -> F) -> V {
-        let cell = {
+impl<K, V> Flights<K, V>
+where
+    K: Eq + Hash + Clone + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// The value of `key`: of the flight under way, else of `fetch`. A flight belongs to nobody: where the one who began it
+    /// gives up (a deadline), it goes on, and its result is there for the next try. `None` where it came down in a panic.
+    pub(crate) async fn join(&self, key: K, fetch: BoxFuture<'static, V>) -> Option<V> {
+        let mut result = {
             let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(running.entry(key.clone()).or_default())
+            if let Some(result) = running.get(&key) {
+                result.clone()
+            } else {
+                let (sender, result) = watch::channel(None);
+                running.insert(key.clone(), result.clone());
+                let landing = Landing { running: Arc::clone(&self.running), key };
+                tokio::spawn(async move {
+                    let value = fetch.await;
+                    // Whoever waits sees the value before the flight is off the map.
+                    sender.send_replace(Some(value));
+                    drop(landing);
+                });
+                result
+            }
         };
-        let landing = Landing { flights: self, key, cell: Arc::clone(&cell) };
-        let value = cell.get_or_init(fetch).await.clone();
-        drop(landing);
-        value
-    }
-
-    #[cfg(test)]
-    fn under_way(&self) -> usize {
-        self.running.lock().unwrap().len()
+        result.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
     }
 }
 
-/// Takes a flight off the map when it has landed, or when the last one waiting has gone.
-struct Landing<'a, K: Eq + Hash, V> {
-    flights: &'a Flights<K, V>,
+/// Takes a flight off the map when it has landed, however it ended.
+struct Landing<K: Eq + Hash, V> {
+    running: Arc<Mutex<HashMap<K, watch::Receiver<Option<V>>>>>,
     key: K,
-    cell: Arc<OnceCell<V>>,
 }
 
-impl<K: Eq + Hash, V> Drop for Landing<'_, K, V> {
+impl<K: Eq + Hash, V> Drop for Landing<K, V> {
     fn drop(&mut self) {
-        let mut running = self.flights.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let ours = running.get(&self.key).is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
-        // Held by the map, by this landing and by the caller's own handle: nobody else waits.
-        let last = Arc::strong_count(&self.cell) <= 3;
-        if ours && (self.cell.initialized() || last) {
-            running.remove(&self.key);
-        }
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }
 
@@ -72,47 +75,49 @@ mod tests {
             .map(|_| {
                 let (flights, fetched, gate) = (Arc::clone(&flights), Arc::clone(&fetched), Arc::clone(&gate));
                 tokio::spawn(async move {
-                    flights
-                        .join(7, || async move {
-                            fetched.fetch_add(1, Ordering::SeqCst);
-                            gate.acquire().await.unwrap().forget();
-                            42
-                        })
-                        .await
+                    let fetch = async move {
+                        fetched.fetch_add(1, Ordering::SeqCst);
+                        gate.acquire().await.unwrap().forget();
+                        42
+                    };
+                    flights.join(7, Box::pin(fetch)).await
                 })
             })
             .collect();
         tokio::task::yield_now().await;
         gate.add_permits(1);
         for task in tasks {
-            assert_eq!(task.await.unwrap(), 42);
+            assert_eq!(task.await.unwrap(), Some(42));
         }
         assert_eq!(fetched.load(Ordering::SeqCst), 1);
-        assert_eq!(flights.under_way(), 0);
     }
 
     #[tokio::test]
-    async fn one_who_gives_up_does_not_take_the_others_along() {
+    async fn one_who_gives_up_leaves_the_flight_to_the_others() {
         let flights = Arc::new(Flights::<u8, usize>::default());
+        let gate = Arc::new(Semaphore::new(0));
         let first = {
-            let flights = Arc::clone(&flights);
-            tokio::spawn(async move { flights.join(1, std::future::pending).await })
-        };
-        tokio::task::yield_now().await;
-        let second = {
-            let flights = Arc::clone(&flights);
-            tokio::spawn(async move { flights.join(1, || async { 2 }).await })
+            let (flights, gate) = (Arc::clone(&flights), Arc::clone(&gate));
+            tokio::spawn(async move {
+                let fetch = async move { gate.acquire().await.map(|_| 1).unwrap() };
+                flights.join(1, Box::pin(fetch)).await
+            })
         };
         tokio::task::yield_now().await;
         first.abort();
-        assert_eq!(second.await.unwrap(), 2);
-        assert_eq!(flights.under_way(), 0);
+        assert!(first.await.is_err());
+        gate.add_permits(1);
+        assert_eq!(flights.join(1, Box::pin(async { 2 })).await, Some(1), "the first flight went on");
+        while flights.running.lock().unwrap().contains_key(&1) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(flights.join(1, Box::pin(async { 3 })).await, Some(3), "what has landed is fetched anew");
     }
 
     #[tokio::test]
-    async fn what_has_landed_is_fetched_anew() {
+    async fn a_flight_that_comes_down_says_so_and_leaves_no_trace() {
         let flights = Flights::<u8, usize>::default();
-        assert_eq!(flights.join(1, || async { 1 }).await, 1);
-        assert_eq!(flights.join(1, || async { 2 }).await, 2);
+        assert_eq!(flights.join(1, Box::pin(async { panic!("on purpose") })).await, None);
+        assert_eq!(flights.join(1, Box::pin(async { 2 })).await, Some(2));
     }
 }

@@ -37,6 +37,18 @@ pub fn inspect_directory(directory: &Path, limits: &Limits) -> Result<Contents, 
     Ok(Contents { files, ..merge::settle(facts, secrets, partial) })
 }
 
+/// Reads one file with the parsers of [`inspect_directory`]: a lockfile, an executable, an archive.
+pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
+    let open = |source| DirectoryError::Open { path: path.to_owned(), source };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut walk =
+        Walk { limits: *limits, analysis: Analysis::with_scope(*limits, Scope::Directory), entries: 1, bytes: 0 };
+    walk.file(path, &name).map_err(open)?;
+    let (facts, secrets, partial) = walk.analysis.finish();
+    let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
+    Ok(Contents { files: 1, ..merge::settle(facts, secrets, partial) })
+}
+
 struct Walk {
     limits: Limits,
     analysis: Analysis,
@@ -79,7 +91,7 @@ impl Walk {
                     self.analysis.partial("files of the directory".to_owned(), Bound::Entries);
                     return;
                 }
-                if self.file(&entry, &place).is_err() {
+                if self.file(&entry.path(), &place).is_err() {
                     self.analysis.partial(format!("{place} (unreadable)"), Bound::Malformed);
                 }
             } else if kind.is_symlink()
@@ -90,8 +102,8 @@ impl Walk {
         }
     }
 
-    fn file(&mut self, entry: &fs::DirEntry, place: &str) -> io::Result<()> {
-        let file = File::open(entry.path())?;
+    fn file(&mut self, path: &Path, place: &str) -> io::Result<()> {
+        let file = File::open(path)?;
         let size = file.metadata()?.len();
         self.bytes = self.bytes.saturating_add(size);
         if self.bytes > self.limits.layer_bytes {

@@ -43,7 +43,7 @@ mod tar;
 mod zip;
 
 pub use config::{CONFIG_BYTES, CONFIG_PATH, ImageConfiguration, scan_config};
-pub use directory::inspect_directory;
+pub use directory::{inspect_directory, inspect_file};
 pub use error::{ConfigError, DirectoryError, LayerError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};
 pub use limits::Limits;

@@ -177,8 +177,15 @@ pub struct FindingCounts {
 impl Findings {
     /// Counts by severity.
     pub fn counts(&self) -> FindingCounts {
-        let mut counts = FindingCounts::default();
-        for finding in &self.vulnerabilities {
+        FindingCounts::of(&self.vulnerabilities)
+    }
+}
+
+impl FindingCounts {
+    /// Counts findings by severity.
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a VulnerabilityFinding>) -> Self {
+        let mut counts = Self::default();
+        for finding in findings {
             match finding.vulnerability.severity {
                 Severity::Critical => counts.critical += 1,
                 Severity::High => counts.high += 1,

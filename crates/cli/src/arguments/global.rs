@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::output::Output;
+use crate::settings::Flags;
 
 /// Options that every command has.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Debug)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Result format, and perhaps a file to write it to; may be repeated
@@ -43,4 +44,26 @@ pub(crate) struct Global {
     /// No progress line
     #[arg(long, global = true)]
     pub(crate) no_progress: bool,
+}
+
+impl Global {
+    /// The values of these flags by setting.
+    pub(crate) fn flags(&self) -> Flags {
+        let mut flags = Flags::new();
+        let mut set = |name, values: Vec<String>| {
+            if !values.is_empty() {
+                flags.insert(name, values);
+            }
+        };
+        let path = |path: &PathBuf| path.display().to_string();
+        set("color", self.color.iter().cloned().collect());
+        set("config", self.config.iter().map(path).collect());
+        set("offline", if self.offline { vec!["true".to_owned()] } else { Vec::new() });
+        set("progress", if self.no_progress { vec!["false".to_owned()] } else { Vec::new() });
+        set("cache-dir", self.cache_dir.iter().map(path).collect());
+        set("store", self.store.iter().cloned().collect());
+        set("ca-file", self.ca_file.iter().map(path).collect());
+        set("plain-http", self.plain_http.clone());
+        flags
+    }
 }

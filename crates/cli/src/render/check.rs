@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use assay_case::{ControlOutcome, Outcome};
 
 use super::page::count;
-use super::{Page, Report};
+use super::{Page, Report, workflow};
 use crate::commands::check::{CheckOutcome, CheckedObject};
 use crate::output::Format;
 use crate::{Result, Status};
@@ -197,23 +197,15 @@ fn shown_line(text: &str, column: usize, room: usize) -> (String, usize) {
     (shown.trim_end().to_owned(), column.saturating_sub(cut).max(1))
 }
 
-/// Workflow commands of GitHub Actions (docs.github.com, "Workflow commands", setting an error message).
 fn github(outcome: &CheckOutcome) -> String {
     let mut out = String::new();
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     for object in &outcome.objects {
         for found in object.verdict.outcomes.iter().filter(|found| found.denies() || found.warns()) {
             let level = if found.denies() { "error" } else { "warning" };
             let (line, column) = object.mark(found).map_or((object.line, 1), |mark| (mark.line, mark.column));
             let fix = found.fix.as_ref().map(|fix| format!("\nFix: {fix}")).unwrap_or_default();
-            let _ = writeln!(
-                out,
-                "::{level} file={},line={line},col={column},title={}::{}",
-                property(&object.file),
-                property(found.control.as_str()),
-                data(&format!("{}: {}{fix}", described(object, found), found.message)),
-            );
+            let message = format!("{}: {}{fix}", described(object, found), found.message);
+            out.push_str(&workflow::command(level, &object.file, line, column, found.control.as_str(), &message));
         }
     }
     out

@@ -19,3 +19,17 @@ pub(super) fn log(rules: &[Value], results: &[Value]) -> String {
     });
     format!("{log:#}\n")
 }
+
+/// A relative URI of a path as typed.
+pub(super) fn uri(path: &str) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let mut out = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

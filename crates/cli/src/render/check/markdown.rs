@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::markdown::cell;
 use super::super::page::count;
 use super::{described, name};
 use crate::commands::check::CheckOutcome;
@@ -38,24 +39,6 @@ pub(super) fn write(outcome: &CheckOutcome) -> String {
             cell(&found.message),
             found.fix.as_deref().map(cell).unwrap_or_default(),
         );
-    }
-    out
-}
-
-/// Text of strangers in a table cell: no markup, no mention, no line break.
-pub(crate) fn cell(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '~' => out.extend(['\\', character]),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            // A mention would notify people whom an attacker chooses.
-            '@' => out.push_str("&#64;"),
-            '\n' | '\r' => out.push(' '),
-            other => out.push(other),
-        }
     }
     out
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::super::sarif;
 use super::described;
 use crate::commands::check::CheckOutcome;
 
@@ -46,7 +47,7 @@ pub(super) fn write(outcome: &CheckOutcome) -> String {
                 "level": if found.denies() { "error" } else { "warning" },
                 "message": {"text": format!("{}: {}", described(object, found), found.message)},
                 "locations": [{"physicalLocation": {
-                    "artifactLocation": {"uri": uri(&object.file)},
+                    "artifactLocation": {"uri": sarif::uri(&object.file)},
                     "region": region,
                 }}],
                 "partialFingerprints": {"assay/v1": format!("{fingerprint}:{again}")},
@@ -57,7 +58,7 @@ pub(super) fn write(outcome: &CheckOutcome) -> String {
             }));
         }
     }
-    super::super::sarif::log(&rules.into_iter().map(rule).collect::<Vec<_>>(), &results)
+    sarif::log(&rules.into_iter().map(rule).collect::<Vec<_>>(), &results)
 }
 
 fn rule(id: String) -> Value {
@@ -66,18 +67,4 @@ fn rule(id: String) -> Value {
         "shortDescription": {"text": format!("assay.dev control {id}")},
         "help": {"text": format!("assay policy explain {id}")},
     })
-}
-
-/// A relative URI of a path as typed.
-fn uri(path: &str) -> String {
-    let path = path.strip_prefix("./").unwrap_or(path);
-    let mut out = String::new();
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }

@@ -1,0 +1,92 @@
+//! `scan`, `sbom`: what is in it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// What `scan` looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScannerArgument {
+    /// Known vulnerabilities of packages
+    Vulnerabilities,
+    /// Keys, tokens and passwords in files
+    Secrets,
+}
+
+/// `assay scan`
+#[derive(Debug, Args)]
+pub(crate) struct ScanArguments {
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, sbom:FILE, or a path
+    pub(crate) target: String,
+    /// What to look for; all where missing
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) scanners: Vec<ScannerArgument>,
+    /// Severities to show; all where missing
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) severity: Vec<String>,
+    /// Exit 1 if anything of this severity or worse is found
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<String>,
+    /// Leave out what has no fix
+    #[arg(long)]
+    pub(crate) only_fixed: bool,
+    /// Platform to choose of an image index
+    #[arg(long)]
+    pub(crate) platform: Option<String>,
+    /// Vulnerability pack instead of the embedded sample
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pack: Option<PathBuf>,
+    /// Say why this vulnerability was matched, and what is known of it
+    #[arg(long, value_name = "ID")]
+    pub(crate) explain: Option<String>,
+}
+
+/// `assay sbom`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct SbomArguments {
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, or a path
+    #[arg(required = true)]
+    pub(crate) target: Option<String>,
+    /// Platform to choose of an image index
+    #[arg(long)]
+    pub(crate) platform: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<SbomCommand>,
+}
+
+/// `assay sbom ...`
+#[derive(Debug, Subcommand)]
+pub(crate) enum SbomCommand {
+    /// Write an SBOM in another format: -o cyclonedx or -o spdx
+    Convert {
+        /// CycloneDX or SPDX JSON file, - for standard input
+        file: PathBuf,
+    },
+}
+
+/// `assay db`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Build a vulnerability pack from OSV records
+    Build(DbBuildArguments),
+    /// Show what a pack holds
+    Info {
+        /// Pack file; the one in use where missing
+        pack: Option<PathBuf>,
+    },
+}
+
+/// `assay db build`
+#[derive(Debug, Args)]
+pub(crate) struct DbBuildArguments {
+    /// OSV records: JSON, JSON lines, zip or zstd; files or folders
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) sources: Vec<PathBuf>,
+    /// Catalogue of known exploited vulnerabilities (CISA KEV, JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kev: Option<PathBuf>,
+    /// Pack file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: PathBuf,
+}

@@ -1,0 +1,100 @@
+//! `assay db`: vulnerability packs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use assay_model::PackInfo;
+use assay_vuln::{Pack, PackBuilder};
+use serde::Serialize;
+
+use crate::Result;
+use crate::failure::{CliError, read_file, write_file};
+use crate::settings::Settings;
+
+/// What to build a pack from.
+#[derive(Debug)]
+pub(crate) struct BuildOptions {
+    /// Files and folders of OSV records.
+    pub(crate) sources: Vec<PathBuf>,
+    /// Catalogue of known exploited vulnerabilities.
+    pub(crate) kev: Option<PathBuf>,
+    /// File to write.
+    pub(crate) to: PathBuf,
+}
+
+/// A pack that was built.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BuildOutcome {
+    /// The file.
+    pub(crate) file: PathBuf,
+    /// Its size.
+    pub(crate) bytes: usize,
+    /// Records read.
+    pub(crate) read: u64,
+    /// Vulnerabilities, aliases merged.
+    pub(crate) vulnerabilities: u64,
+    /// Of these, known to be exploited.
+    pub(crate) known_exploited: u64,
+    /// What was left out, in words.
+    pub(crate) skipped: Vec<(String, u64)>,
+    /// What is in it.
+    pub(crate) pack: PackInfo,
+}
+
+/// A pack's description.
+#[derive(Debug, Serialize)]
+pub(crate) struct InfoOutcome {
+    /// The file; none = the embedded sample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<PathBuf>,
+    /// What is in it.
+    pub(crate) pack: PackInfo,
+}
+
+/// Builds a pack. The same records give the same bytes.
+pub(crate) fn build(options: &BuildOptions) -> Result<BuildOutcome> {
+    let mut builder = PackBuilder::new();
+    for source in &options.sources {
+        builder.add_path(source, None)?;
+    }
+    if let Some(kev) = &options.kev {
+        builder.add_known_exploited(&kev.display().to_string(), &read_file(kev)?)?;
+    }
+    let (bytes, report) = builder.build();
+    let size = bytes.len();
+    write_file(&options.to, &bytes)?;
+    let pack = Pack::from_bytes(bytes)?.info().clone();
+    Ok(BuildOutcome {
+        file: options.to.clone(),
+        bytes: size,
+        read: report.read,
+        vulnerabilities: report.vulnerabilities,
+        known_exploited: report.known_exploited,
+        skipped: report.skipped.iter().map(|(reason, count)| (reason.describe().to_owned(), *count)).collect(),
+        pack,
+    })
+}
+
+/// Describes a pack after checking every byte of it.
+pub(crate) fn info(file: Option<PathBuf>, settings: &Settings) -> Result<InfoOutcome> {
+    let file = file.or_else(|| settings.pack.value.clone());
+    let pack = match &file {
+        Some(path) => Pack::open_verified(path)?,
+        None => assay_vuln::embedded()?,
+    };
+    Ok(InfoOutcome { file, pack: pack.info().clone() })
+}
+
+/// The pack in use: the one set, else the embedded sample.
+pub(crate) fn open(file: Option<&Path>) -> Result<Arc<Pack>> {
+    let pack = match file {
+        Some(path) if !path.exists() => {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(CliError::Unreadable { path: path.to_owned(), source }.into());
+        }
+        Some(path) => Pack::open(path)?,
+        None => assay_vuln::embedded()?,
+    };
+    Ok(Arc::new(pack))
+}

@@ -1,0 +1,210 @@
+//! `assay scan`: packages, vulnerabilities and secrets of an image, a directory or an SBOM.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use assay_model::{
+    Contents, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity, VulnerabilityFinding,
+};
+use assay_sbom::{Generation, Root};
+use serde::Serialize;
+
+use super::target::{self, Inspected, Target};
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::settings::Settings;
+use crate::{Result, Status};
+
+/// What to scan for, and what to show of it.
+#[derive(Debug)]
+pub(crate) struct ScanOptions {
+    /// What is scanned.
+    pub(crate) target: Target,
+    /// Whether vulnerabilities are looked for.
+    pub(crate) vulnerabilities: bool,
+    /// Whether secrets are looked for.
+    pub(crate) secrets: bool,
+    /// Severities to show; empty = all.
+    pub(crate) severity: Vec<Severity>,
+    /// Lowest severity that fails.
+    pub(crate) fail_on: Option<Severity>,
+    /// Whether only what has a fix counts.
+    pub(crate) only_fixed: bool,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ScanOutcome {
+    /// What was scanned, for people.
+    pub(crate) target: String,
+    /// Manifest digest of an image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
+    /// Distribution, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) os: Option<String>,
+    /// Number of packages.
+    pub(crate) packages: usize,
+    /// Counts of all vulnerabilities that pass `--only-fixed`, shown or not.
+    pub(crate) counts: FindingCounts,
+    /// Vulnerabilities, worst first, as filtered.
+    pub(crate) vulnerabilities: Vec<VulnerabilityFinding>,
+    /// Vulnerabilities that the filters hide.
+    pub(crate) hidden: usize,
+    /// Secrets, as filtered.
+    pub(crate) secrets: Vec<SecretMatch>,
+    /// Packages that no data covers: not known to be clean.
+    pub(crate) uncovered: u64,
+    /// What could not be read to its end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) partial: Vec<Partial>,
+    /// What was matched against; none where vulnerabilities were not looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pack: Option<PackInfo>,
+    /// Whether that is the embedded sample.
+    pub(crate) sample_pack: bool,
+    /// The threshold, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fail_on: Option<Severity>,
+    /// Number of findings at or above it.
+    pub(crate) failing: usize,
+    /// What was inspected, for the SBOM formats.
+    #[serde(skip)]
+    pub(crate) contents: Arc<Contents>,
+    /// The root of such a document.
+    #[serde(skip)]
+    pub(crate) root: Root,
+    /// How such a document came to be.
+    #[serde(skip)]
+    pub(crate) generation: Generation<'static>,
+}
+
+impl ScanOutcome {
+    /// Denied at the threshold; undecided where there is one and not everything could be read.
+    pub(crate) fn status(&self) -> Status {
+        match (self.failing, self.fail_on) {
+            (1.., Some(_)) => Status::Denied,
+            (_, Some(_)) if !self.partial.is_empty() => Status::Undecided,
+            _ => Status::Pass,
+        }
+    }
+}
+
+/// Scans.
+pub(crate) fn scan(options: ScanOptions, settings: &Settings, printer: &Printer) -> Result<ScanOutcome> {
+    let inspected = target::inspect(&options.target, options.vulnerabilities, settings, printer)?;
+    let findings = match (&inspected.findings, options.vulnerabilities) {
+        (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
+        _ => None,
+    };
+    Ok(filter(inspected, findings, options, settings.pack.value.is_none()))
+}
+
+fn filter(
+    inspected: Inspected,
+    findings: Option<Arc<Findings>>,
+    options: ScanOptions,
+    sample_pack: bool,
+) -> ScanOutcome {
+    let contents = inspected.contents;
+    let counted =
+        |finding: &&VulnerabilityFinding| !options.only_fixed || matches!(finding.fix, FixState::Fixed { .. });
+    let all: Vec<VulnerabilityFinding> =
+        findings.iter().flat_map(|findings| findings.vulnerabilities.iter().filter(counted).cloned()).collect();
+    let severities: BTreeSet<Severity> = options.severity.iter().copied().collect();
+    let shown = |severity: Severity| severities.is_empty() || severities.contains(&severity);
+    let fails = |severity: Severity| options.fail_on.is_some_and(|threshold| severity >= threshold);
+    let secrets: Vec<SecretMatch> = if options.secrets { contents.secrets.clone() } else { Vec::new() };
+    let failing = all.iter().filter(|finding| fails(finding.vulnerability.severity)).count()
+        + secrets.iter().filter(|secret| fails(secret.severity)).count();
+    let counts = FindingCounts::of(&all);
+    let total = all.len();
+    let vulnerabilities: Vec<_> = all.into_iter().filter(|finding| shown(finding.vulnerability.severity)).collect();
+    ScanOutcome {
+        target: inspected.name,
+        digest: inspected.root.digest.map(|digest| digest.to_string()),
+        os: contents.os.as_ref().map(|os| {
+            let version = os.version_id.as_deref().unwrap_or_default();
+            os.pretty_name.clone().unwrap_or_else(|| format!("{} {version}", os.id).trim_end().to_owned())
+        }),
+        packages: contents.packages.len(),
+        counts,
+        hidden: total - vulnerabilities.len(),
+        vulnerabilities,
+        secrets: secrets.into_iter().filter(|secret| shown(secret.severity)).collect(),
+        uncovered: findings.as_ref().map_or(0, |findings| findings.uncovered),
+        partial: contents.partial.clone(),
+        pack: findings.as_ref().map(|findings| findings.pack.clone()),
+        sample_pack: sample_pack && findings.is_some(),
+        fail_on: options.fail_on,
+        failing,
+        contents,
+        root: inspected.root,
+        generation: inspected.generation,
+    }
+}
+
+/// Why a vulnerability was matched here, or was not.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExplainOutcome {
+    /// What was scanned.
+    pub(crate) target: String,
+    /// What was asked about.
+    pub(crate) id: String,
+    /// The findings, each with its reason.
+    pub(crate) findings: Vec<VulnerabilityFinding>,
+    /// What the records say, one for each record.
+    pub(crate) records: Vec<ExplainedRecord>,
+}
+
+/// One record about the vulnerability.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExplainedRecord {
+    /// Its identifier.
+    pub(crate) id: String,
+    /// One line.
+    pub(crate) summary: String,
+    /// Where to read more.
+    pub(crate) references: Vec<String>,
+    /// Packages and ranges it names, where one of these packages is in the target: `Debian:12 zlib introduced 0`.
+    pub(crate) affected: Vec<String>,
+}
+
+/// Explains one vulnerability.
+pub(crate) fn explain(scan: &ScanOutcome, id: &str, settings: &Settings) -> Result<ExplainOutcome> {
+    let is_meant = |finding: &&VulnerabilityFinding| {
+        let vulnerability = &finding.vulnerability;
+        let mut names =
+            std::iter::once(&vulnerability.id).chain(&vulnerability.aliases).chain([&finding.reason.record]);
+        names.any(|name| name.as_str().eq_ignore_ascii_case(id))
+    };
+    let findings: Vec<_> = scan.vulnerabilities.iter().filter(is_meant).cloned().collect();
+    let names: BTreeSet<&str> = scan
+        .contents
+        .packages
+        .iter()
+        .flat_map(|package| [Some(package.name.as_str()), package.source.as_ref().map(|source| source.name.as_str())])
+        .flatten()
+        .collect();
+    let pack = super::database::open(settings.pack.value.as_deref())?;
+    let records = pack
+        .advisories(id)?
+        .into_iter()
+        .flat_map(|advisory| advisory.records)
+        .map(|record| ExplainedRecord {
+            id: record.id.to_string(),
+            summary: record.summary,
+            references: record.references,
+            affected: record
+                .affected
+                .iter()
+                .filter(|affected| names.contains(affected.name.as_str()))
+                .map(|affected| format!("{} {} {}", affected.ecosystem, affected.name, affected.ranges().join("; ")))
+                .collect(),
+        })
+        .collect();
+    Ok(ExplainOutcome { target: scan.target.clone(), id: id.to_owned(), findings, records })
+}

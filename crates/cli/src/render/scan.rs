@@ -1,0 +1,146 @@
+//! How scans look.
+
+mod explain;
+mod reports;
+
+use std::fmt::Write as _;
+
+use assay_model::{FixState, Severity, VulnerabilityFinding};
+
+use super::document::document;
+use super::page::{count, cut};
+use super::{Align, Page, Report, Table};
+use crate::Result;
+use crate::commands::scan::ScanOutcome;
+use crate::output::Format;
+
+impl Report for ScanOutcome {
+    const NAME: &'static str = "scan";
+    const OTHERS: &'static [Format] =
+        &[Format::Sarif, Format::Junit, Format::Markdown, Format::Github, Format::Cyclonedx, Format::Spdx];
+
+    fn text(&self, page: Page) -> String {
+        let mut out = page.strong(&self.target);
+        let os = self.os.as_ref().map(|os| format!("{os}, ")).unwrap_or_default();
+        let _ = writeln!(out, "  {os}{}", count(self.packages, "package"));
+        if let Some(digest) = &self.digest {
+            let _ = writeln!(out, "{}", page.dim(digest));
+        }
+        self.write_vulnerabilities(&mut out, page);
+        self.write_secrets(&mut out, page);
+        self.write_summary(&mut out, page);
+        out
+    }
+
+    fn other(&self, format: Format) -> Option<Result<String>> {
+        match format {
+            Format::Sarif => Some(Ok(reports::sarif(self))),
+            Format::Junit => Some(Ok(reports::junit(self))),
+            Format::Markdown => Some(Ok(reports::markdown(self))),
+            Format::Github => Some(Ok(reports::github(self))),
+            other => document(&self.contents, &self.root, &self.generation, other),
+        }
+    }
+}
+
+impl ScanOutcome {
+    fn write_vulnerabilities(&self, out: &mut String, page: Page) {
+        let columns = ["severity", "vulnerability", "package", "version", "fixed in"].map(|title| (title, Align::Left));
+        let mut table = Table::new(page, &columns);
+        // Columns that fit in 80 with the widest severity and a CVE; -v cuts nothing.
+        let cut = |text: &str, width| if page.detail { text.to_owned() } else { cut(text, width) };
+        for finding in &self.vulnerabilities {
+            let vulnerability = &finding.vulnerability;
+            let exploited = if vulnerability.known_exploited.is_some() { " exploited" } else { "" };
+            table.row([
+                vulnerability.severity.to_string(),
+                cut(vulnerability.id.as_str(), 19),
+                cut(&finding.package.name, 20),
+                cut(&finding.package.version, 18),
+                format!("{}{exploited}", cut(&fix(finding), 18)),
+            ]);
+            match vulnerability.severity {
+                Severity::Critical | Severity::High => table.paint_last(0, |page, text| page.bad(text)),
+                Severity::Medium => table.paint_last(0, |page, text| page.warn(text)),
+                _ => {}
+            }
+        }
+        if !table.is_empty() {
+            out.push('\n');
+            out.push_str(&table.render(0));
+        }
+    }
+
+    fn write_secrets(&self, out: &mut String, page: Page) {
+        if self.secrets.is_empty() {
+            return;
+        }
+        out.push_str("\nsecrets\n");
+        for secret in &self.secrets {
+            let layer = secret.file.layer.map(|layer| format!(" in layer {}", layer + 1)).unwrap_or_default();
+            let deleted = if secret.deleted_later { ", deleted later, but it still ships" } else { "" };
+            let severity = page.bad(secret.severity);
+            let _ = writeln!(out, "{severity}  {}  {}:{}{layer}{deleted}", secret.rule, secret.file.path, secret.line);
+            let _ = writeln!(out, "    {}", page.dim(cut(&secret.excerpt, page.width - 4)));
+        }
+    }
+
+    fn write_summary(&self, out: &mut String, page: Page) {
+        out.push('\n');
+        if self.pack.is_some() {
+            let counts = self.counts;
+            let by_severity = [
+                (counts.critical, "critical"),
+                (counts.high, "high"),
+                (counts.medium, "medium"),
+                (counts.low, "low"),
+                (counts.unknown, "unrated"),
+            ];
+            let parts: Vec<_> =
+                by_severity.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+            let found = if parts.is_empty() {
+                page.good("no known vulnerabilities")
+            } else {
+                format!("{}{}", parts.join(", "), exploited(counts.known_exploited))
+            };
+            let hidden = if self.hidden > 0 { format!(" ({} not shown)", self.hidden) } else { String::new() };
+            let _ = writeln!(out, "{found}{hidden}");
+            if self.uncovered > 0 {
+                let packages = count(self.uncovered as usize, "package");
+                let _ = writeln!(out, "{packages} without data: not known to be clean");
+            }
+        }
+        if !self.secrets.is_empty() {
+            let _ = writeln!(out, "{}", count(self.secrets.len(), "secret"));
+        }
+        for partial in &self.partial {
+            let _ = writeln!(out, "{} {}", page.warn("not read to its end:"), partial.what);
+        }
+        if let Some(pack) = self.pack.as_ref().filter(|_| self.sample_pack) {
+            let day = pack.data_until.strftime("%Y-%m-%d");
+            let _ = writeln!(
+                out,
+                "{}",
+                page.dim(format!("data: the embedded sample of {day}; assay db build makes a whole one"))
+            );
+        }
+        if let Some(threshold) = self.fail_on {
+            let word = if self.failing > 0 { page.bad("denied") } else { page.good("allowed") };
+            let found = count(self.failing, "finding");
+            let _ = writeln!(out, "{word}  {found} at {threshold} or worse");
+        }
+    }
+}
+
+fn exploited(number: u32) -> String {
+    if number == 0 { String::new() } else { format!("; {number} known to be exploited") }
+}
+
+/// Where it is fixed, in a few characters.
+pub(super) fn fix(finding: &VulnerabilityFinding) -> String {
+    match &finding.fix {
+        FixState::Fixed { versions } => versions.first().cloned().unwrap_or_else(|| "yes".to_owned()),
+        FixState::NotFixed => "no fix".to_owned(),
+        FixState::WontFix => "won't fix".to_owned(),
+    }
+}

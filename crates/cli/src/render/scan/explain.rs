@@ -1,0 +1,53 @@
+//! How the reasons for a finding look.
+
+use std::fmt::Write as _;
+
+use super::super::{Page, Report};
+use super::fix;
+use crate::commands::scan::ExplainOutcome;
+
+/// References shown without `-v`.
+const REFERENCES: usize = 3;
+
+impl Report for ExplainOutcome {
+    const NAME: &'static str = "scan-explain";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = String::new();
+        for finding in &self.findings {
+            let (vulnerability, package, reason) = (&finding.vulnerability, &finding.package, &finding.reason);
+            let title = format!("{} {}", vulnerability.id, vulnerability.severity);
+            let _ = writeln!(out, "{}  in {} {}", page.strong(title), package.name, package.version);
+            let _ = writeln!(out, "  found in   {}", package.path);
+            let _ = writeln!(out, "  record     {} ({})", reason.record, reason.ecosystem);
+            let _ = writeln!(out, "  compared   {} {} with: {}", reason.name, reason.version, reason.range);
+            let _ = writeln!(out, "  fixed in   {}", fix(finding));
+            if let Some(exploited) = &vulnerability.known_exploited {
+                let ransomware = if exploited.ransomware { ", by ransomware too" } else { "" };
+                let _ = writeln!(out, "  exploited  in the wild since {}{ransomware}", exploited.since);
+            }
+        }
+        if self.findings.is_empty() {
+            let _ = writeln!(out, "{} was not matched in {}", page.strong(&self.id), self.target);
+            let why = if self.records.is_empty() {
+                "the vulnerability data has no record of this name"
+            } else if self.records.iter().all(|record| record.affected.is_empty()) {
+                "none of the packages that its records name is in there"
+            } else {
+                "the packages are there, in versions or releases outside the affected ranges"
+            };
+            let _ = writeln!(out, "  {why}");
+        }
+        for record in &self.records {
+            let _ = writeln!(out, "{}  {}", page.strong(&record.id), page.wrap(&record.summary, 2));
+            for affected in &record.affected {
+                let _ = writeln!(out, "  {}", page.wrap(affected, 4));
+            }
+            let shown = if page.detail { record.references.len() } else { REFERENCES };
+            for reference in record.references.iter().take(shown) {
+                let _ = writeln!(out, "  {}", page.dim(reference));
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,133 @@
+//! Layers -> contents -> findings.
+
+use std::sync::Arc;
+
+use assay_case::{Cause, Known};
+use assay_inspect::{ANALYSER, ImageConfiguration, LayerResult, Limits, inspect_layer, merge};
+use assay_model::{Contents, Digest, Findings, Timestamp};
+use assay_oci::{CONFIG_MAX, Descriptor, Source};
+use assay_store::Store;
+use assay_vuln::Pack;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::resolve::Image;
+
+/// Layers of one image that are read at the same time: enough to overlap waiting and inflating.
+const LAYERS_AT_ONCE: usize = 3;
+
+/// Contents and the digest by which their findings are kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) contents: Arc<Contents>,
+    pub(crate) digest: Digest,
+    pub(crate) at: Timestamp,
+}
+
+impl Held {
+    pub(crate) fn new(contents: Contents, at: Timestamp) -> Result<Self, Cause> {
+        let bytes = serde_json::to_vec(&contents)
+            .map_err(|error| Cause::new("contents-unwritable", format!("the contents cannot be kept: {error}")))?;
+        Ok(Self { contents: Arc::new(contents), digest: Digest::of(&bytes), at })
+    }
+}
+
+/// What is in an image: from the store, or read layer by layer.
+pub(crate) async fn contents(
+    source: Source,
+    image: Arc<Image>,
+    store: Option<Arc<Store>>,
+    limits: Limits,
+    now: Timestamp,
+) -> Result<Held, Cause> {
+    let subject = image.subject.digest;
+    if let Some((contents, at)) = kept(store.as_deref(), |store| store.contents(subject, ANALYSER)) {
+        return Held::new(contents, at);
+    }
+    let configuration = source.blob(&image.config).await.map_err(|error| Cause::from_error(&error))?;
+    let configuration = configuration.bytes(CONFIG_MAX).await.map_err(|error| Cause::from_error(&error))?;
+    let configuration = ImageConfiguration::parse(&configuration).map_err(|error| Cause::from_error(&error))?;
+    let layers: Vec<LayerResult> = stream::iter(image.layers.iter().cloned())
+        .map(|layer| read_layer(source.clone(), layer, store.clone(), limits))
+        .buffered(LAYERS_AT_ONCE)
+        .try_collect()
+        .await?;
+    let contents = blocking(move || merge(&layers, Some(&configuration))).await?;
+    keep(store.as_deref(), |store| store.put_contents(subject, &contents, now));
+    Held::new(contents, now)
+}
+
+async fn read_layer(
+    source: Source,
+    layer: Descriptor,
+    store: Option<Arc<Store>>,
+    limits: Limits,
+) -> Result<LayerResult, Cause> {
+    // Other media types than layers (foreign layers, artifacts) are what inspection says they are.
+    if let Some(bytes) = kept(store.as_deref(), |store| store.layer(layer.digest, ANALYSER))
+        && let Ok(result) = serde_json::from_slice::<LayerResult>(&bytes)
+        && result.digest == layer.digest
+    {
+        return Ok(result);
+    }
+    let blob = source.blob(&layer).await.map_err(|error| Cause::from_error(&error))?;
+    let reader = blob.into_reader(tokio::runtime::Handle::current());
+    let (digest, media_type) = (layer.digest, layer.media_type);
+    let result = blocking(move || inspect_layer(reader, &digest, &media_type, &limits))
+        .await?
+        .map_err(|error| Cause::from_error(&error))?;
+    keep(store.as_deref(), |store| match serde_json::to_vec(&result) {
+        Ok(bytes) => store.put_layer(digest, ANALYSER, &bytes),
+        Err(_) => Ok(()),
+    });
+    Ok(result)
+}
+
+/// What the pack says about contents: from the store, or matched now.
+pub(crate) async fn findings(
+    subject: Option<Digest>,
+    held: Held,
+    pack: Arc<Pack>,
+    store: Option<Arc<Store>>,
+    now: Timestamp,
+) -> Known<Arc<Findings>> {
+    let pack_digest = pack.info().digest;
+    if let Some(findings) = kept(store.as_deref(), |store| store.findings(held.digest, pack_digest)) {
+        let at = findings.matched_at;
+        return Known::new(Arc::new(findings), at);
+    }
+    let contents = Arc::clone(&held.contents);
+    match blocking(move || pack.match_contents(&contents, now)).await {
+        Ok(Ok(findings)) => {
+            if let Some(subject) = subject {
+                keep(store.as_deref(), |store| store.put_findings(subject, held.digest, &findings));
+            }
+            Known::new(Arc::new(findings), now)
+        }
+        Ok(Err(error)) => Known::Unknown { cause: Cause::from_error(&error) },
+        Err(cause) => Known::Unknown { cause },
+    }
+}
+
+/// What the store has; a store that fails is as one that has nothing: the work is done again.
+fn kept<T>(
+    store: Option<&Store>,
+    read: impl FnOnce(&Store) -> Result<Option<T>, assay_store::StoreError>,
+) -> Option<T> {
+    read(store?).unwrap_or_else(|error| {
+        tracing::warn!(%error, "the store cannot be read; the work is done again");
+        None
+    })
+}
+
+/// Keeps a result; a store that fails costs the next one time, nothing else.
+pub(crate) fn keep(store: Option<&Store>, write: impl FnOnce(&Store) -> Result<(), assay_store::StoreError>) {
+    if let Some(Err(error)) = store.map(write) {
+        tracing::warn!(%error, "the store cannot be written; the result is not kept");
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Cause> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Cause::new("analysis-failed", format!("the analysis ended early: {error}")))
+}

@@ -1,0 +1,147 @@
+//! Referrers -> Evidence, and the claims that did not verify.
+
+use std::sync::Arc;
+
+use assay_case::{Cause, EvidenceSet, RejectedClaim};
+use assay_model::{Digest, Explain as _, Timestamp};
+use assay_oci::{Descriptor, Manifest, OciError, RawManifest, Source};
+use assay_store::Store;
+use assay_trust::{Artifact, Evidence, EvidenceKind, TrustMaterial, verify_bundle};
+
+use crate::contents::keep;
+use crate::resolve::Image;
+
+/// Largest bundle that is read, 32 MiB: an SBOM of a large image is attested in one piece.
+const BUNDLE_MAX: u64 = 32 << 20;
+/// Bytes of all bundles of one image that are read (CVE-2023-46737, CVE-2024-29902: endless attachments).
+const BUNDLES_MAX: u64 = 128 << 20;
+/// Beginning of the artifact types of Sigstore bundles (sigstore/cosign, specs/BUNDLE_SPEC.md).
+const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+/// Notation's signatures (notaryproject/specifications, signature-specification.md).
+const NOTATION: &str = "application/vnd.cncf.notary.signature";
+
+/// Everything that refers to an image, or to the index it came through, and what of it verifies.
+pub(crate) async fn evidence(
+    source: Source,
+    image: Arc<Image>,
+    material: TrustMaterial,
+    store: Option<Arc<Store>>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<EvidenceSet, Cause> {
+    let mut collector = Collector { source, material, store, now, bytes: 0, set: EvidenceSet::default() };
+    for digest in image.subject.covering_digests() {
+        let referrers = collector.source.referrers(digest, None, limit).await;
+        let referrers = referrers.map_err(|error| Cause::from_error(&error))?;
+        collector.set.truncated |= referrers.left_out > 0;
+        for source in referrers.foreign {
+            let message = "it is listed as a referrer, but does not refer to this image";
+            collector.reject(source, None, "referrer-foreign", message.to_owned());
+        }
+        let known = collector.restored(digest);
+        for manifest in referrers.manifests {
+            collector.referrer(digest, &manifest, &known).await?;
+        }
+    }
+    Ok(collector.set)
+}
+
+struct Collector {
+    source: Source,
+    material: TrustMaterial,
+    store: Option<Arc<Store>>,
+    now: Timestamp,
+    bytes: u64,
+    set: EvidenceSet,
+}
+
+impl Collector {
+    fn restored(&self, digest: Digest) -> Vec<Arc<Evidence>> {
+        let Some(store) = &self.store else { return Vec::new() };
+        store.evidence(digest, self.material.hash()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "stored evidence cannot be read; it is verified again");
+            Vec::new()
+        })
+    }
+
+    fn reject(&mut self, source: Digest, kind: Option<EvidenceKind>, code: &str, message: String) {
+        self.set.rejected.push(RejectedClaim { source, kind, code: code.to_owned(), message });
+    }
+
+    async fn referrer(
+        &mut self,
+        subject: Digest,
+        referrer: &RawManifest,
+        known: &[Arc<Evidence>],
+    ) -> Result<(), Cause> {
+        let Manifest::Image(manifest) = &referrer.manifest else { return Ok(()) };
+        let kind = manifest.effective_artifact_type().to_owned();
+        if !kind.starts_with(SIGSTORE_BUNDLE) {
+            if let Some((claims, code, message)) = unverifiable(&kind) {
+                self.reject(referrer.digest, claims, code, message);
+            }
+            return Ok(());
+        }
+        for layer in manifest.layers.iter().filter(|layer| layer.media_type.starts_with(SIGSTORE_BUNDLE)) {
+            if let Some(evidence) = known.iter().find(|evidence| evidence.source() == layer.digest) {
+                self.set.verified.push(Arc::clone(evidence));
+                continue;
+            }
+            self.bundle(subject, referrer.digest, layer).await?;
+        }
+        Ok(())
+    }
+
+    async fn bundle(&mut self, subject: Digest, source: Digest, layer: &Descriptor) -> Result<(), Cause> {
+        self.bytes = self.bytes.saturating_add(layer.size);
+        if layer.size > BUNDLE_MAX || self.bytes > BUNDLES_MAX {
+            self.set.truncated = true;
+            self.reject(source, None, "bundle-too-large", format!("it has {} bytes", layer.size));
+            return Ok(());
+        }
+        let blob = self.source.blob(layer).await;
+        let bytes = match blob {
+            Ok(blob) => blob.bytes(BUNDLE_MAX).await,
+            Err(error) => Err(error),
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            // What is wrong with this one claim does not hide the others; what is wrong with the registry does.
+            Err(
+                error @ (OciError::DigestMismatch { .. } | OciError::SizeMismatch { .. } | OciError::NotFound { .. }),
+            ) => {
+                self.reject(source, None, error.code(), error.to_string());
+                return Ok(());
+            }
+            Err(error) => return Err(Cause::from_error(&error)),
+        };
+        let (material, now) = (self.material.clone(), self.now);
+        let verified =
+            tokio::task::spawn_blocking(move || verify_bundle(&bytes, Artifact::Digest(subject), &material, now)).await;
+        match verified {
+            Ok(Ok(evidence)) => {
+                keep(self.store.as_deref(), |store| store.put_evidence(&evidence));
+                self.set.verified.push(Arc::new(evidence));
+            }
+            Ok(Err(error)) => self.reject(source, None, error.code(), error.to_string()),
+            Err(error) => return Err(Cause::new("verification-failed", format!("it ended early: {error}"))),
+        }
+        Ok(())
+    }
+}
+
+/// Referrers that say something which nobody signed in a form that is verified here.
+fn unverifiable(artifact_type: &str) -> Option<(Option<EvidenceKind>, &'static str, String)> {
+    let unsigned = "referrer-unsigned";
+    let is = |word: &str| artifact_type.contains(word);
+    if artifact_type == NOTATION {
+        let message = "a Notation signature, which this version does not verify".to_owned();
+        Some((Some(EvidenceKind::Signature), "signature-format-unsupported", message))
+    } else if is("cyclonedx") || is("spdx") || is("syft") {
+        Some((Some(EvidenceKind::Sbom), unsigned, format!("{artifact_type} without a signature")))
+    } else if is("in-toto") || is("openvex") || is("sarif") {
+        Some((None, unsigned, format!("{artifact_type} without a signature")))
+    } else {
+        None
+    }
+}

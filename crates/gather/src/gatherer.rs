@@ -1,0 +1,292 @@
+//! The joint: one reference in, facts out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assay_case::{Cause, EvidenceSet, Facts, Known, Resolution};
+use assay_model::{Contents, Digest, Findings, Reference, Subject, Timestamp};
+use assay_oci::{ImageSource, Source};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::contents::{self, Held};
+use crate::evidence;
+use crate::flight::Flights;
+use crate::memory::Memory;
+use crate::options::{Access, Options, Wanted};
+use crate::resolve::{self, Image, ImageKey, Images};
+
+/// A digest as read through one scope of one repository.
+type ScopedKey = (Arc<str>, assay_model::Repository, Digest);
+
+/// An image as read through one scope: through another index, other evidence covers it.
+type EvidenceKey = (Arc<str>, Subject);
+
+/// Gathers facts. Cloning shares the memory, the flights and the store.
+#[derive(Clone)]
+pub struct Gatherer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: Options,
+    permits: Arc<Semaphore>,
+    images: Memory<ImageKey, Arc<Vec<Arc<Image>>>>,
+    contents: Memory<Digest, Held>,
+    findings: Memory<(Digest, Digest), Known<Arc<Findings>>>,
+    evidence: Memory<EvidenceKey, (EvidenceSet, Timestamp)>,
+    tag_flights: Flights<(Arc<str>, Reference), Result<Digest, Cause>>,
+    image_flights: Flights<ImageKey, Images>,
+    contents_flights: Flights<ScopedKey, Result<Held, Cause>>,
+    evidence_flights: Flights<EvidenceKey, Result<EvidenceSet, Cause>>,
+}
+
+impl std::fmt::Debug for Gatherer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gatherer").field("options", &self.inner.options).finish_non_exhaustive()
+    }
+}
+
+impl Gatherer {
+    /// Sets up empty memories.
+    pub fn new(options: Options) -> Self {
+        let remembered = options.remembered;
+        let inner = Inner {
+            permits: Arc::new(Semaphore::new(options.flights.max(1))),
+            images: Memory::new(remembered),
+            contents: Memory::new(remembered),
+            findings: Memory::new(remembered),
+            evidence: Memory::new(remembered),
+            tag_flights: Flights::default(),
+            image_flights: Flights::default(),
+            contents_flights: Flights::default(),
+            evidence_flights: Flights::default(),
+            options,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The facts of every platform wanted, or why there are none. Call it on a tokio runtime.
+    ///
+    /// Facts that are not wanted are unknown with the code `not-gathered`; what the deadline cut off is unknown with
+    /// `gather-timeout`.
+    pub async fn facts(&self, access: &Access, reference: &Reference, wanted: &Wanted) -> Known<Vec<Arc<Facts>>> {
+        let until = wanted.deadline.map(|deadline| Instant::now() + deadline);
+        let resolved = within(until, Box::pin(self.resolve(access, reference, wanted))).await;
+        let (images, resolution) = match resolved {
+            Ok(resolved) => resolved,
+            Err(cause) => return Known::Unknown { cause },
+        };
+        let mut facts = Vec::with_capacity(images.len());
+        for image in images.iter() {
+            let pinned = reference.pinned(image.subject.digest);
+            match Source::open(&access.client, &ImageSource::Registry(pinned)).await {
+                Ok(source) => facts.push(self.facts_of(&access.scope, source, image, resolution, wanted, until)),
+                Err(error) => return Known::Unknown { cause: Cause::from_error(&error) },
+            }
+        }
+        let facts = futures_util::future::join_all(facts).await;
+        Known::new(facts.into_iter().map(Arc::new).collect(), self.now())
+    }
+
+    /// The facts of an image that need not be in a registry: of a layout or an archive. Its digests are as good as a
+    /// registry's, since all bytes are checked the same way.
+    pub async fn facts_of_source(&self, source: &Source, wanted: &Wanted) -> Known<Vec<Arc<Facts>>> {
+        let until = wanted.deadline.map(|deadline| Instant::now() + deadline);
+        let images = resolve::images(source.clone(), wanted.platforms.clone());
+        let images = match within(until, Box::pin(images)).await {
+            Ok(images) => images,
+            Err(cause) => return Known::Unknown { cause },
+        };
+        let scope: Arc<str> = "local".into();
+        let facts = images
+            .iter()
+            .map(|image| self.facts_of(&scope, source.clone(), image, Resolution::ByDigest, wanted, until));
+        let facts = futures_util::future::join_all(facts).await;
+        Known::new(facts.into_iter().map(Arc::new).collect(), self.now())
+    }
+
+    /// What the pack knows about contents that did not come from a registry: a directory, an archive, an SBOM.
+    pub async fn findings_of(&self, contents: Contents) -> (Arc<Contents>, Known<Arc<Findings>>) {
+        match Held::new(contents.clone(), self.now()) {
+            Ok(held) => (Arc::clone(&held.contents), self.match_held(None, held).await),
+            Err(cause) => (Arc::new(contents), Known::Unknown { cause }),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.inner.options.clock)()
+    }
+
+    async fn resolve(
+        &self,
+        access: &Access,
+        reference: &Reference,
+        wanted: &Wanted,
+    ) -> Result<(Arc<Vec<Arc<Image>>>, Resolution), Cause> {
+        let inner = &self.inner;
+        let (digest, resolution) = if let Some(digest) = reference.digest() {
+            (digest, Resolution::ByDigest)
+        } else {
+            let (client, asked) = (access.client.clone(), reference.clone());
+            let flight = async move { client.head(&asked).await.map_err(|error| Cause::from_error(&error)) };
+            let key = (Arc::clone(&access.scope), reference.clone());
+            // The registry's word is enough: what follows is read by this digest and checked against it.
+            (landed(inner.tag_flights.join(key, Box::pin(flight)).await)?, Resolution::ByTag)
+        };
+        let key: ImageKey =
+            (Arc::clone(&access.scope), reference.repository().clone(), digest, wanted.platforms.clone());
+        if let Some(images) = inner.images.get(&key) {
+            return Ok((images, resolution));
+        }
+        let pinned = ImageSource::Registry(reference.pinned(digest));
+        let source = Source::open(&access.client, &pinned).await.map_err(|error| Cause::from_error(&error))?;
+        let read = resolve::images(source, wanted.platforms.clone());
+        let (me, remembered) = (self.clone(), key.clone());
+        let flight = async move {
+            let images = me.permitted(read).await?;
+            me.inner.images.put(remembered, Arc::clone(&images));
+            Ok(images)
+        };
+        let images = landed(inner.image_flights.join(key, Box::pin(flight)).await)?;
+        Ok((images, resolution))
+    }
+
+    async fn facts_of(
+        &self,
+        scope: &Arc<str>,
+        source: Source,
+        image: &Arc<Image>,
+        resolution: Resolution,
+        wanted: &Wanted,
+        until: Option<Instant>,
+    ) -> Facts {
+        let contents = async {
+            if !wanted.contents {
+                return (not_gathered(), not_gathered());
+            }
+            match within(until, Box::pin(self.contents(scope, source.clone(), image))).await {
+                Ok(held) => {
+                    let contents = Known::new(Arc::clone(&held.contents), held.at);
+                    let findings = self.match_held(Some(image.subject.digest), held);
+                    let findings = within(until, async { Ok(findings.await) }).await;
+                    (contents, findings.unwrap_or_else(|cause| Known::Unknown { cause }))
+                }
+                Err(cause) => (Known::Unknown { cause: cause.clone() }, Known::Unknown { cause }),
+            }
+        };
+        let evidence = async {
+            if !wanted.evidence {
+                return not_gathered();
+            }
+            match within(until, Box::pin(self.evidence(scope, source.clone(), image))).await {
+                Ok((set, at)) => Known::new(set, at),
+                Err(cause) => Known::Unknown { cause },
+            }
+        };
+        let ((contents, findings), evidence) = tokio::join!(contents, evidence);
+        Facts { subject: image.subject.clone(), resolution, contents, findings, evidence }
+    }
+
+    async fn contents(&self, scope: &Arc<str>, source: Source, image: &Arc<Image>) -> Result<Held, Cause> {
+        let inner = &self.inner;
+        let digest = image.subject.digest;
+        if let Some(held) = inner.contents.get(&digest) {
+            return Ok(held);
+        }
+        let (store, limits) = (inner.options.store.clone(), inner.options.limits);
+        let read = contents::contents(source, Arc::clone(image), store, limits, self.now());
+        let me = self.clone();
+        let flight = async move {
+            let held = me.permitted(read).await?;
+            me.inner.contents.put(digest, held.clone());
+            Ok(held)
+        };
+        landed(inner.contents_flights.join(scoped(scope, image), Box::pin(flight)).await)
+    }
+
+    async fn match_held(&self, subject: Option<Digest>, held: Held) -> Known<Arc<Findings>> {
+        let options = &self.inner.options;
+        let Some(pack) = options.pack.clone() else {
+            return Known::unknown("no-pack", "there is no vulnerability data here");
+        };
+        let key = (held.digest, pack.info().digest);
+        if let Some(findings) = self.inner.findings.get(&key) {
+            return findings;
+        }
+        let findings = contents::findings(subject, held, pack, options.store.clone(), self.now()).await;
+        if findings.get().is_ok() {
+            self.inner.findings.put(key, findings.clone());
+        }
+        findings
+    }
+
+    async fn evidence(
+        &self,
+        scope: &Arc<str>,
+        source: Source,
+        image: &Arc<Image>,
+    ) -> Result<(EvidenceSet, Timestamp), Cause> {
+        let inner = &self.inner;
+        let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
+        let now = self.now();
+        if let Some((set, at)) = inner.evidence.get(&key) {
+            if is_fresh(at, now, inner.options.evidence_age) {
+                return Ok((set, at));
+            }
+            inner.evidence.remove(&key);
+        }
+        let options = &inner.options;
+        let (material, store) = (options.material.clone(), options.store.clone());
+        let read = evidence::evidence(source, Arc::clone(image), material, store, options.referrers, now);
+        let (me, remembered) = (self.clone(), key.clone());
+        let flight = async move {
+            let set = me.permitted(read).await?;
+            if !set.verified.is_empty() {
+                me.inner.evidence.put(remembered, (set.clone(), now));
+            }
+            Ok(set)
+        };
+        let set = landed(inner.evidence_flights.join(key, Box::pin(flight)).await)?;
+        Ok((set, now))
+    }
+
+    /// Runs a fetch when it is its turn.
+    async fn permitted<T>(&self, fetch: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+        let permit = Arc::clone(&self.inner.permits).acquire_owned().await;
+        let result = fetch.await;
+        drop(permit);
+        result
+    }
+}
+
+fn scoped(scope: &Arc<str>, image: &Image) -> ScopedKey {
+    (Arc::clone(scope), image.subject.repository.clone(), image.subject.digest)
+}
+
+/// Whether evidence listed at `at` may be used at `now`. A clock that went backwards makes it stale.
+fn is_fresh(at: Timestamp, now: Timestamp, age: Duration) -> bool {
+    let since = now.duration_since(at);
+    !since.is_negative() && since.unsigned_abs() <= age
+}
+
+fn not_gathered<T>() -> Known<T> {
+    Known::unknown("not-gathered", "it was not asked for")
+}
+
+fn landed<T>(result: Option<Result<T, Cause>>) -> Result<T, Cause> {
+    result.unwrap_or_else(|| Err(Cause::new("gather-failed", "the fetch ended early; this is a bug")))
+}
+
+/// Waits until the deadline, if there is one.
+async fn within<T>(until: Option<Instant>, work: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+    match until {
+        None => work.await,
+        Some(until) => tokio::time::timeout_at(until, work).await.unwrap_or_else(|_| {
+            Err(Cause::new(
+                "gather-timeout",
+                "it was not found out in time; it is still being fetched for the next try",
+            ))
+        }),
+    }
+}

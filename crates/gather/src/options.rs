@@ -1,0 +1,111 @@
+//! What to gather, with what.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use assay_inspect::Limits;
+use assay_model::{Platform, Timestamp};
+use assay_oci::Client;
+use assay_store::Store;
+use assay_trust::TrustMaterial;
+use assay_vuln::Pack;
+
+/// Tells the time: the system's, or a test's.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What a [`Gatherer`](crate::Gatherer) works with. The default knows no pack, trusts nobody and keeps nothing but a
+/// bounded memory.
+#[derive(Clone)]
+pub struct Options {
+    /// Vulnerability data; without it findings are unknown.
+    pub pack: Option<Arc<Pack>>,
+    /// Against what bundles are verified.
+    pub material: TrustMaterial,
+    /// Where results outlive the process.
+    pub store: Option<Arc<Store>>,
+    /// The bounds of inspection.
+    pub limits: Limits,
+    /// The clock.
+    pub clock: Clock,
+    /// How long a verified set of evidence is used before the registry is asked for its referrers again. A set without any
+    /// is asked for each time: somebody may just be signing.
+    pub evidence_age: Duration,
+    /// Referrers of one digest that are read, newest first; more make the set truncated.
+    pub referrers: usize,
+    /// Images that are fetched at the same time.
+    pub flights: usize,
+    /// Images of which results stay in memory.
+    pub remembered: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            pack: None,
+            material: TrustMaterial::new(),
+            store: None,
+            limits: Limits::default(),
+            clock: Arc::new(Timestamp::now),
+            evidence_age: Duration::from_mins(1),
+            referrers: 64,
+            flights: 16,
+            remembered: 1024,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("pack", &self.pack)
+            .field("material", &self.material.hash())
+            .field("evidence_age", &self.evidence_age)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A registry client and the name of the credentials behind it. Nothing that was read through one scope is handed to
+/// another that has not read the image itself (CVE-2024-39897).
+#[derive(Clone, Debug)]
+pub struct Access {
+    pub(crate) client: Client,
+    pub(crate) scope: Arc<str>,
+}
+
+impl Access {
+    /// The credentials of this process.
+    pub fn new(client: Client) -> Self {
+        Self { client, scope: "".into() }
+    }
+
+    /// Credentials of somebody else, for example a namespace's; equal names must mean equal credentials.
+    pub fn scoped(client: Client, scope: &str) -> Self {
+        Self { client, scope: scope.into() }
+    }
+
+    /// The client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// Which facts are wanted.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Platforms to choose of an index; empty = linux/amd64, or the only one there is.
+    pub platforms: Vec<Platform>,
+    /// Packages and secrets, and their findings.
+    pub contents: bool,
+    /// Signatures and attestations.
+    pub evidence: bool,
+    /// Longest wait. What is not there by then is unknown; the fetch itself goes on for the next one who asks.
+    pub deadline: Option<Duration>,
+}
+
+impl Default for Wanted {
+    /// Everything, of one platform, however long it takes.
+    fn default() -> Self {
+        Self { platforms: Vec::new(), contents: true, evidence: true, deadline: None }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod global;
 mod image;
+mod lab;
 mod policy;
 
 use clap::{Args, Parser, Subcommand};
@@ -10,6 +11,7 @@ use crate::settings::Flags;
 
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
+pub(crate) use lab::LabArguments;
 pub(crate) use policy::{ExceptionCommand, ExceptionNewArguments};
 
 /// Know what is in it. Prove who made it. Decide where it may run.
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     /// Scoped, owned, expiring permissions to fail a control
     #[command(subcommand)]
     Exception(ExceptionCommand),
+    /// Walk the whole path on this machine, from build to running, then attack it
+    Lab(LabArguments),
     /// Show the settings in force and where each comes from
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 pub(crate) mod database;
 pub(crate) mod exception;
+pub mod lab;
 mod man;
 pub(crate) mod sbom;
 pub(crate) mod scan;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&database::info(pack, settings)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
+        Command::Lab(arguments) => lab::run(&arguments.resolve(), settings, printer),
         Command::Config(ConfigCommand::Show { origin }) => {
             emit(&config::show(settings, origin), outputs, Format::Text, printer)?;
             Ok(Status::Pass)

@@ -20,6 +20,9 @@ mod render;
 mod settings;
 mod variables;
 
+#[doc(hidden)]
+pub use commands::lab;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@ use crate::printer::Printer;
 use crate::render::Page;
 
 /// Columns of a label before its value.
-const LABEL: usize = 11;
+const LABEL: usize = 13;
 /// Spaces before everything below a heading.
 const INDENT: usize = 2;
 

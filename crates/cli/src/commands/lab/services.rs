@@ -110,15 +110,21 @@ fn web() -> Result<Service> {
     let packages = packages.ok_or_else(|| LabError::fixture("package-lock.json")("it has no packages"))?;
     packages.insert(format!("node_modules/{SESSION}"), json!({"version": "2.1.0", "license": "Apache-2.0"}));
     let count = packages.len();
-    let lock = lock.to_string();
+    // What `npm ci` leaves: a folder for each package, and its own record of them.
+    let mut files = Vec::new();
+    for (path, entry) in &*packages {
+        let field = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let name = path.trim_start_matches("node_modules/");
+        files.push(npm_package(name, field("version")));
+    }
+    files.push(("srv/app/node_modules/.package-lock.json".to_owned(), lock.to_string().into_bytes(), 0o644));
     Ok(Service {
         name: "shop",
         team: "web",
         path: "web/shop",
         version: "4.2.0",
         made_of: format!("Debian 12, {count} npm packages"),
-        // What npm itself leaves in the folder it installed to.
-        image: base().layer([("srv/app/node_modules/.package-lock.json", lock, 0o644)]).build(),
+        image: base().layer(files).build(),
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) async fn build(stage: &Stage, narrator: &Narrator<'_>, program: Optio
         "Two services, made from real files. The registry is private and its tags are immutable: what was \
          pushed under a version stays what it was.",
     );
-    narrator.fact("registry", &format!("{} (on this machine only)", stage.host()));
+    narrator.fact("registry", &format!("{}, on this machine only", stage.host()));
     let mut shipments = Vec::new();
     for service in services(program)? {
         let image = stage.push(&format!("dev/{}", service.path), service.version, &service.image).await?;
@@ -31,7 +31,7 @@ pub(super) async fn build(stage: &Stage, narrator: &Narrator<'_>, program: Optio
     if let Some(first) = shipments.first() {
         let other = ImageBuilder::new().layer([("etc/hostname", "other\n", 0o644)]).build();
         match stage.push(&format!("dev/{}", first.service.path), first.service.version, &other).await {
-            Err(refused) => narrator.fact("pushed again", &format!("with other content: refused. {}", refused.what)),
+            Err(refused) => narrator.fact("again", &format!("other content under the same tag: refused ({})", refused.code)),
             Ok(_) => {
                 let reason = "the registry let a tag be moved".to_owned();
                 return Err(LabError::Path { step: "build and push", reason }.into());

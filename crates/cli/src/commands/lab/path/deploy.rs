@@ -39,7 +39,7 @@ pub(super) async fn deploy(
             narrator.fact(
                 environment,
                 &if allowed {
-                    format!("{workload} admitted: {passed} checks hold, decision {id}")
+                    format!("{namespace}/{} admitted, {passed} checks hold, decision {id}", shipment.service.name)
                 } else {
                     format!("{workload} REFUSED: {}", ruling.message)
                 },

@@ -37,7 +37,7 @@ pub(super) async fn describe(stage: &Stage, narrator: &Narrator<'_>, shipments: 
          what is known today.",
     );
     let pack = stage.facts.pack();
-    narrator.fact("data", &format!("{} made-up records, fresh as of {} (a full set: assay db build)", pack.records, pack.data_until));
+    narrator.fact("data", &format!("{} records made up for the lab, fresh as of {}", pack.records, pack.data_until));
     for shipment in shipments {
         let known = stage.facts.of(&shipment.image.reference()?, None).await;
         let facts = known.get().map_err(Failure::from_cause)?.first().cloned();
@@ -47,7 +47,7 @@ pub(super) async fn describe(stage: &Stage, narrator: &Narrator<'_>, shipments: 
         narrator.fact(
             shipment.service.name,
             &format!(
-                "{} packages; {} critical, {} high, {} medium, {} low findings; {} secrets",
+                "{} packages; findings: {} critical, {} high, {} medium, {} low; {} secrets",
                 contents.packages.len(),
                 counts.critical,
                 counts.high,

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod assay;
+mod attacks;
 mod config;
 mod reference;
 mod source_rules;

@@ -76,7 +76,7 @@ impl LabOutcome {
 
 /// Gives the tour, writes the table, and serves if asked to.
 pub(crate) fn run(options: &LabOptions, settings: &Settings, printer: &Printer) -> Result<Status> {
-    let narrator = Narrator::new(printer, &settings.outputs, options.step);
+    let narrator = Narrator::new(printer, options.step);
     let folder = Folder::new(options)?;
     let runtime = runtime()?;
     runtime.block_on(async {

@@ -1,7 +1,8 @@
 //! Tells the story while it happens: what is done, why, and what came of it.
+//!
+//! It goes to standard error, where `-q` silences it: the result is the table at the end.
 
 use super::attacks::Attack;
-use crate::output::{Format, Output};
 use crate::printer::Printer;
 use crate::render::Page;
 
@@ -13,67 +14,53 @@ const INDENT: usize = 2;
 /// Where the story goes.
 pub(crate) struct Narrator<'p> {
     printer: Option<&'p Printer>,
-    /// The story is the result for people. Where standard output carries a document, it goes to standard error.
-    to_stdout: bool,
     step: bool,
 }
 
 impl<'p> Narrator<'p> {
-    /// Tells it to a person.
-    pub(crate) fn new(printer: &'p Printer, outputs: &[Output], step: bool) -> Self {
-        let to_stdout = outputs.iter().all(|output| output.file.is_some() || output.format == Format::Text);
-        Self { printer: Some(printer), to_stdout, step }
+    /// Tells it to a person, and waits for Enter before each step if `step` says so.
+    pub(crate) fn new(printer: &'p Printer, step: bool) -> Self {
+        Self { printer: Some(printer), step }
     }
 
     /// Tells it to nobody: for tests.
     pub(crate) fn silent() -> Self {
-        Self { printer: None, to_stdout: false, step: false }
+        Self { printer: None, step: false }
     }
 
     /// A step begins: what is done, and why it matters.
     pub(crate) fn step(&self, title: &str, why: &str) {
-        if let (true, Some(printer)) = (self.step, self.printer) {
-            printer.note("  Enter goes on");
+        if self.step {
+            self.write(|page| page.dim("\n  Enter goes on"));
             // Whatever is typed goes on; so does the end of the input.
             let _ = std::io::stdin().read_line(&mut String::new());
         }
-        let page = self.page();
-        let indent = " ".repeat(INDENT);
-        self.write(&format!("\n{}\n{indent}{}\n", page.strong(title), page.dim(page.wrap(why, INDENT))));
+        self.write(|page| format!("\n{}\n{}{}", page.strong(title), indent(1), page.dim(page.wrap(why, INDENT))));
     }
 
     /// One fact: a label and what there is to say.
     pub(crate) fn fact(&self, label: &str, text: &str) {
-        let page = self.page();
-        let text = page.wrap(text, INDENT + LABEL);
-        self.write(&format!("{}{label:<LABEL$}{text}\n", " ".repeat(INDENT)));
+        self.write(|page| format!("{}{label:<LABEL$}{}", indent(1), page.wrap(text, INDENT + LABEL)));
     }
 
     /// An attack that was stopped, or not.
     pub(crate) fn attack(&self, attack: &Attack, stopped: bool, message: &str) {
-        let page = self.page();
-        let indent = " ".repeat(2 * INDENT);
-        let verdict = if stopped { page.good("denied") } else { page.bad("NOT STOPPED") };
-        let story = page.dim(page.wrap(attack.story, 2 * INDENT));
-        let message = page.wrap(&format!("{message}  ({})", attack.control), 2 * INDENT);
-        let title = page.strong(attack.title);
-        self.write(&format!("\n  {title}: {verdict}\n{indent}{story}\n{indent}{message}\n"));
+        self.write(|page| {
+            let verdict = if stopped { page.good("denied") } else { page.bad("NOT STOPPED") };
+            let (title, control, indent) = (page.strong(attack.title), attack.control, indent(2));
+            let story = page.dim(page.wrap(attack.story, 2 * INDENT));
+            let message = page.wrap(message, 2 * INDENT);
+            format!("\n  {title}: {verdict} by {control}\n{indent}{story}\n{indent}{message}")
+        });
     }
 
-    fn page(&self) -> Page {
-        match self.printer {
-            Some(printer) if self.to_stdout => printer.stdout_page(),
-            Some(printer) => printer.stderr_page(),
-            None => Page::file(),
+    fn write(&self, text: impl FnOnce(Page) -> String) {
+        if let Some(printer) = self.printer {
+            printer.note(&text(printer.stderr_page()));
         }
     }
+}
 
-    fn write(&self, text: &str) {
-        let Some(printer) = self.printer else { return };
-        if self.to_stdout {
-            printer.data(text);
-        } else {
-            printer.note(text.trim_end_matches('\n'));
-        }
-    }
+fn indent(depth: usize) -> String {
+    " ".repeat(depth * INDENT)
 }

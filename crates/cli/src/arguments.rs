@@ -12,7 +12,7 @@ use crate::settings::Flags;
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use lab::LabArguments;
-pub(crate) use policy::{ExceptionCommand, ExceptionNewArguments};
+pub(crate) use policy::{CheckArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand};
 
 /// Know what is in it. Prove who made it. Decide where it may run.
 #[derive(Debug, Parser)]
@@ -39,6 +39,13 @@ pub(crate) enum Command {
     Scan(ScanArguments),
     /// Write a software bill of materials (-o cyclonedx, the default, or -o spdx)
     Sbom(SbomArguments),
+    /// Judge manifests as the cluster will
+    Check(CheckArguments),
+    /// Replace tags by digests in manifests, kustomizations and Dockerfiles
+    Pin(PinArguments),
+    /// Controls: what is checked, why, and what each Environment does with it
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Vulnerability data
     #[command(subcommand)]
     Db(DbCommand),
@@ -73,6 +80,15 @@ impl Command {
                 set("fail-on", arguments.fail_on.iter().cloned().collect());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Check(arguments) => {
+                set("environment", arguments.env.iter().cloned().collect());
+                set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Exception(ExceptionCommand::Check { file, env }) => {
+                set("environment", env.iter().cloned().collect());
+                let files = file.iter().map(|path| path.display().to_string());
+                flags.entry("config").or_default().extend(files);
             }
             Self::Sbom(arguments) => set("platform", arguments.platform.iter().cloned().collect()),
             _ => {}

@@ -7,25 +7,30 @@ pub(crate) mod database;
 pub(crate) mod exception;
 pub mod lab;
 mod man;
+pub(crate) mod pin;
+pub(crate) mod policies;
+pub(crate) mod policy;
 pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod target;
 
 pub(crate) use config::ConfigOutcome;
 
-use crate::arguments::{Command, ConfigCommand, DbCommand, ExceptionCommand, SbomCommand};
+use crate::arguments::{Command, ConfigCommand, DbCommand, ExceptionCommand, PolicyCommand, SbomCommand};
 use crate::output::{Format, emit};
 use crate::printer::Printer;
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::{Result, Status};
 
 /// Runs a command and writes its outcome.
 pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> Result<Status> {
     let outputs = &settings.outputs;
+    let session = Session { settings, printer };
     match command {
         Command::Scan(arguments) => {
             let explained = arguments.explain.clone();
-            let outcome = scan::scan(arguments.resolve(settings)?, settings, printer)?;
+            let outcome = scan::scan(arguments.resolve(settings)?, &session)?;
             if let Some(id) = explained {
                 emit(&scan::explain(&outcome, &id, settings)?, outputs, Format::Text, printer)?;
                 return Ok(Status::Pass);
@@ -35,8 +40,8 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Sbom(arguments) => {
             let outcome = match (arguments.command, arguments.target) {
-                (Some(SbomCommand::Convert { file }), _) => sbom::convert(file, settings, printer)?,
-                (None, target) => sbom::sbom(&target::Target::parse(&target.unwrap_or_default())?, settings, printer)?,
+                (Some(SbomCommand::Convert { file }), _) => sbom::convert(file, &session)?,
+                (None, target) => sbom::sbom(&target::Target::parse(&target.unwrap_or_default())?, &session)?,
             };
             emit(&outcome, outputs, Format::Cyclonedx, printer)?;
             Ok(Status::Pass)
@@ -53,6 +58,29 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Config(ConfigCommand::Show { origin }) => {
             emit(&config::show(settings, origin), outputs, Format::Text, printer)?;
             Ok(Status::Pass)
+        }
+        Command::Check(arguments) => {
+            let outcome = check::check(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Pin(arguments) => {
+            let outcome = pin::pin(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Policy(PolicyCommand::List) => {
+            emit(&policy::list(&session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Policy(PolicyCommand::Explain { control }) => {
+            emit(&policy::explain(&control, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Exception(ExceptionCommand::Check { .. }) => {
+            let outcome = policy::check_exceptions(&session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
         }
         Command::Exception(ExceptionCommand::New(arguments)) => {
             let outcome = exception::new(arguments.resolve(jiff::Timestamp::now())?)?;

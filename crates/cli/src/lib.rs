@@ -17,6 +17,7 @@ mod failure;
 mod output;
 mod printer;
 mod render;
+mod session;
 mod settings;
 mod variables;
 

@@ -8,6 +8,8 @@ mod exception;
 mod lab;
 mod markdown;
 mod page;
+mod pin;
+mod policy;
 mod sarif;
 mod scan;
 mod table;

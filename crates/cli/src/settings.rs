@@ -1,9 +1,9 @@
 //! What was typed, set and written, resolved to one value each: flags, then `ASSAY_*`, then the project's `assay.yaml`,
 //! then the user's, then the default. Each value remembers where it comes from.
 
-mod exception;
 mod files;
 mod image;
+mod policy;
 
 use std::collections::BTreeMap;
 use std::fmt;

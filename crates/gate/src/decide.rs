@@ -31,21 +31,23 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
         case,
         exposed: is_exposed(case),
         admitted,
+        position: 0,
         outcomes: Vec::with_capacity(request.images.len() * 24 + 8),
+        drafts: Vec::new(),
         notes: Vec::new(),
     };
     for environment in &selection.environments {
         let context = Context { case, environment, now };
+        // Where several Environments judge, each does so with its own parameters, and what any of them denies is denied.
         for (index, control) in environment.controls.iter().enumerate() {
-            // Off here: its parameters are not meant to be used, even where another Environment enforces it.
             if control.action != Action::Off {
-                decision.judge(&context, control, selection.action(index));
+                decision.position = index as u64;
+                decision.judge(&context, control);
             }
         }
     }
-    let Decision { mut outcomes, notes: mut exceptions, .. } = decision;
-    outcomes.sort_by(|a, b| order(a).cmp(&order(b)));
-    outcomes.dedup();
+    let Decision { outcomes, notes: mut exceptions, .. } = decision;
+    let outcomes = sorted(outcomes);
     exceptions.sort_by(|a, b| (&a.name, &a.control, &a.ignored).cmp(&(&b.name, &b.control, &b.ignored)));
     exceptions.dedup();
     Verdict {
@@ -63,8 +65,17 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
 }
 
 /// Worst first, then by container, control and message: the order in which people should read them.
-fn order(outcome: &ControlOutcome) -> impl Ord + '_ {
-    (Reverse((outcome.denies(), outcome.outcome)), &outcome.target, &outcome.control, &outcome.message)
+fn sorted(outcomes: Vec<(u64, ControlOutcome)>) -> Vec<ControlOutcome> {
+    let rank = |(position, outcome): &(u64, ControlOutcome)| (Reverse((outcome.denies(), outcome.outcome)), *position);
+    // Outcomes are large: their ranks are sorted, and each of them is moved once.
+    let mut ranks: Vec<_> = outcomes.iter().enumerate().map(|(index, entry)| (rank(entry), index)).collect();
+    let message = |index: usize| outcomes.get(index).map(|(_, outcome)| (&outcome.message, &outcome.target));
+    ranks.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| message(a.1).cmp(&message(b.1))));
+    let mut outcomes: Vec<Option<ControlOutcome>> = outcomes.into_iter().map(|(_, outcome)| Some(outcome)).collect();
+    let taken = ranks.into_iter().filter_map(|(_, index)| outcomes.get_mut(index)?.take());
+    let mut sorted: Vec<ControlOutcome> = taken.collect();
+    sorted.dedup();
+    sorted
 }
 
 /// A workload that nobody looked at may be reached from anywhere.
@@ -113,36 +124,43 @@ struct Decision<'d> {
     exposed: bool,
     /// For each image, whether it was admitted here before.
     admitted: Vec<bool>,
-    outcomes: Vec<ControlOutcome>,
+    /// Place of the control at hand in the catalogue.
+    position: u64,
+    /// Outcomes with their place: by container, then by control.
+    outcomes: Vec<(u64, ControlOutcome)>,
+    /// The buffer that reports are written to, kept from control to control.
+    drafts: Vec<Draft<'d>>,
     notes: Vec<ExceptionNote>,
 }
 
 impl<'d> Decision<'d> {
     /// Lets one control judge everything it looks at.
-    fn judge(&mut self, context: &Context<'d>, control: &'d CompiledControl, strictest: Action) {
+    fn judge(&mut self, context: &Context<'d>, control: &'d CompiledControl) {
         let exposed_action = control.when_internet_facing.filter(|_| self.exposed);
-        let action = exposed_action.map_or(strictest, |action| action.max(strictest));
+        let action = exposed_action.map_or(control.action, |action| action.max(control.action));
         let images: &'d [ImageUse] = &self.case.request.images;
         match &control.control {
             Control::Workload(judge) => {
-                let mut report = Report::new(control, action, images);
+                let mut report = Report::new(control, action, images, self.buffer());
                 judge(context, &mut report);
-                self.finish(context, control, report.drafts, 1);
+                self.finish(context, control, report.drafts, 0, 1);
             }
             Control::Image(judge) => {
                 for (index, image) in images.iter().enumerate() {
-                    let mut report = Report::new(control, self.rescheduled(control, action, index), images);
+                    let mut report =
+                        Report::new(control, self.rescheduled(control, action, index), images, self.buffer());
                     report.image = Some(image);
                     match &image.reference {
                         Ok(reference) => judge(context, image, reference, &mut report),
                         Err(error) => report.error(format!("the image reference cannot be read: {error}")),
                     }
-                    self.finish(context, control, report.drafts, 1);
+                    self.finish(context, control, report.drafts, index + 1, 1);
                 }
             }
             Control::Subject(judge) => {
                 for (index, image) in images.iter().enumerate() {
-                    let mut report = Report::new(control, self.rescheduled(control, action, index), images);
+                    let mut report =
+                        Report::new(control, self.rescheduled(control, action, index), images, self.buffer());
                     report.image = Some(image);
                     let platforms: &'d [Arc<Facts>] = match self.case.facts.get(&image.written) {
                         Some(Known::Known { value, .. }) if image.reference.is_ok() => value,
@@ -156,15 +174,19 @@ impl<'d> Decision<'d> {
                         report.facts = Some(facts);
                         judge(context, facts, &mut report);
                     }
-                    self.finish(context, control, report.drafts, platforms.len());
+                    self.finish(context, control, report.drafts, index + 1, platforms.len());
                 }
             }
             Control::Exceptions => {
-                let mut report = Report::new(control, action, images);
+                let mut report = Report::new(control, action, images, self.buffer());
                 self.judge_exceptions(&mut report);
-                self.finish(context, control, report.drafts, 1);
+                self.finish(context, control, report.drafts, 0, 1);
             }
         }
+    }
+
+    fn buffer(&mut self) -> Vec<Draft<'d>> {
+        std::mem::take(&mut self.drafts)
     }
 
     fn without_facts(&self, image: &ImageUse, report: &mut Report<'_>) {
@@ -192,6 +214,7 @@ impl<'d> Decision<'d> {
         context: &Context<'d>,
         control: &CompiledControl,
         mut drafts: Vec<Draft<'d>>,
+        image: usize,
         platforms: usize,
     ) {
         for draft in &mut drafts {
@@ -203,12 +226,14 @@ impl<'d> Decision<'d> {
                 self.except(context, draft);
             }
         }
-        let outcomes = drafts.into_iter().map(|draft| draft.outcome);
+        let place = ((image as u64) << 16) | self.position;
+        let outcomes = drafts.drain(..).map(|draft| draft.outcome);
         if platforms > 1 {
-            self.outcomes.extend(worst(outcomes.collect(), platforms));
+            self.outcomes.extend(worst(outcomes.collect(), platforms).into_iter().map(|outcome| (place, outcome)));
         } else {
-            self.outcomes.extend(outcomes);
+            self.outcomes.extend(outcomes.map(|outcome| (place, outcome)));
         }
+        self.drafts = drafts;
     }
 
     /// Looks for one Exception that covers a denial, and notes those that would but for a problem.
@@ -239,7 +264,7 @@ impl<'d> Decision<'d> {
     fn judge_exceptions(&self, report: &mut Report<'_>) {
         let denied = |note: &&ExceptionNote| {
             note.ignored.is_some()
-                && self.outcomes.iter().any(|outcome| outcome.denies() && outcome.control == note.control)
+                && self.outcomes.iter().any(|(_, outcome)| outcome.denies() && outcome.control == note.control)
         };
         let mut said: Vec<String> = self
             .notes

@@ -64,24 +64,24 @@ pub(crate) enum Identity {
 pub(crate) struct Keyless {
     issuer: Pattern,
     subject: Pattern,
-    claims: Vec<(ClaimOf, Pattern)>,
+    claims: Vec<(&'static str, ClaimOf, Pattern)>,
 }
 
 type ClaimOf = fn(&WorkflowClaims) -> &Option<String>;
 
 impl Keyless {
     pub(crate) fn compile(written: &KeylessIdentity) -> Result<Self, PatternProblem> {
-        let claims: [(ClaimOf, &Option<PatternSpec>); 5] = [
-            (|claims| &claims.build_signer_uri, &written.workflow),
-            (|claims| &claims.source_ref, &written.source_ref),
-            (|claims| &claims.source_repository, &written.repository),
-            (|claims| &claims.build_trigger, &written.trigger),
-            (|claims| &claims.runner_environment, &written.runner_environment),
+        let claims: [(&'static str, ClaimOf, &Option<PatternSpec>); 5] = [
+            ("workflow", |claims| &claims.build_signer_uri, &written.workflow),
+            ("source ref", |claims| &claims.source_ref, &written.source_ref),
+            ("source repository", |claims| &claims.source_repository, &written.repository),
+            ("trigger", |claims| &claims.build_trigger, &written.trigger),
+            ("runner environment", |claims| &claims.runner_environment, &written.runner_environment),
         ];
         let mut compiled = Vec::new();
-        for (claim, wanted) in claims {
+        for (name, claim, wanted) in claims {
             if let Some(wanted) = wanted {
-                compiled.push((claim, pattern(wanted)?));
+                compiled.push((name, claim, pattern(wanted)?));
             }
         }
         Ok(Self { issuer: pattern(&written.issuer)?, subject: pattern(&written.subject)?, claims: compiled })
@@ -99,10 +99,28 @@ impl TrustedSigner {
                     && wanted
                         .claims
                         .iter()
-                        .all(|(claim, pattern)| claim(claims).as_deref().is_some_and(|value| pattern.matches(value)))
+                        .all(|(_, claim, pattern)| claim(claims).as_deref().is_some_and(|value| pattern.matches(value)))
             }
             _ => false,
         }
+    }
+
+    /// What is wrong with a certificate whose subject is the wanted one, for messages.
+    fn difference(&self, signer: &Signer) -> Option<(String, String)> {
+        let (Identity::Keyless(wanted), Signer::Keyless { issuer, subject, claims }) = (&self.identity, signer) else {
+            return None;
+        };
+        if !wanted.subject.matches(subject) {
+            return None;
+        }
+        if !wanted.issuer.matches(issuer) {
+            return Some((format!("issuer {issuer}"), format!("issuer {}", wanted.issuer.written())));
+        }
+        wanted.claims.iter().find_map(|(name, claim, pattern)| match claim(claims).as_deref() {
+            Some(value) if pattern.matches(value) => None,
+            Some(value) => Some((format!("{name} {value}"), format!("{name} {}", pattern.written()))),
+            None => Some((format!("no {name}"), format!("{name} {}", pattern.written()))),
+        })
     }
 
     /// Who is wanted, for messages.
@@ -248,6 +266,15 @@ impl<'c> Context<'c> {
         match set.rejected.iter().find(|claim| claim.kind.is_none_or(|claimed| claimed == kind)) {
             Some(claim) => format!("; one was found that does not verify: {} ({})", claim.message, claim.code),
             None => String::new(),
+        }
+    }
+
+    /// Who signed, instead of whom: the difference where it is one of detail, else both names.
+    pub(crate) fn who_instead(&self, purpose: SignerPurpose, repository: &Repository, signer: &Signer) -> String {
+        let environment = &self.environment.name;
+        match self.signers(purpose, repository).find_map(|wanted| wanted.difference(signer)) {
+            Some((found, wanted)) => format!("by {signer} with {found}; {environment} wants {wanted}"),
+            None => format!("by {signer}; {environment} wants {}", self.wanted(purpose, repository)),
         }
     }
 

@@ -57,15 +57,15 @@ pub(crate) fn judge(
     }
     // What could not be read may hold what was looked for: an unfinished reading is never clean.
     if let Some(partial) = facts.contents.get().ok().and_then(|contents| contents.partial.first()) {
-        return report.error(format!("{what} none found, but {} could not be read to its end", partial.what));
+        return report.error(format!("no {what} found, but {} could not be read to its end", partial.what));
     }
     let excuse = if excused == 0 { String::new() } else { format!(", {excused} excused by VEX") };
     if findings.uncovered > 0 {
         let uncovered = findings.uncovered;
         return report
-            .warn(format!("{what} none{excuse}; {uncovered} packages are not covered by the vulnerability data"));
+            .warn(format!("no {what}{excuse}; {uncovered} packages are not covered by the vulnerability data"));
     }
-    report.pass(format!("{what} none{excuse}"));
+    report.pass(format!("no {what}{excuse}"));
 }
 
 /// The findings that count, for controls that only count them.

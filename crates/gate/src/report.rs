@@ -77,8 +77,13 @@ pub(crate) struct Report<'c> {
 }
 
 impl<'c> Report<'c> {
-    pub(crate) fn new(control: &'c CompiledControl, action: Action, images: &'c [ImageUse]) -> Self {
-        Self { drafts: Vec::new(), control, action, images, image: None, facts: None, name_platform: false }
+    pub(crate) fn new(
+        control: &'c CompiledControl,
+        action: Action,
+        images: &'c [ImageUse],
+        drafts: Vec<Draft<'c>>,
+    ) -> Self {
+        Self { drafts, control, action, images, image: None, facts: None, name_platform: false }
     }
 
     /// It does not apply here.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_case::{Action, Request};
+use assay_case::Request;
 use assay_kinds::{LabelOperator, NamespaceSelector};
 
 use crate::policy::{CompiledEnvironment, Policy};
@@ -11,14 +11,6 @@ use crate::policy::{CompiledEnvironment, Policy};
 pub(crate) struct Selection<'p> {
     pub(crate) environments: Vec<&'p CompiledEnvironment>,
     pub(crate) note: Option<String>,
-}
-
-impl Selection<'_> {
-    /// What is done with the control at `index` of the catalogue: the strictest of the selected Environments' actions.
-    pub(crate) fn action(&self, index: usize) -> Action {
-        let actions = self.environments.iter().filter_map(|environment| environment.controls.get(index));
-        actions.map(|control| control.action).max().unwrap_or(Action::EnforceAlways)
-    }
 }
 
 /// Selects by the name that the caller gave, else by the namespace. None selected, or not known which: the strictest.
@@ -67,7 +59,7 @@ pub(crate) fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Selection
             let mut names: Vec<&str> = several.iter().map(|environment| environment.name.as_str()).collect();
             names.sort_unstable();
             let (name, names) = (&namespace.name, names.join(", "));
-            Some(format!("namespace {name} is selected by {names}: the stricter action of each control counts"))
+            Some(format!("namespace {name} is selected by {names}: the stricter of them counts for each control"))
         }
     };
     Selection { environments: order(selected), note }

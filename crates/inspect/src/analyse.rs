@@ -7,15 +7,13 @@ use assay_model::{Bound, Package, Partial, SecretMatch};
 use crate::ecosystems::{self, File, Found, Scope};
 use crate::elf::{Binary, Capture};
 use crate::layer::{Fact, Says};
-use crate::limits::Limits;
+use crate::limits::{CLAIMS, Limits};
 use crate::os_release;
 use crate::path;
 use crate::secrets::{self, Scanner};
 
 /// Buffers are given back to the system beyond this, so that one large file does not stay for the whole layer.
 const BUFFER_KEPT: usize = 8 << 20;
-/// File keys that distribution packages of one layer may claim.
-const OWNED_KEYS: usize = 8_000_000;
 
 /// The bytes of a file, in pieces.
 pub(crate) trait Body {
@@ -177,7 +175,7 @@ impl Analysis {
             self.partial("packages of the layer".to_owned(), Bound::Entries);
         }
         self.packages += packages.len();
-        if self.owned.len() + owned.len() > OWNED_KEYS {
+        if self.owned.len() + owned.len() > CLAIMS {
             self.partial("files that packages list as their own".to_owned(), Bound::Entries);
         } else {
             self.owned.extend(owned);

@@ -4,7 +4,7 @@ use assay_model::{Bound, EvidenceTier, Package, PackageType, Partial, Purl};
 
 use crate::elf::Binary;
 use crate::layer::Says;
-use crate::limits::{DEPENDENCIES, FIELD_BYTES, Limits};
+use crate::limits::{CLAIMS, DEPENDENCIES, FIELD_BYTES, FIELDS, Limits};
 use crate::merge::Placed;
 
 mod apk;
@@ -91,6 +91,33 @@ pub(crate) struct Found {
 impl Found {
     pub(crate) fn is_empty(&self) -> bool {
         self.packages.is_empty() && self.owned.is_empty() && self.says.is_empty() && self.partial.is_empty()
+    }
+
+    /// Whether one more package has room; where it has none, says so.
+    pub(crate) fn has_room(&mut self, file: &File<'_>) -> bool {
+        let has_room = self.packages.len() < file.limits.packages;
+        if !has_room && self.partial.is_empty() {
+            self.bound(file.path, Bound::Entries);
+        }
+        has_room
+    }
+
+    /// Adds the files that packages claim, as [`crate::path::ownership_key`]s.
+    pub(crate) fn claim(&mut self, file: &File<'_>, keys: impl Iterator<Item = u64>) {
+        let mut keys = keys.fuse();
+        self.owned.extend(keys.by_ref().take(CLAIMS.saturating_sub(self.owned.len())));
+        if keys.next().is_some() {
+            self.bound(file.path, Bound::Entries);
+        }
+    }
+
+    /// The JSON document in a file of at most [`Limits::json_bytes`]; `None` where it is none, or too long.
+    pub(crate) fn json(&mut self, file: &File<'_>) -> Option<serde_json::Value> {
+        if file.bytes.len() as u64 > file.limits.json_bytes {
+            self.bound(file.path, Bound::Bytes);
+            return None;
+        }
+        serde_json::from_slice(file.bytes).ok()
     }
 
     pub(crate) fn malformed(&mut self, what: &str) {
@@ -197,7 +224,9 @@ pub(crate) fn paragraphs(text: &str, mut each: impl FnMut(&[(&str, String)])) {
                 value.push('\n');
                 value.push_str(line.trim());
             }
-        } else if let Some((key, value)) = line.split_once(':') {
+        } else if fields.len() < FIELDS
+            && let Some((key, value)) = line.split_once(':')
+        {
             fields.push((key, value.trim().to_owned()));
         }
     }

@@ -20,6 +20,8 @@ pub struct Limits {
     pub path_bytes: u64,
     /// Bytes of one file that is kept in memory to be parsed (package databases, jars, executables).
     pub file_bytes: u64,
+    /// Bytes of one JSON document: its values take many times the memory of its text.
+    pub json_bytes: u64,
     /// Bytes that the archives nested in one file may inflate to, all together.
     pub nested_bytes: u64,
     /// Archives inside archives, the outermost counted as one.
@@ -42,6 +44,7 @@ impl Default for Limits {
             entries: 2_000_000,
             path_bytes: 128 << 20,
             file_bytes: 256 << 20,
+            json_bytes: 16 << 20,
             nested_bytes: 1 << 30,
             archive_depth: 4,
             archive_entries: 500_000,
@@ -53,6 +56,12 @@ impl Default for Limits {
 
 /// Bytes of one package field (name, version, licence, supplier) that are kept: longer ones are cut.
 pub(crate) const FIELD_BYTES: usize = 1024;
+
+/// Fields of one `Key: value` paragraph that are kept.
+pub(crate) const FIELDS: usize = 1000;
+
+/// Files that the packages of one database may claim.
+pub(crate) const CLAIMS: usize = 8_000_000;
 
 /// Names in [`Package::depends_on`](assay_model::Package::depends_on) that are kept for one package.
 pub(crate) const DEPENDENCIES: usize = 1024;

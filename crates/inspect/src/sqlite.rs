@@ -207,3 +207,55 @@ fn be(bytes: &[u8], at: usize, length: usize) -> Result<u32, SqliteError> {
     let raw = bytes.get(at..at + length).ok_or(SqliteError::Damaged)?;
     Ok(raw.iter().fold(0, |value, &byte| value << 8 | u32::from(byte)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn variable_length_integers_have_up_to_nine_bytes() {
+        assert_eq!(varint(&[0x7f], 0), Ok((127, 1)));
+        assert_eq!(varint(&[0x81, 0x00], 0), Ok((128, 2)));
+        assert_eq!(varint(&[0xff; 9], 0), Ok((u64::MAX, 9)));
+        assert_eq!(varint(&[0x81], 0), Err(SqliteError::Damaged));
+    }
+
+    #[test]
+    fn records_hold_integers_and_bytes() {
+        let payload = [6, 1, 2, 8, 9, 18, 0xfe, 0x01, 0x00, b'a', b'b', b'c'];
+        let mut seen = Vec::new();
+        record(&payload, &mut |values| seen = values.iter().map(|value| format!("{value:?}")).collect()).unwrap();
+        assert_eq!(seen, ["Integer(-2)", "Integer(256)", "Integer(0)", "Integer(1)", "Bytes([97, 98, 99])"]);
+        assert_eq!(record(&payload[..11], &mut |_| {}), Err(SqliteError::Damaged));
+    }
+
+    #[test]
+    fn payloads_spill_as_the_format_says() {
+        let database = Database { bytes: &[], page_size: 4096, usable: 4096 };
+        // "X is U-35", "M is ((U-12)*32/255)-23": 4061 and 489 for pages of 4096 bytes.
+        assert_eq!(database.local_size(4061), 4061);
+        assert_eq!(database.local_size(4062), 489);
+        assert_eq!(database.local_size(489 + 4092), 489);
+        assert_eq!(database.local_size(489 + 4092 + 100), 589);
+    }
+
+    #[test]
+    fn what_is_no_database_is_told_apart_from_damage() {
+        assert_eq!(Database::open(b"short").err(), Some(SqliteError::NotADatabase));
+        let mut header = [0; 100];
+        header[..16].copy_from_slice(MAGIC);
+        assert_eq!(Database::open(&header).err(), Some(SqliteError::Damaged), "a page of no bytes");
+        header[16..18].copy_from_slice(&512u16.to_be_bytes());
+        header[20] = 255;
+        assert_eq!(Database::open(&header).err(), Some(SqliteError::Damaged), "nothing usable");
+    }
+
+    proptest! {
+        #[test]
+        fn any_record_is_read_or_refused(payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = record(&payload, &mut |_| {});
+        }
+    }
+}

@@ -5,8 +5,6 @@
 
 mod events;
 mod scalar;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 
@@ -340,3 +338,6 @@ impl Explain for ManifestError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,9 @@ impl Purl {
         if !kind_ok {
             return Err(PurlError::BadType { kind: parts.kind });
         }
+        if types::name_is_path(&parts.kind) {
+            parts.name = segments(&parts.name, |segment| !segment.is_empty());
+        }
         if parts.name.is_empty() {
             return Err(PurlError::NoName);
         }

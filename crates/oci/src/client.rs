@@ -38,7 +38,7 @@ pub struct ClientOptions {
     pub token_realms: BTreeMap<String, BTreeSet<String>>,
     /// How long and how often a request is tried.
     pub retry: RetryOptions,
-    /// Longest time to connect, and longest silence while bytes are read.
+    /// Longest time to connect.
     pub connect_timeout: Duration,
     /// Longest silence while bytes are read.
     pub read_timeout: Duration,
@@ -145,4 +145,22 @@ fn tls(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, OciErr
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_file_without_a_certificate_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        for content in ["", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            std::fs::write(&path, content).unwrap();
+            let options = ClientOptions { ca_file: Some(path.clone()), ..ClientOptions::default() };
+            assert!(matches!(Client::new(options), Err(OciError::Setup { .. })), "{content}");
+        }
+        let options = ClientOptions { ca_file: Some(folder.path().join("absent")), ..ClientOptions::default() };
+        assert!(matches!(Client::new(options), Err(OciError::File { .. })));
+    }
 }

@@ -186,6 +186,7 @@ mod tests {
             (r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"x"}"#, "not-an-sbom", "`x`"),
             (r#"{"_type":"https://in-toto.io/Statement/v1","predicate":{}}"#, "not-an-sbom", "in-toto"),
             ("{\"bomFormat\":\n", "sbom-malformed", "line 2"),
+            (r#"{"spdxVersion":"SPDX-2.3","spdxVersion":"SPDX-3.0"}"#, "sbom-malformed", "duplicate field"),
         ] {
             let error = read(text.as_bytes()).unwrap_err();
             assert_eq!(error.code(), code, "{text}: {error}");

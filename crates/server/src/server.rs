@@ -220,6 +220,8 @@ async fn refresh(
     store: Arc<Store>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    // Nothing yet: the first look reads the ledger again, in case it grew since the start.
+    let mut seen = None;
     let mut ticks = tokio::time::interval(REFRESH);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -229,6 +231,7 @@ async fn refresh(
         }
         admissions.metrics.waiting.set(i64::try_from(admissions.log.waiting()).unwrap_or(i64::MAX));
         let (admissions, certificate, store) = (Arc::clone(&admissions), Arc::clone(&certificate), Arc::clone(&store));
+        let seen_before = seen.clone();
         // Files and SQLite block.
         let looked = tokio::task::spawn_blocking(move || {
             if certificate.is_stale()
@@ -237,10 +240,16 @@ async fn refresh(
                 admissions.metrics.certificate_errors.inc();
                 tracing::error!(%error, code = error.code(), "the new certificate is not used");
             }
-            admissions.world.set(world(&store, &admissions.clock));
+            // Reading it all is for when it has changed, or cannot be told.
+            let head = store.ledger_head().ok();
+            if head.is_none() || head != seen_before {
+                admissions.world.set(world(&store, &admissions.clock));
+            }
+            head
         });
-        if let Err(error) = looked.await {
-            tracing::error!(%error, "refresh failed");
+        match looked.await {
+            Ok(head) => seen = head,
+            Err(error) => tracing::error!(%error, "refresh failed"),
         }
     }
 }

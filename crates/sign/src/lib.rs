@@ -2,7 +2,7 @@
 //! (version 0.3) and described as OCI 1.1 referrers.
 //!
 //! This crate makes Claims. It does not decide who may sign, and what it makes counts for nothing until `assay-trust`
-//! has verified it. It does not push either: [`SignedBundle::referrer`] gives the manifest and blobs to push.
+//! has verified it. It does not push either: [`SignedBundle::artifact`] is what a registry client attaches.
 //!
 //! ```
 //! use assay_model::Digest;
@@ -35,7 +35,6 @@ mod token;
 pub use bundle::{BUNDLE_MEDIA_TYPE, SignedBundle};
 pub use error::SignError;
 pub use key::{KeyAlgorithm, PrivateKey};
-pub use referrer::{Blob, ReferrerManifest, SubjectDescriptor};
 pub use services::{HttpServices, Service, Services, SigningConfig};
 pub use signer::{KeySigner, KeylessSigner, Signer};
 pub use statement::Statement;

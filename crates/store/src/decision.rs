@@ -1,8 +1,11 @@
 //! What was decided, so that it can be explained and replayed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_case::{Case, ContainerRole, Node, Operation, PriorAdmission, Request, User, Verdict, Workload};
+use assay_case::{
+    Case, ContainerRole, ExceptionNote, Node, Operation, PriorAdmission, Request, User, Verdict, Workload,
+};
 use assay_model::{Digest, Timestamp};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
@@ -101,7 +104,8 @@ pub struct DecisionRecord {
     pub dry_run: bool,
     /// What was asked.
     pub request: RequestProjection,
-    /// What was answered.
+    /// What was answered. Written with each target once.
+    #[serde(with = "crate::recorded_verdict")]
     pub verdict: Verdict,
     /// How long it took, in microseconds, from the first byte read to the verdict.
     pub microseconds: u64,
@@ -163,39 +167,87 @@ fn redact(node: &Node<'_>, path: &mut Vec<String>) -> serde_json::Value {
     }
 }
 
+/// What the tables need of a record; the rest of its text is only skipped over.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Keys<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    at: Timestamp,
+    dry_run: bool,
+    #[serde(borrow)]
+    request: RequestKeys<'a>,
+    verdict: VerdictKeys,
+}
+
+#[derive(Deserialize)]
+struct RequestKeys<'a> {
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    workload: Workload,
+    #[serde(borrow)]
+    images: Vec<ImageKeys<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ImageKeys<'a> {
+    #[serde(borrow)]
+    digests: Vec<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct VerdictKeys {
+    allowed: bool,
+    #[serde(default)]
+    exceptions: Vec<ExceptionNote>,
+}
+
 impl Store {
     /// Keeps decisions, all or none. One that is there already is left alone: segments may be replayed.
     pub fn put_decisions(&self, records: &[DecisionRecord]) -> Result<(), StoreError> {
+        let lines = records.iter().map(|record| encode("decision", record)).collect::<Result<Vec<_>, _>>()?;
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        self.put_decision_lines(&lines).map(|_| ())
+    }
+
+    /// The same with records as they stand in a segment, whose text is kept as it is. Returns how many are no records.
+    pub(crate) fn put_decision_lines(&self, lines: &[&str]) -> Result<usize, StoreError> {
+        let mut damaged = 0;
         let mut connection = self.connection();
         let transaction = connection.transaction()?;
-        for record in records {
+        for line in lines {
+            let Ok(keys) = serde_json::from_str::<Keys<'_>>(line) else {
+                damaged += 1;
+                continue;
+            };
+            let workload = format!("{}/{}", keys.request.workload.kind, keys.request.workload.name);
             let added = transaction
                 .prepare_cached("INSERT OR IGNORE INTO decision VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
                 .execute(params![
-                    record.id,
-                    micros(record.at),
-                    record.request.namespace,
-                    record.request.workload_name(),
-                    record.verdict.allowed,
-                    record.dry_run,
-                    encode("decision", record)?,
+                    keys.id,
+                    micros(keys.at),
+                    keys.request.namespace,
+                    workload,
+                    keys.verdict.allowed,
+                    keys.dry_run,
+                    line,
                 ])?;
             if added == 0 {
                 continue;
             }
-            for digest in record.digests() {
+            for digest in keys.request.images.iter().flat_map(|image| &image.digests) {
                 transaction
                     .prepare_cached("INSERT OR IGNORE INTO decision_image VALUES (?1, ?2)")?
-                    .execute(params![digest.to_string(), record.id])?;
+                    .execute(params![digest, keys.id])?;
             }
-            for exception in record.exceptions_used() {
+            for note in keys.verdict.exceptions.iter().filter(|note| note.ignored.is_none()) {
                 transaction
                     .prepare_cached("INSERT OR IGNORE INTO exception_use VALUES (?1, ?2, ?3)")?
-                    .execute(params![exception, record.id, micros(record.at)])?;
+                    .execute(params![note.name, keys.id, micros(keys.at)])?;
             }
         }
         transaction.commit()?;
-        Ok(())
+        Ok(damaged)
     }
 
     /// The decision whose id begins so.
@@ -203,14 +255,16 @@ impl Store {
         if prefix.is_empty() || !prefix.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(None);
         }
+        let prefix = prefix.to_ascii_lowercase();
         let connection = self.connection();
-        // Digits only: nothing in it is a pattern.
-        let mut statement = connection.prepare_cached("SELECT body FROM decision WHERE id LIKE ?1 || '%' LIMIT 100")?;
-        let bodies: Vec<String> = statement.query_map([prefix], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        // A range, which the key answers; LIKE would read the whole table. `g` follows the last hexadecimal digit.
+        let mut statement =
+            connection.prepare_cached("SELECT body FROM decision WHERE id >= ?1 AND id < ?1 || 'g' LIMIT 100")?;
+        let bodies: Vec<String> = statement.query_map([&prefix], |row| row.get(0))?.collect::<Result<_, _>>()?;
         match bodies.as_slice() {
             [] => Ok(None),
             [body] => decode("decision", body.as_bytes()).map(Some),
-            many => Err(StoreError::Ambiguous { prefix: prefix.to_owned(), count: many.len() }),
+            many => Err(StoreError::Ambiguous { prefix, count: many.len() }),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use assay_case::Promotion;
 use assay_model::{Digest, EnvironmentName, Hasher, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
@@ -142,6 +142,11 @@ impl Store {
         Ok(entries)
     }
 
+    /// Number and hash of the last entry as it was appended: changes whenever the ledger does.
+    pub fn ledger_head(&self) -> Result<Option<(u64, String)>, StoreError> {
+        head(&self.connection())
+    }
+
     /// Reads the ledger from end to end.
     pub fn verify_ledger(&self) -> Result<LedgerStatus, StoreError> {
         let entries = self.ledger()?;
@@ -205,8 +210,8 @@ impl Store {
     }
 }
 
-fn head(transaction: &Transaction<'_>) -> Result<Option<(u64, String)>, StoreError> {
-    let found = transaction
+fn head(connection: &Connection) -> Result<Option<(u64, String)>, StoreError> {
+    let found = connection
         .query_row("SELECT number, hash FROM ledger_head", [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
         .optional()?;
     Ok(found.map(|(number, hash)| (u64::try_from(number).unwrap_or(0), hash)))

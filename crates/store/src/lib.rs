@@ -24,6 +24,7 @@ mod facts;
 mod inventory;
 mod ledger;
 mod query;
+mod recorded_verdict;
 mod schema;
 
 pub use database::Store;

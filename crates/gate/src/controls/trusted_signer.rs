@@ -19,8 +19,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Ok(set) => set,
             Err(cause) => return report.unknown("who signed it", cause),
         };
-        let wanted = context.wanted(SignerPurpose::Signature, repository);
-        if wanted.is_empty() {
+        if context.signers(SignerPurpose::Signature, repository).next().is_none() {
             let why = format!("{environment} names no signer for signatures of {repository}");
             return report.fail(Said::from(why).fix(format!("name one in spec.signers of {environment}")));
         }
@@ -30,22 +29,23 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
                     .error("no wanted signer among the evidence that was read, and there is more than is read");
             }
             let kind = kind_of(SignerPurpose::Signature);
-            let why = match context.evidence(facts, set, kind).next() {
-                Some(evidence) => format!("signed, but by {}; {environment} wants {wanted}", evidence.signer()),
-                None => format!("not signed by {wanted}{}", context.instead(facts, set, kind)),
+            let why = if let Some(evidence) = context.evidence(facts, set, kind).next() {
+                let who = context.who_instead(SignerPurpose::Signature, repository, evidence.signer());
+                format!("signed, but {who}")
+            } else {
+                let wanted = context.wanted(SignerPurpose::Signature, repository);
+                format!("not signed by {wanted}{}", context.instead(facts, set, kind))
             };
             return report.fail(Said::from(why).fix("release it through the named workflow"));
         };
         // Where signers are named for a kind, what strangers attached of it must not be all there is.
         for purpose in OTHERS {
             let kind = kind_of(purpose);
-            let wanted = context.wanted(purpose, repository);
-            let stranger = context.evidence(facts, set, kind).next();
-            if let (Some(stranger), false, None) =
-                (stranger, wanted.is_empty(), context.trusted(facts, set, purpose).next())
-            {
+            let Some(stranger) = context.evidence(facts, set, kind).next() else { continue };
+            let named = context.signers(purpose, repository).next().is_some();
+            if named && context.trusted(facts, set, purpose).next().is_none() {
                 let title = kind.title();
-                let why = format!("{title} by {}; {environment} wants {wanted}", stranger.signer());
+                let why = format!("{title} {}", context.who_instead(purpose, repository, stranger.signer()));
                 return report.fail(Said::from(why).fix(format!("attest the {title} in the named workflow")));
             }
         }

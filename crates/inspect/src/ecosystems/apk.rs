@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use assay_model::{EvidenceTier, PackageType, SourcePackage};
 
 use super::{Ecosystem, File, Found, Scope, clip, names, optional, package};
+use crate::limits::DEPENDENCIES;
 use crate::path;
 
 pub(crate) struct Apk;
@@ -27,7 +28,7 @@ impl Ecosystem for Apk {
                 block.lines().find_map(|line| line.strip_prefix(letter)?.strip_prefix(':')).unwrap_or_default()
             };
             let (name, version) = (value("P"), value("V"));
-            if name.is_empty() {
+            if name.is_empty() || !found.has_room(file) {
                 continue;
             }
             let mut package = package(PackageType::Apk, name, version, EvidenceTier::PackageDatabase, file.path);
@@ -44,13 +45,13 @@ impl Ecosystem for Apk {
             providers.insert(package.name.clone(), package.name.clone());
             found.packages.push(package);
             let mut directory = "";
-            for line in block.lines() {
+            let files = block.lines().filter_map(|line| {
                 if let Some(entered) = line.strip_prefix("F:") {
                     directory = entered;
-                } else if let Some(name) = line.strip_prefix("R:") {
-                    found.owned.push(path::ownership_key(&path::join(directory, name)));
                 }
-            }
+                line.strip_prefix("R:").map(|name| path::ownership_key(&path::join(directory, name)))
+            });
+            found.claim(file, files);
         }
         for (package, needs) in found.packages.iter_mut().skip(first).zip(needs) {
             let own = &package.name;
@@ -65,6 +66,7 @@ fn relation_names(text: &str) -> Vec<String> {
     text.split_whitespace()
         .filter(|relation| !relation.starts_with('!'))
         .filter_map(|relation| relation.split(['<', '>', '=', '~', '@']).next())
+        .take(DEPENDENCIES)
         .map(clip)
         .collect()
 }

@@ -16,6 +16,9 @@ impl Ecosystem for CargoLock {
     fn read(&self, file: &File<'_>, found: &mut Found) {
         let text = file.text();
         for table in text.split("[[package]]").skip(1) {
+            if !found.has_room(file) {
+                break;
+            }
             let value = |key: &str| {
                 table.lines().take_while(|line| !line.starts_with('[')).find_map(|line| {
                     let value = line.strip_prefix(key)?.trim_start().strip_prefix('=')?;

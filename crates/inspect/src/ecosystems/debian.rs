@@ -8,6 +8,7 @@ use assay_model::{EvidenceTier, Package, PackageType, SourcePackage};
 
 use super::{Ecosystem, File, Found, Scope, clip, field, names, optional, package, paragraphs};
 use crate::layer::Says;
+use crate::limits::DEPENDENCIES;
 use crate::merge::Placed;
 use crate::path;
 
@@ -30,13 +31,11 @@ impl Ecosystem for Debian {
                 found.says.push(Says::DebianLicence { package: package.to_owned(), licence });
             }
         } else if is_file_list(file.path) {
-            found
-                .owned
-                .extend(file.text().lines().map(|line| path::ownership_key(line.trim_start_matches('/').trim())));
+            found.claim(file, file.text().lines().map(|line| path::ownership_key(line.trim_start_matches('/').trim())));
         } else if file.path.ends_with(".md5sums") {
             let text = file.text();
             let paths = text.lines().filter_map(|line| line.split_once("  "));
-            found.owned.extend(paths.map(|(_, path)| path::ownership_key(path.trim_start_matches('/').trim())));
+            found.claim(file, paths.map(|(_, path)| path::ownership_key(path.trim_start_matches('/').trim())));
         } else {
             read_status(file, found);
         }
@@ -75,7 +74,7 @@ fn read_status(file: &File<'_>, found: &mut Found) {
         let installed =
             field(fields, "Status").is_none_or(|status| status.split_whitespace().nth(2) == Some("installed"));
         let (Some(name), Some(version)) = (field(fields, "Package"), field(fields, "Version")) else { return };
-        if !installed || name.is_empty() {
+        if !installed || name.is_empty() || !found.has_room(file) {
             return;
         }
         let mut package = package(PackageType::Deb, name, version, EvidenceTier::PackageDatabase, file.path);
@@ -115,6 +114,7 @@ fn relation_names(text: &str) -> Vec<String> {
     text.split([',', '|'])
         .filter_map(|relation| relation.trim().split([' ', '(', '[', ':', '\n']).next())
         .filter(|name| !name.is_empty())
+        .take(DEPENDENCIES)
         .map(clip)
         .collect()
 }

@@ -3,7 +3,7 @@
 //! Source: Go's `debug/buildinfo` ("Note on the format") and `runtime/debug.BuildInfo`. Since Go 1.18 the two strings stand
 //! in the file after the header; before, the header points to them.
 
-use assay_model::{EvidenceTier, Package, PackageType};
+use assay_model::{Bound, EvidenceTier, Package, PackageType};
 
 use super::{Ecosystem, Found, package};
 use crate::elf::Binary;
@@ -15,6 +15,8 @@ const HEADER_BYTES: usize = 32;
 const ALIGNMENT: u64 = 16;
 /// Bytes of module information: the largest known programs have a tenth of it.
 const STRING_BYTES: u64 = 16 << 20;
+/// Lines of module information that are read.
+const LINES: usize = 100_000;
 /// The runtime frames the module text by two 16-byte markers.
 const MARKER_BYTES: usize = 16;
 
@@ -22,6 +24,9 @@ impl Ecosystem for GoBinary {
     fn read_binary(&self, path: &str, binary: &Binary, found: &mut Found) {
         let Some((toolchain, modules)) = build_information(binary) else { return };
         found.packages.extend(packages(path, &toolchain, &modules, binary));
+        if modules.lines().nth(LINES).is_some() {
+            found.bound(path, Bound::Entries);
+        }
     }
 }
 
@@ -37,7 +42,7 @@ fn packages(path: &str, toolchain: &str, modules: &str, binary: &Binary) -> Vec<
     let mut packages: Vec<Package> =
         toolchain.split_whitespace().next().map(|version| module("stdlib", version)).into_iter().collect();
     let mut main = None;
-    for line in modules.lines() {
+    for line in modules.lines().take(LINES) {
         let mut words = line.split('\t');
         let (kind, name, version) = (words.next(), words.next().unwrap_or_default(), words.next().unwrap_or_default());
         match kind {

@@ -22,9 +22,9 @@ impl Ecosystem for Npm {
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
-        let Ok(document) = serde_json::from_slice::<Value>(file.bytes) else {
+        let Some(document) = found.json(file) else {
             // Packages carry broken files on purpose, as test data; a broken record of npm's own is another matter.
-            if is_hidden_lockfile(file.path) {
+            if is_hidden_lockfile(file.path) && found.partial.is_empty() {
                 found.malformed(file.path);
             }
             return;

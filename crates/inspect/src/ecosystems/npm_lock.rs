@@ -18,8 +18,10 @@ impl Ecosystem for NpmLock {
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
-        let Ok(document) = serde_json::from_slice::<Value>(file.bytes) else {
-            found.malformed(file.path);
+        let Some(document) = found.json(file) else {
+            if found.partial.is_empty() {
+                found.malformed(file.path);
+            }
             return;
         };
         let object = |key: &str| document.get(key).and_then(Value::as_object);

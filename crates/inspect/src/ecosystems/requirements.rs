@@ -22,7 +22,12 @@ impl Ecosystem for Requirements {
             let name = name.split('[').next().unwrap_or_default().trim();
             let version = version.trim_start_matches('=').trim();
             let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-            if is_name && !name.is_empty() && !version.is_empty() && !version.contains(['*', ',', ' ', '$']) {
+            if is_name
+                && !name.is_empty()
+                && found.has_room(file)
+                && !version.is_empty()
+                && !version.contains(['*', ',', ' ', '$'])
+            {
                 found.packages.push(package(PackageType::Pypi, name, version, EvidenceTier::Declared, file.path));
             }
         }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use assay_model::{EvidenceTier, Package, PackageType, SourcePackage};
 
 use super::{Ecosystem, File, Found, Scope, names, optional, package};
+use crate::limits::{CLAIMS, DEPENDENCIES};
 use crate::path;
 use crate::sqlite::{Database, SqliteError, Value};
 
@@ -19,6 +20,8 @@ use header::Header;
 
 pub(crate) struct Rpm;
 
+/// Names that one package provides and that dependencies are resolved by: the kernel's have some thousands.
+const PROVIDES: usize = 20_000;
 const DIRECTORIES: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
 
 impl Ecosystem for Rpm {
@@ -32,7 +35,7 @@ impl Ecosystem for Rpm {
         if name == "Packages" {
             return found.malformed(&format!("{} (Berkeley DB, not supported)", file.path));
         }
-        let mut collected = Collected::default();
+        let mut collected = Collected { room: file.limits.packages, ..Collected::default() };
         let complete = match name {
             "rpmdb.sqlite" => read_sqlite(file.bytes, &mut |blob| collected.add(file.path, blob)),
             _ => ndb::read(file.bytes, &mut |blob| collected.add(file.path, blob)),
@@ -58,6 +61,8 @@ fn read_sqlite(bytes: &[u8], each: &mut dyn FnMut(&[u8])) -> bool {
 
 #[derive(Default)]
 struct Collected {
+    /// Packages that are taken at most.
+    room: usize,
     packages: Vec<(Package, Vec<String>)>,
     providers: HashMap<String, String>,
     owned: Vec<u64>,
@@ -66,6 +71,10 @@ struct Collected {
 
 impl Collected {
     fn add(&mut self, path: &str, blob: &[u8]) {
+        if self.packages.len() >= self.room {
+            self.damaged = true;
+            return;
+        }
         let Some(header) = Header::parse(blob) else {
             self.damaged = true;
             return;
@@ -94,11 +103,14 @@ impl Collected {
         package.supplier = supplier(header::VENDOR).or_else(|| supplier(header::PACKAGER));
         package.source = header.text(header::SOURCE_RPM).as_deref().and_then(parse_source_rpm);
         package.source.take_if(|source| source.name == package.name && source.version == version_release);
-        for provided in header.texts(header::PROVIDES) {
+        for provided in header.texts(header::PROVIDES).into_iter().take(PROVIDES) {
             self.providers.entry(provided).or_insert_with(|| package.name.clone());
         }
-        self.owned.extend(header.files().map(|file| path::ownership_key(file.trim_start_matches('/'))));
-        self.packages.push((package, header.texts(header::REQUIRES)));
+        let room = CLAIMS.saturating_sub(self.owned.len());
+        self.owned.extend(header.files().take(room).map(|file| path::ownership_key(file.trim_start_matches('/'))));
+        let mut requires = header.texts(header::REQUIRES);
+        requires.truncate(DEPENDENCIES);
+        self.packages.push((package, requires));
     }
 
     fn finish(self, found: &mut Found) {

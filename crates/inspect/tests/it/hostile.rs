@@ -145,6 +145,20 @@ fn a_path_longer_than_any_system_allows_is_partial() {
 }
 
 #[test]
+fn documents_that_would_grow_in_memory_are_bounded() {
+    let limits = Limits { json_bytes: 1000, packages: 3, ..Limits::default() };
+    let partial = |path: &str, content: String| bounds(&bounded(&Tar::default().file(path, content).bytes(), limits));
+    let long = format!(r#"{{"name":"a","version":"1","x":"{}"}}"#, "x".repeat(1000));
+    assert_eq!(partial("node_modules/a/package.json", long.clone()), [Bound::Bytes]);
+    assert_eq!(partial("node_modules/.package-lock.json", long), [Bound::Bytes]);
+    let status = "Package: a\nStatus: install ok installed\nVersion: 1\n\n".repeat(9);
+    assert_eq!(partial("var/lib/dpkg/status", status), [Bound::Entries]);
+    assert_eq!(partial("lib/apk/db/installed", "P:a\nV:1\n\n".repeat(9)), [Bound::Entries]);
+    let rpm = Tar::default().file("var/lib/rpm/rpmdb.sqlite", data("rpm/rpmdb.sqlite")).bytes();
+    assert_eq!(bounds(&bounded(&rpm, limits)), [Bound::Malformed]);
+}
+
+#[test]
 fn damaged_databases_are_partial() {
     for path in ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "app/node_modules/.package-lock.json"]
     {

@@ -128,6 +128,13 @@ mod tests {
     }
 
     #[test]
+    fn the_name_of_a_git_repository_is_its_path_on_the_host() {
+        let purl: Purl = "pkg:git/codeberg.org/forgejo%2F/forgejo%2F@1".parse().unwrap();
+        assert_eq!((purl.namespace.as_deref(), purl.name.as_str()), (Some("codeberg.org"), "forgejo/forgejo"));
+        assert_eq!(purl.to_string(), "pkg:git/codeberg.org/forgejo/forgejo@1");
+    }
+
+    #[test]
     fn purls_that_documents_are_full_of_are_read_though_a_namespace_is_called_for() {
         for text in ["pkg:golang/stdlib@1.22.1", "pkg:deb/bash@5", "pkg:rpm/bash@5", "pkg:maven/batik@1"] {
             assert_eq!(text.parse::<Purl>().unwrap().to_string(), text);

@@ -269,3 +269,44 @@ pub(super) fn percent(text: &str) -> String {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClientOptions;
+
+    #[test]
+    fn a_token_is_used_until_it_ends() {
+        let until = |until| Authorization { header: Secret::new(String::new()), authenticated: false, until };
+        assert!(until(None).is_fresh());
+        assert!(until(Some(Instant::now() + Duration::from_mins(1))).is_fresh());
+        assert!(!until(Some(Instant::now())).is_fresh());
+    }
+
+    #[test]
+    fn cve_2026_48978_which_token_servers_may_see_credentials() {
+        let realms = [("r.example.com".to_owned(), ["login.example.com".to_owned()].into())].into();
+        let client = Client::new(ClientOptions { token_realms: realms, ..ClientOptions::default() }).unwrap();
+        let asks = |registry: &str, realm: &str, credentials: bool| {
+            let origin = format!("https://{registry}/v2/").parse().unwrap();
+            client.check_realm(registry, &origin, realm, credentials).is_ok()
+        };
+        for (registry, realm, anonymous, with_credentials) in [
+            ("r.example.com", "https://r.example.com/token", true, true),
+            ("r.example.com", "https://login.example.com/token", true, true),
+            ("docker.io", "https://auth.docker.io/token", true, true),
+            ("r.example.com", "https://auth.docker.io/token", true, false),
+            ("r.example.com", "https://r.example.com:8443/token", true, false),
+            ("r.example.com", "https://r.example.com.evil.test/token", true, false),
+            ("docker.io", "https://auth.docker.io.evil.test/token", true, false),
+            ("r.example.com", "http://r.example.com/token", false, false),
+            ("r.example.com", "https://169.254.169.254/token", false, false),
+            ("r.example.com", "https://[fd00:ec2::254]/token", false, false),
+            ("r.example.com", "https://localhost/token", false, false),
+            ("r.example.com", "https://u:p@r.example.com/token", false, false),
+        ] {
+            assert_eq!(asks(registry, realm, false), anonymous, "{registry} {realm} anonymously");
+            assert_eq!(asks(registry, realm, true), with_credentials, "{registry} {realm} with credentials");
+        }
+    }
+}

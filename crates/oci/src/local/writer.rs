@@ -24,12 +24,13 @@ impl LayoutWriter {
         let blobs = path.join("blobs");
         std::fs::create_dir_all(&blobs).map_err(|error| OciError::file(&blobs, &error))?;
         let root = path.canonicalize().map_err(|error| OciError::file(path, &error))?;
-        for algorithm in ["sha256", "sha512"] {
-            let folder = root.join("blobs").join(algorithm);
+        // Each folder is checked before the next is made in it.
+        for name in ["blobs", "blobs/sha256", "blobs/sha512"] {
+            let folder = root.join(name);
             std::fs::create_dir_all(&folder).map_err(|error| OciError::file(&folder, &error))?;
             let real = folder.canonicalize().map_err(|error| OciError::file(&folder, &error))?;
             if !real.starts_with(&root) {
-                let reason = format!("blobs/{algorithm} is a link out of the layout");
+                let reason = format!("{name} is a link out of the layout");
                 return Err(OciError::BadArchive { path: path.to_owned(), reason });
             }
         }

@@ -43,13 +43,13 @@ async fn reading_and_writing_use_tokens_of_their_own() {
 }
 
 #[tokio::test]
-async fn identity_tokens_are_exchanged_and_expired_tokens_renewed() {
+async fn identity_tokens_are_exchanged_at_the_token_server() {
     let registry = registry_with(|options| {
         options.authentication = Authentication::Bearer {
             username: "ci".into(),
             password: "refresh".into(),
             anonymous_pull: false,
-            expires_in: 0,
+            expires_in: 300,
         };
     })
     .await;

@@ -47,7 +47,7 @@ impl Table {
     }
 }
 
-fn facts(images: &[ImageUse]) -> GatheredFacts {
+pub(crate) fn facts(images: &[ImageUse]) -> GatheredFacts {
     let at: Timestamp = NOW.parse().unwrap();
     let known = |image: &ImageUse| {
         let reference = image.reference.as_ref().ok()?;

@@ -7,5 +7,6 @@ mod certificate;
 mod fixture;
 mod mutate;
 mod operations;
+mod parity;
 mod pressure;
 mod records;

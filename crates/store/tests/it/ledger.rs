@@ -30,6 +30,7 @@ fn entries_are_numbered_and_chained() {
     let promotions = store.promotions().unwrap();
     assert_eq!(promotions.iter().map(|p| p.number).collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(store.ledger().unwrap().last().unwrap().hash, status.head.unwrap());
+    assert_eq!(store.ledger_head().unwrap(), Some((3, status.head.unwrap().to_string())));
 }
 
 #[test]

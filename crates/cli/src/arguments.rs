@@ -4,6 +4,7 @@ mod global;
 mod image;
 mod lab;
 mod policy;
+mod trust;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -13,6 +14,9 @@ pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use lab::LabArguments;
 pub(crate) use policy::{CheckArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand};
+pub(crate) use trust::{
+    AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
+};
 
 /// Know what is in it. Prove who made it. Decide where it may run.
 #[derive(Debug, Parser)]
@@ -39,6 +43,16 @@ pub(crate) enum Command {
     Scan(ScanArguments),
     /// Write a software bill of materials (-o cyclonedx, the default, or -o spdx)
     Sbom(SbomArguments),
+    /// Sign an image
+    Sign(Box<SignArguments>),
+    /// State something about an image, signed: an SBOM, provenance, a scan
+    Attest(Box<AttestArguments>),
+    /// Verify who signed an image or a file
+    Verify(Box<VerifyArguments>),
+    /// Show what hangs on an image: platforms, signatures, attestations
+    Tree(TreeArguments),
+    /// Copy an image with everything that refers to it
+    Copy(CopyArguments),
     /// Judge manifests as the cluster will
     Check(CheckArguments),
     /// Replace tags by digests in manifests, kustomizations and Dockerfiles
@@ -80,6 +94,9 @@ impl Command {
                 set("fail-on", arguments.fail_on.iter().cloned().collect());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Verify(arguments) => {
+                set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());
             }
             Self::Check(arguments) => {
                 set("environment", arguments.env.iter().cloned().collect());

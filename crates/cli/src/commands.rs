@@ -10,9 +10,12 @@ mod man;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
+pub(crate) mod registry;
 pub(crate) mod sbom;
 pub(crate) mod scan;
+pub(crate) mod sign;
 pub(crate) mod target;
+pub(crate) mod verify;
 
 pub(crate) use config::ConfigOutcome;
 
@@ -57,6 +60,27 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Lab(arguments) => lab::run(&arguments.resolve(), settings, printer),
         Command::Config(ConfigCommand::Show { origin }) => {
             emit(&config::show(settings, origin), outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Sign(arguments) => {
+            emit(&sign::sign(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Attest(arguments) => {
+            emit(&sign::sign(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Verify(arguments) => {
+            let outcome = verify::verify(&arguments.resolve()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Tree(arguments) => {
+            emit(&registry::tree(&arguments.image, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Copy(arguments) => {
+            emit(&registry::copy(&arguments.from, &arguments.to, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Check(arguments) => {

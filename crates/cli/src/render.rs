@@ -10,9 +10,11 @@ mod markdown;
 mod page;
 mod pin;
 mod policy;
+mod registry;
 mod sarif;
 mod scan;
 mod table;
+mod verify;
 mod workflow;
 mod xml;
 

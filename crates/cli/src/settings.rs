@@ -4,6 +4,7 @@
 mod files;
 mod image;
 mod policy;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;

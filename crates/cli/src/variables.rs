@@ -48,6 +48,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     other(KEY_PASSWORD, "Password of an encrypted private key, for `sign` and `attest`."),
     other(IDENTITY_TOKEN, "A ready OIDC identity token for keyless signing."),
     other(SOURCE_DATE_EPOCH, "Seconds since 1970 that documents state as their time (reproducible-builds.org)."),
+    other("SIGSTORE_ID_TOKEN", "The same under the name that other Sigstore clients read."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),
     other("HTTPS_PROXY", "Proxy for registries; also HTTP_PROXY, ALL_PROXY and NO_PROXY."),

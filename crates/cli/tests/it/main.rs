@@ -7,3 +7,4 @@ mod attacks;
 mod config;
 mod reference;
 mod source_rules;
+mod verify;

@@ -2,6 +2,7 @@
 
 mod global;
 mod image;
+mod lab;
 mod operate;
 mod policy;
 mod trust;
@@ -12,6 +13,7 @@ use crate::settings::Flags;
 
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
+pub(crate) use lab::LabArguments;
 pub(crate) use operate::{
     ExplainArguments, InventoryCommand, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments,
     ServeArguments, TraceArguments, WhoRunsArguments,
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     /// Scoped, owned, expiring permissions to fail a control
     #[command(subcommand)]
     Exception(ExceptionCommand),
+    /// Walk the whole path on this machine, from build to running, then attack it
+    Lab(LabArguments),
     /// Show the settings in force and where each comes from
     #[command(subcommand)]
     Config(ConfigCommand),

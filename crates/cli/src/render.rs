@@ -5,6 +5,7 @@ mod config;
 mod database;
 mod document;
 mod exception;
+mod lab;
 mod markdown;
 mod operate;
 mod page;

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod assay;
+mod attacks;
 mod check;
 mod config;
 mod operate;

@@ -160,7 +160,7 @@ fn gatherer(clock: &Clock, material: &TrustMaterial, store: &Arc<Store>, pack: P
     let clock = clock.clone();
     Gatherer::new(Options {
         pack: Some(Arc::new(pack)),
-        material: material.clone(),
+        materials: vec![material.clone()],
         store: Some(Arc::clone(store)),
         clock: Arc::new(move || clock.now()),
         ..Options::default()

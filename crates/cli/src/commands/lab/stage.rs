@@ -76,7 +76,8 @@ impl Stage {
         let public_registry = Registry::start(options).await.map_err(LabError::start("the public registry"))?;
         let authority = Authority::new(now);
         let clock = authority.clock().clone();
-        let sigstore = SigstoreServer::start(authority.clone()).await.map_err(LabError::start("the Sigstore instance"))?;
+        let sigstore =
+            SigstoreServer::start(authority.clone()).await.map_err(LabError::start("the Sigstore instance"))?;
         let services = HttpServices::new(sigstore.signing_config())?;
         let material = TrustMaterial::new().with_trusted_root(&authority.trusted_root_json())?;
         let store_folder = folder.join("store");
@@ -159,7 +160,7 @@ fn gatherer(clock: &Clock, material: &TrustMaterial, store: &Arc<Store>, pack: P
     let clock = clock.clone();
     Gatherer::new(Options {
         pack: Some(Arc::new(pack)),
-        material: material.clone(),
+        materials: vec![material.clone()],
         store: Some(Arc::clone(store)),
         clock: Arc::new(move || clock.now()),
         ..Options::default()

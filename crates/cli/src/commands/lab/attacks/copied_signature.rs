@@ -1,10 +1,10 @@
 //! A signature that is about another digest.
 
-use assay_sign::Statement;
 use super::{Attack, Fixture};
 use crate::Result;
 use crate::commands::lab::recipe::Recipe;
 use crate::commands::lab::stage::{Stage, release_workflow};
+use assay_sign::Statement;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "copied-signature",

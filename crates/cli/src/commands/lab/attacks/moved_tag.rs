@@ -1,10 +1,10 @@
 //! A tag that moves between verification and pull.
 
-use assay_sandbox::Fault;
 use super::{Attack, Fixture};
 use crate::Result;
 use crate::commands::lab::recipe::{Recipe, builder};
 use crate::commands::lab::stage::Stage;
+use assay_sandbox::Fault;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "moved-tag",

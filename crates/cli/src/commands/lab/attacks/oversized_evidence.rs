@@ -1,14 +1,14 @@
 //! Evidence of a size that nobody should read.
 
-use assay_oci::{Artifact, ArtifactLayer, RawManifest, media_type};
-use assay_model::Digest;
-use assay_sign::{BUNDLE_MEDIA_TYPE, Statement};
-use bytes::Bytes;
 use super::{Attack, Fixture};
 use crate::Result;
 use crate::commands::lab::error::LabError;
 use crate::commands::lab::recipe::Recipe;
 use crate::commands::lab::stage::{Stage, release_workflow};
+use assay_model::Digest;
+use assay_oci::{Artifact, ArtifactLayer, RawManifest, media_type};
+use assay_sign::{BUNDLE_MEDIA_TYPE, Statement};
+use bytes::Bytes;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "oversized-evidence",
@@ -23,7 +23,8 @@ async fn prepare(stage: &Stage) -> Result<Fixture> {
     let image = Recipe::new("oversized-evidence")?.unsigned().publish(stage).await?;
     let signature = Statement::image_signature(&image.digest());
     let signature = stage.sign(&release_workflow("payments"), &signature).await?;
-    let bundle = stage.client.push_blob(&image.repository, BUNDLE_MEDIA_TYPE, Bytes::copy_from_slice(signature.bytes()));
+    let bundle =
+        stage.client.push_blob(&image.repository, BUNDLE_MEDIA_TYPE, Bytes::copy_from_slice(signature.bytes()));
     let bundle = bundle.await?;
     let layer = ArtifactLayer {
         media_type: BUNDLE_MEDIA_TYPE.to_owned(),

@@ -1,11 +1,11 @@
 //! A container that is root on its node.
 
-use serde_json::json;
 use super::fixture::production;
 use super::{Attack, Fixture};
 use crate::Result;
 use crate::commands::lab::recipe::Recipe;
 use crate::commands::lab::stage::{Stage, Submission};
+use serde_json::json;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "privileged-builder",

@@ -1,10 +1,10 @@
 //! A registry that is down.
 
-use assay_sandbox::Fault;
 use super::{Attack, FROM_THE_REGISTRY, Fixture};
 use crate::Result;
 use crate::commands::lab::recipe::Recipe;
 use crate::commands::lab::stage::Stage;
+use assay_sandbox::Fault;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "registry-down",

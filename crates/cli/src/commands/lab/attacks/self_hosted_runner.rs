@@ -1,10 +1,10 @@
 //! A signature from a runner that is not isolated.
 
-use assay_sandbox::sigstore::Identity;
 use super::{Attack, Fixture};
 use crate::Result;
 use crate::commands::lab::recipe::Recipe;
 use crate::commands::lab::stage::{Stage, release_workflow};
+use assay_sandbox::sigstore::Identity;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "self-hosted-runner",

@@ -1,11 +1,11 @@
 //! An ephemeral container of an unsigned image.
 
-use serde_json::json;
 use super::fixture::production;
 use super::{Attack, Fixture};
 use crate::Result;
 use crate::commands::lab::recipe::Recipe;
 use crate::commands::lab::stage::{Stage, Submission, container};
+use serde_json::json;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "unsigned-ephemeral-container",

@@ -1,10 +1,10 @@
 //! A valid signature by the wrong identity.
 
-use assay_sandbox::sigstore::Identity;
 use super::{Attack, Fixture};
 use crate::Result;
 use crate::commands::lab::recipe::Recipe;
 use crate::commands::lab::stage::Stage;
+use assay_sandbox::sigstore::Identity;
 
 pub(super) const ATTACK: Attack = Attack {
     name: "wrong-identity",

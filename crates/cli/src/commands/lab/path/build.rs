@@ -25,18 +25,25 @@ pub(super) async fn build(stage: &Stage, narrator: &Narrator<'_>, program: Optio
         let bytes: usize = service.image.blobs().iter().map(bytes::Bytes::len).sum();
         let shipment = Shipment { service, image, facts: None, places: BTreeMap::new() };
         narrator.fact("built", &format!("{}: {}", shipment.title(), shipment.service.made_of));
-        narrator.fact("pushed", &format!("{}, {} kB in {} blobs", shipment.image.tagged(), bytes / 1000, shipment.service.image.blobs().len()));
+        narrator.fact(
+            "pushed",
+            &format!(
+                "{}, {} kB in {} blobs",
+                shipment.image.tagged(),
+                bytes / 1000,
+                shipment.service.image.blobs().len()
+            ),
+        );
         shipments.push(shipment);
     }
     if let Some(first) = shipments.first() {
         let other = ImageBuilder::new().layer([("etc/hostname", "other\n", 0o644)]).build();
-        match stage.push(&format!("dev/{}", first.service.path), first.service.version, &other).await {
-            Err(refused) => narrator.fact("again", &format!("other content under the same tag: refused ({})", refused.code)),
-            Ok(_) => {
-                let reason = "the registry let a tag be moved".to_owned();
-                return Err(LabError::Path { step: "build and push", reason }.into());
-            }
-        }
+        let pushed = stage.push(&format!("dev/{}", first.service.path), first.service.version, &other).await;
+        let Err(refused) = pushed else {
+            let reason = "the registry let a tag be moved".to_owned();
+            return Err(LabError::Path { step: "build and push", reason }.into());
+        };
+        narrator.fact("again", &format!("other content under the same tag: refused ({})", refused.code));
     }
     Ok(shipments)
 }

@@ -14,11 +14,7 @@ const REPLICAS: u32 = 2;
 const CLUSTER: &str = "lab";
 
 /// Deploys every service to every environment.
-pub(super) async fn deploy(
-    stage: &Stage,
-    narrator: &Narrator<'_>,
-    shipments: &[Shipment],
-) -> Result<Vec<Deploy>> {
+pub(super) async fn deploy(stage: &Stage, narrator: &Narrator<'_>, shipments: &[Shipment]) -> Result<Vec<Deploy>> {
     narrator.step(
         "Deploy by digest",
         "What the API server does with kubectl apply: an AdmissionReview over HTTPS. The webhook looks at the \
@@ -68,7 +64,10 @@ pub(super) fn record(stage: &Stage, narrator: &Narrator<'_>, shipments: &[Shipme
     stage.store.sync_inventory(CLUSTER, stage.clock.now(), &pods)?;
     let mut digests: Vec<_> = shipments.iter().map(|shipment| shipment.image.digest()).collect();
     digests.dedup();
-    narrator.fact("running", &format!("{} Pods of {} images in {} environments", pods.len(), digests.len(), ENVIRONMENTS.len()));
+    narrator.fact(
+        "running",
+        &format!("{} Pods of {} images in {} environments", pods.len(), digests.len(), ENVIRONMENTS.len()),
+    );
     Ok(())
 }
 

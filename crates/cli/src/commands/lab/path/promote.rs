@@ -1,8 +1,6 @@
 //! The same digest through the environments.
 
-use assay_kinds::{
-    ReleaseArtifact, ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource,
-};
+use assay_kinds::{ReleaseArtifact, ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource};
 use assay_store::{LedgerEvent, Release};
 
 use super::Shipment;
@@ -72,7 +70,7 @@ async fn step(
     };
     let moved = stage.promote(&candidate).await?;
     let Some(image) = moved.image else {
-        let reason = assay_server::denial(&moved.verdict, "");
+        let reason = assay_server::denial(&moved.verdict, &moved.decision);
         return Err(LabError::Path { step: "release and promote", reason }.into());
     };
     let copied = moved.copied.map_or_else(

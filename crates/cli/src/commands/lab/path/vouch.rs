@@ -16,7 +16,8 @@ pub(super) async fn vouch(stage: &Stage, narrator: &Narrator<'_>, shipments: &[S
         "The workflow proves who it is with a token and gets a certificate for ten minutes. Signature, certificate, \
          timestamp and log entry are checked together from now on.",
     );
-    narrator.fact("authority", &format!("{} (issuer, certificates, logs, timestamps of this lab)", stage.sigstore.url()));
+    narrator
+        .fact("authority", &format!("{} (issuer, certificates, logs, timestamps of this lab)", stage.sigstore.url()));
     for shipment in shipments {
         let (team, image) = (shipment.service.team, &shipment.image);
         let (digest, now) = (image.digest(), stage.clock.now());

@@ -39,9 +39,8 @@ impl Advisories {
         };
         let fetched = now.checked_sub(age).unwrap_or(Timestamp::MIN);
         let mut builder = PackBuilder::new();
-        let mut add = |name, text: &str| {
-            builder.add_bytes(name, text.as_bytes(), None).map_err(LabError::fixture("advisories"))
-        };
+        let mut add =
+            |name, text: &str| builder.add_bytes(name, text.as_bytes(), None).map_err(LabError::fixture("advisories"));
         add("advisories.jsonl", RECORDS)?;
         if self != Self::Published {
             add("session-advisory.json", SESSION)?;
@@ -65,7 +64,8 @@ mod tests {
     fn the_news_is_news_and_the_data_is_as_fresh_as_it_says() {
         let now: Timestamp = "2026-03-01T08:00:00Z".parse().unwrap();
         let info = |advisories: Advisories| advisories.pack(now).unwrap().info().clone();
-        let (published, news, stale) = (info(Advisories::Published), info(Advisories::WithNews), info(Advisories::Stale));
+        let (published, news, stale) =
+            (info(Advisories::Published), info(Advisories::WithNews), info(Advisories::Stale));
         assert_eq!(published.records + 1, news.records);
         assert_eq!(news.records, stale.records);
         assert_eq!(published.data_until.to_string(), "2026-03-01T07:00:00Z");

@@ -12,8 +12,8 @@ use assay_sandbox::sigstore::GITHUB_ISSUER;
 use assay_trust::TrustMaterial;
 use serde_json::json;
 
-use super::signing::{generator, release_workflow};
 use super::ENVIRONMENTS;
+use super::signing::{generator, release_workflow};
 use crate::Result;
 use crate::commands::lab::error::LabError;
 

@@ -9,5 +9,6 @@ mod config;
 mod operate;
 mod reference;
 mod scan;
+mod serve;
 mod source_rules;
 mod verify;

@@ -27,12 +27,13 @@ use crate::settings::Settings;
 use crate::{Result, Status};
 
 pub use arena::Arena;
+pub(crate) use attacks::AttackResult;
 pub use attacks::{ATTACKS, Attack};
+pub(crate) use path::Deploy;
 
-use attacks::AttackResult;
 use error::LabError;
 use narrator::Narrator;
-use path::{Deploy, Shipment};
+use path::Shipment;
 use stage::Stage;
 
 /// How far back the lab's clock begins: its story takes a day and some hours, and ends in the past, since signatures of

@@ -4,6 +4,7 @@
 mod architecture;
 mod assay;
 mod attacks;
+mod attacks_lab;
 mod check;
 mod config;
 mod operate;

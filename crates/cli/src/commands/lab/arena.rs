@@ -57,7 +57,11 @@ impl Arena {
     /// Walks the good path and gives the deployments that were refused, with the reason.
     pub fn walk(&self) -> Result<Vec<String>, String> {
         let narrator = Narrator::silent();
-        let walk = path::walk(&self.stage, &narrator, None);
+        let walk = async {
+            // The news comes at the end of the path.
+            self.stage.set_advisories(Advisories::Published)?;
+            path::walk(&self.stage, &narrator, None).await
+        };
         let (_, deploys) = self.runtime.block_on(walk).map_err(words)?;
         let refused = deploys.into_iter().filter(|deploy| !deploy.admitted);
         Ok(refused.map(|deploy| format!("{}: {}", deploy.workload, deploy.message)).collect())

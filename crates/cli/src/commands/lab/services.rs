@@ -1,6 +1,8 @@
 //! The services that the lab ships, made from real files: a recorded Debian package database, npm and Python packages,
 //! and Assay's own binary with its lockfile.
 
+use std::fmt::Write as _;
+
 use assay_sandbox::{BuiltImage, ImageBuilder};
 use serde_json::{Value, json};
 
@@ -90,7 +92,7 @@ fn payments(program: Option<&[u8]>) -> Service {
     let mut made_of = format!("Debian 12, {} Python packages, ", PYTHON.len());
     if let Some(program) = program {
         files.push(("usr/local/bin/assay".to_owned(), program.to_vec(), 0o755));
-        made_of.push_str(&format!("Assay's own binary ({} MB) and lockfile", program.len() / 1_000_000));
+        let _ = write!(made_of, "Assay's own binary ({} MB) and lockfile", program.len() / 1_000_000);
     } else {
         made_of.push_str("Assay's lockfile (its binary is a debug build, too large to ship)");
     }

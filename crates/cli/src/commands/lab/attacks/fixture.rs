@@ -106,7 +106,8 @@ impl Fixture {
             Attempt::Promote(candidate) => stage.promote(candidate).await?,
             Attempt::RollBack(candidate) => stage.roll_back(candidate).await?,
         };
-        let message = if moved.verdict.allowed { String::new() } else { assay_server::denial(&moved.verdict, "") };
+        let message =
+            if moved.verdict.allowed { String::new() } else { assay_server::denial(&moved.verdict, &moved.decision) };
         Ok((moved.verdict, message))
     }
 }

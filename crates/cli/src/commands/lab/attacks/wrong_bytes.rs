@@ -19,8 +19,7 @@ pub(super) const ATTACK: Attack = Attack {
 async fn prepare(stage: &Stage) -> Result<Fixture> {
     let recipe = Recipe::new("wrong-bytes")?;
     // The last layer is this image's own: the others are known from images that were read before.
-    let layer =
-        recipe.image().layers().last().map(|bytes| Digest::of(bytes)).unwrap_or_else(|| recipe.image().digest());
+    let layer = recipe.image().layers().last().map_or(recipe.image().digest(), |bytes| Digest::of(bytes));
     let image = recipe.publish(stage).await?;
     Ok(Fixture::deployment(&image.pinned()).while_registry(Fault::LiesAbout(layer)))
 }

@@ -38,15 +38,12 @@ pub(super) async fn build(stage: &Stage, narrator: &Narrator<'_>, program: Optio
     }
     if let Some(first) = shipments.first() {
         let other = ImageBuilder::new().layer([("etc/hostname", "other\n", 0o644)]).build();
-        match stage.push(&format!("dev/{}", first.service.path), first.service.version, &other).await {
-            Err(refused) => {
-                narrator.fact("again", &format!("other content under the same tag: refused ({})", refused.code))
-            }
-            Ok(_) => {
-                let reason = "the registry let a tag be moved".to_owned();
-                return Err(LabError::Path { step: "build and push", reason }.into());
-            }
-        }
+        let pushed = stage.push(&format!("dev/{}", first.service.path), first.service.version, &other).await;
+        let Err(refused) = pushed else {
+            let reason = "the registry let a tag be moved".to_owned();
+            return Err(LabError::Path { step: "build and push", reason }.into());
+        };
+        narrator.fact("again", &format!("other content under the same tag: refused ({})", refused.code));
     }
     Ok(shipments)
 }

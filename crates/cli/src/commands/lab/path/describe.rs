@@ -47,13 +47,13 @@ pub(super) async fn describe(stage: &Stage, narrator: &Narrator<'_>, shipments: 
         narrator.fact(
             shipment.service.name,
             &format!(
-                "{} packages; findings: {} critical, {} high, {} medium, {} low; {} secrets",
+                "{} packages, {} secrets; {} critical, {} high, {} medium, {} low findings",
                 contents.packages.len(),
+                contents.secrets.len(),
                 counts.critical,
                 counts.high,
                 counts.medium,
-                counts.low,
-                contents.secrets.len()
+                counts.low
             ),
         );
         shipment.facts = Some(facts);

@@ -1,5 +1,6 @@
 //! What the webhook asks for facts: a gatherer on the lab's registries.
 
+use std::fmt::Write as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -59,10 +60,10 @@ impl StageFacts {
         }
         let mut text = format!("{}/{}", self.public_host, repository.path());
         if let Some(tag) = reference.tag() {
-            text.push_str(&format!(":{tag}"));
+            let _ = write!(text, ":{tag}");
         }
         if let Some(digest) = reference.digest() {
-            text.push_str(&format!("@{digest}"));
+            let _ = write!(text, "@{digest}");
         }
         text.parse().ok()
     }

@@ -10,7 +10,7 @@ use assay_case::{
 use assay_gate::decide;
 use assay_model::{Digest, EnvironmentName, FindingCounts, Reference, Repository};
 use assay_oci::{CopyReport, ImageSource, copy};
-use assay_store::LedgerEvent;
+use assay_store::{DecisionRecord, LedgerEvent, RequestProjection, decision_id};
 use serde_json::json;
 
 use super::{Published, Stage};
@@ -39,6 +39,8 @@ pub(crate) struct Candidate {
 pub(crate) struct Moved {
     /// What the Gate says.
     pub(crate) verdict: Verdict,
+    /// Id of the decision record.
+    pub(crate) decision: String,
     /// The image in its new place; none where it was refused.
     pub(crate) image: Option<Published>,
     /// What was copied.
@@ -63,9 +65,9 @@ impl Stage {
         let repository: Repository = format!("{}/{environment}/{}", self.host(), candidate.path).parse()?;
         let target = Published { repository, ..candidate.image.clone() };
         let known = self.facts.of(&candidate.image.reference()?, None).await;
-        let verdict = self.judge(operation, candidate, &environment, &target, known.clone())?;
+        let (verdict, decision) = self.judge(operation, candidate, &environment, &target, known.clone())?;
         if !verdict.allowed {
-            return Ok(Moved { verdict, image: None, copied: None, entry: None });
+            return Ok(Moved { verdict, decision, image: None, copied: None, entry: None });
         }
         let copied = if target.repository == candidate.image.repository {
             None
@@ -75,11 +77,12 @@ impl Stage {
             Some(copy(&self.client, &from, &ImageSource::Registry(to)).await?)
         };
         let facts = known.get().ok().and_then(|facts| facts.first().cloned());
-        let entry = self.enter(operation, candidate, &environment, &target, facts.as_deref(), &verdict)?;
-        Ok(Moved { verdict, image: Some(target), copied, entry: Some(entry) })
+        let entry = self.enter(operation, candidate, &environment, &target, facts.as_deref(), &verdict, &decision)?;
+        Ok(Moved { verdict, decision, image: Some(target), copied, entry: Some(entry) })
     }
 
-    /// Asks the Gate about the image where it is to be, by the facts of where it is: the digest is the same.
+    /// Asks the Gate about the image where it is to be, by the facts of where it is: the digest is the same. Keeps the
+    /// decision and gives its id.
     fn judge(
         &self,
         operation: Operation,
@@ -87,7 +90,7 @@ impl Stage {
         environment: &EnvironmentName,
         target: &Published,
         known: Known<Vec<Arc<Facts>>>,
-    ) -> Result<Verdict> {
+    ) -> Result<(Verdict, String)> {
         let written = target.pinned();
         let release = json!({
             "apiVersion": "assay.dev/v1", "kind": "ReleaseArtifact", "metadata": {"name": candidate.release},
@@ -116,7 +119,16 @@ impl Stage {
         let promotions = Known::new(self.store.promotions()?, self.clock.now());
         let world = Arc::new(World { promotions, ..World::unknown() });
         let case = Case { request, facts: BTreeMap::from([(written, known)]), world };
-        Ok(decide(&self.policy(), &case, self.clock.now()))
+        let now = self.clock.now();
+        let verdict = decide(&self.policy(), &case, now);
+        let uid = self.next_uid();
+        let id = decision_id(&uid, now, 0);
+        let request = RequestProjection::of(&case);
+        let (dry_run, microseconds) = (false, 0);
+        let record =
+            DecisionRecord { id: id.clone(), at: now, uid, dry_run, request, verdict: verdict.clone(), microseconds };
+        self.store.put_decisions(&[record])?;
+        Ok((verdict, id))
     }
 
     fn enter(
@@ -127,6 +139,7 @@ impl Stage {
         target: &Published,
         facts: Option<&Facts>,
         verdict: &Verdict,
+        decision: &str,
     ) -> Result<u64> {
         let findings = facts.and_then(|facts| facts.findings.get().ok());
         let used = verdict.exceptions.iter().filter(|note| note.ignored.is_none());
@@ -153,7 +166,7 @@ impl Stage {
             pack: findings.map(|findings| findings.pack.digest),
             exceptions: used.map(|note| note.name.clone()).collect(),
             approved_by: None,
-            decision: None,
+            decision: Some(decision.to_owned()),
         })?;
         self.webhook.refresh_world();
         Ok(entry.number)

@@ -5,6 +5,7 @@ mod admission;
 mod bad_input;
 mod certificate;
 mod fixture;
+mod gathering;
 mod mutate;
 mod operations;
 mod parity;

@@ -21,6 +21,9 @@ mod session;
 mod settings;
 mod variables;
 
+#[doc(hidden)]
+pub use commands::lab;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

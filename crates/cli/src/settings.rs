@@ -3,7 +3,9 @@
 
 mod files;
 mod image;
+mod operate;
 mod policy;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -2,7 +2,10 @@
 
 mod global;
 mod image;
+mod lab;
+mod operate;
 mod policy;
+mod trust;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -10,7 +13,15 @@ use crate::settings::Flags;
 
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
-pub(crate) use policy::{ExceptionCommand, ExceptionNewArguments};
+pub(crate) use lab::LabArguments;
+pub(crate) use operate::{
+    ExplainArguments, InventoryCommand, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments,
+    ServeArguments, TraceArguments, WhoRunsArguments,
+};
+pub(crate) use policy::{CheckArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand};
+pub(crate) use trust::{
+    AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
+};
 
 /// Know what is in it. Prove who made it. Decide where it may run.
 #[derive(Debug, Parser)]
@@ -37,12 +48,45 @@ pub(crate) enum Command {
     Scan(ScanArguments),
     /// Write a software bill of materials (-o cyclonedx, the default, or -o spdx)
     Sbom(SbomArguments),
+    /// Sign an image
+    Sign(Box<SignArguments>),
+    /// State something about an image, signed: an SBOM, provenance, a scan
+    Attest(Box<AttestArguments>),
+    /// Verify who signed an image or a file
+    Verify(Box<VerifyArguments>),
+    /// Show what hangs on an image: platforms, signatures, attestations
+    Tree(TreeArguments),
+    /// Copy an image with everything that refers to it
+    Copy(CopyArguments),
+    /// Judge manifests as the cluster will
+    Check(CheckArguments),
+    /// Replace tags by digests in manifests, kustomizations and Dockerfiles
+    Pin(PinArguments),
+    /// Carry one digest through the environments
+    #[command(subcommand)]
+    Release(ReleaseCommand),
+    /// What runs where
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
+    /// Ask who runs a package, a vulnerability or a digest
+    WhoRuns(WhoRunsArguments),
+    /// Follow custody from source to Pod
+    Trace(TraceArguments),
+    /// Say why a decision fell so
+    Explain(ExplainArguments),
+    /// Serve the admission webhook
+    Serve(ServeArguments),
+    /// Controls: what is checked, why, and what each Environment does with it
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Vulnerability data
     #[command(subcommand)]
     Db(DbCommand),
     /// Scoped, owned, expiring permissions to fail a control
     #[command(subcommand)]
     Exception(ExceptionCommand),
+    /// Walk the whole path on this machine, from build to running, then attack it
+    Lab(LabArguments),
     /// Show the settings in force and where each comes from
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -69,6 +113,18 @@ impl Command {
                 set("fail-on", arguments.fail_on.iter().cloned().collect());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Verify(arguments) => {
+                set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Check(arguments) => {
+                set("environment", arguments.env.iter().cloned().collect());
+                set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Exception(ExceptionCommand::Check { file, env }) => {
+                set("environment", env.iter().cloned().collect());
+                let files = file.iter().map(|path| path.display().to_string());
+                flags.entry("config").or_default().extend(files);
             }
             Self::Sbom(arguments) => set("platform", arguments.platform.iter().cloned().collect()),
             _ => {}

@@ -5,26 +5,41 @@ mod completions;
 mod config;
 pub(crate) mod database;
 pub(crate) mod exception;
+pub(crate) mod inventory;
+pub mod lab;
 mod man;
+pub(crate) mod pin;
+pub(crate) mod policies;
+pub(crate) mod policy;
+pub(crate) mod registry;
+pub(crate) mod release;
 pub(crate) mod sbom;
 pub(crate) mod scan;
+pub(crate) mod serve;
+pub(crate) mod sign;
 pub(crate) mod target;
+pub(crate) mod trace;
+pub(crate) mod verify;
 
 pub(crate) use config::ConfigOutcome;
 
-use crate::arguments::{Command, ConfigCommand, DbCommand, ExceptionCommand, SbomCommand};
+use crate::arguments::{
+    Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, PolicyCommand, ReleaseCommand, SbomCommand,
+};
 use crate::output::{Format, emit};
 use crate::printer::Printer;
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::{Result, Status};
 
 /// Runs a command and writes its outcome.
 pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> Result<Status> {
     let outputs = &settings.outputs;
+    let session = Session { settings, printer };
     match command {
         Command::Scan(arguments) => {
             let explained = arguments.explain.clone();
-            let outcome = scan::scan(arguments.resolve(settings)?, settings, printer)?;
+            let outcome = scan::scan(arguments.resolve(settings)?, &session)?;
             if let Some(id) = explained {
                 emit(&scan::explain(&outcome, &id, settings)?, outputs, Format::Text, printer)?;
                 return Ok(Status::Pass);
@@ -34,8 +49,8 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Sbom(arguments) => {
             let outcome = match (arguments.command, arguments.target) {
-                (Some(SbomCommand::Convert { file }), _) => sbom::convert(file, settings, printer)?,
-                (None, target) => sbom::sbom(&target::Target::parse(&target.unwrap_or_default())?, settings, printer)?,
+                (Some(SbomCommand::Convert { file }), _) => sbom::convert(file, &session)?,
+                (None, target) => sbom::sbom(&target::Target::parse(&target.unwrap_or_default())?, &session)?,
             };
             emit(&outcome, outputs, Format::Cyclonedx, printer)?;
             Ok(Status::Pass)
@@ -48,9 +63,91 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&database::info(pack, settings)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
+        Command::Lab(arguments) => lab::run(&arguments.resolve(), settings, printer),
         Command::Config(ConfigCommand::Show { origin }) => {
             emit(&config::show(settings, origin), outputs, Format::Text, printer)?;
             Ok(Status::Pass)
+        }
+        Command::Sign(arguments) => {
+            emit(&sign::sign(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Attest(arguments) => {
+            emit(&sign::sign(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Verify(arguments) => {
+            let outcome = verify::verify(&arguments.resolve()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Tree(arguments) => {
+            emit(&registry::tree(&arguments.image, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Copy(arguments) => {
+            emit(&registry::copy(&arguments.from, &arguments.to, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Check(arguments) => {
+            let outcome = check::check(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Pin(arguments) => {
+            let outcome = pin::pin(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Release(ReleaseCommand::Create(arguments)) => {
+            emit(&release::create(arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Release(ReleaseCommand::Promote(arguments)) => {
+            let outcome = release::promote(&arguments.resolve()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Release(ReleaseCommand::Status { name }) => {
+            emit(&release::status(name.as_deref(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Inventory(InventoryCommand::Sync { file, cluster }) => {
+            emit(&inventory::sync(&file, &cluster, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Inventory(InventoryCommand::List) => {
+            emit(&inventory::list(&session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::WhoRuns(arguments) => {
+            emit(&inventory::who_runs(&arguments.what, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Trace(arguments) => {
+            emit(&trace::trace(&arguments.what, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Explain(arguments) => {
+            emit(&trace::explain(&arguments.what, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Serve(arguments) => {
+            serve::serve(arguments.resolve(), &session)?;
+            Ok(Status::Pass)
+        }
+        Command::Policy(PolicyCommand::List) => {
+            emit(&policy::list(&session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Policy(PolicyCommand::Explain { control }) => {
+            emit(&policy::explain(&control, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Exception(ExceptionCommand::Check { .. }) => {
+            let outcome = policy::check_exceptions(&session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
         }
         Command::Exception(ExceptionCommand::New(arguments)) => {
             let outcome = exception::new(arguments.resolve(jiff::Timestamp::now())?)?;

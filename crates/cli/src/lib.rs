@@ -17,8 +17,12 @@ mod failure;
 mod output;
 mod printer;
 mod render;
+mod session;
 mod settings;
 mod variables;
+
+#[doc(hidden)]
+pub use commands::lab;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -5,11 +5,17 @@ mod config;
 mod database;
 mod document;
 mod exception;
+mod lab;
 mod markdown;
+mod operate;
 mod page;
+mod pin;
+mod policy;
+mod registry;
 mod sarif;
 mod scan;
 mod table;
+mod verify;
 mod workflow;
 mod xml;
 
@@ -18,7 +24,7 @@ use serde::Serialize;
 use crate::Result;
 use crate::output::Format;
 
-pub(crate) use page::Page;
+pub(crate) use page::{Page, count};
 pub(crate) use table::{Align, Table};
 
 /// A typed outcome that can be written.

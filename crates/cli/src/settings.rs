@@ -1,9 +1,11 @@
 //! What was typed, set and written, resolved to one value each: flags, then `ASSAY_*`, then the project's `assay.yaml`,
 //! then the user's, then the default. Each value remembers where it comes from.
 
-mod exception;
 mod files;
 mod image;
+mod operate;
+mod policy;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -6,7 +6,7 @@ use assay_case::{Cause, EvidenceSet, RejectedClaim};
 use assay_model::{Digest, Explain as _, Timestamp};
 use assay_oci::{Descriptor, Manifest, OciError, RawManifest, Source};
 use assay_store::Store;
-use assay_trust::{Artifact, Evidence, EvidenceKind, TrustMaterial, verify_bundle};
+use assay_trust::{Artifact, Evidence, EvidenceKind, TrustMaterial, VerifyError, verify_bundle};
 
 use crate::contents::keep;
 use crate::resolve::Image;
@@ -24,12 +24,12 @@ const NOTATION: &str = "application/vnd.cncf.notary.signature";
 pub(crate) async fn evidence(
     source: Source,
     image: Arc<Image>,
-    material: TrustMaterial,
+    materials: Vec<TrustMaterial>,
     store: Option<Arc<Store>>,
     limit: usize,
     now: Timestamp,
 ) -> Result<EvidenceSet, Cause> {
-    let mut collector = Collector { source, material, store, now, bytes: 0, set: EvidenceSet::default() };
+    let mut collector = Collector { source, materials, store, now, bytes: 0, set: EvidenceSet::default() };
     for digest in image.subject.covering_digests() {
         let referrers = collector.source.referrers(digest, None, limit).await;
         let referrers = referrers.map_err(|error| Cause::from_error(&error))?;
@@ -48,7 +48,7 @@ pub(crate) async fn evidence(
 
 struct Collector {
     source: Source,
-    material: TrustMaterial,
+    materials: Vec<TrustMaterial>,
     store: Option<Arc<Store>>,
     now: Timestamp,
     bytes: u64,
@@ -58,10 +58,13 @@ struct Collector {
 impl Collector {
     fn restored(&self, digest: Digest) -> Vec<Arc<Evidence>> {
         let Some(store) = &self.store else { return Vec::new() };
-        store.evidence(digest, self.material.hash()).unwrap_or_else(|error| {
-            tracing::warn!(%error, "stored evidence cannot be read; it is verified again");
-            Vec::new()
-        })
+        let of = |material: &TrustMaterial| {
+            store.evidence(digest, material.hash()).unwrap_or_else(|error| {
+                tracing::warn!(%error, "stored evidence cannot be read; it is verified again");
+                Vec::new()
+            })
+        };
+        self.materials.iter().flat_map(of).collect()
     }
 
     fn reject(&mut self, source: Digest, kind: Option<EvidenceKind>, code: &str, message: String) {
@@ -83,8 +86,11 @@ impl Collector {
             return Ok(());
         }
         for layer in manifest.layers.iter().filter(|layer| layer.media_type.starts_with(SIGSTORE_BUNDLE)) {
-            if let Some(evidence) = known.iter().find(|evidence| evidence.source() == layer.digest) {
-                self.set.verified.push(Arc::clone(evidence));
+            // What the store has of all trust roots needs no second look; what fails a root is tried again each time.
+            let stored = known.iter().filter(|evidence| evidence.source() == layer.digest).cloned();
+            let stored: Vec<_> = stored.collect();
+            if !stored.is_empty() && stored.len() == self.materials.len() {
+                self.set.verified.extend(stored);
                 continue;
             }
             self.bundle(subject, referrer.digest, layer).await?;
@@ -115,16 +121,30 @@ impl Collector {
             }
             Err(error) => return Err(Cause::from_error(&error)),
         };
-        let (material, now) = (self.material.clone(), self.now);
+        let (materials, now) = (self.materials.clone(), self.now);
+        let verified = tokio::task::spawn_blocking(move || {
+            let verify = |material| verify_bundle(&bytes, Artifact::Digest(subject), material, now);
+            materials.iter().map(verify).collect::<Vec<_>>()
+        });
         let verified =
-            tokio::task::spawn_blocking(move || verify_bundle(&bytes, Artifact::Digest(subject), &material, now)).await;
-        match verified {
-            Ok(Ok(evidence)) => {
+            verified.await.map_err(|error| Cause::new("verification-failed", format!("it ended early: {error}")))?;
+        if verified.is_empty() {
+            self.reject(source, None, "no-trust-root", "nothing is trusted here to verify it against".to_owned());
+        } else if verified.iter().all(Result::is_err) {
+            // With several roots, the failure that got furthest says most; an unknown authority says least.
+            let telling = |error: &VerifyError| {
+                !matches!(error.code(), "certificate-authority-unknown" | "trust-material-missing" | "key-unknown")
+            };
+            let errors: Vec<_> = verified.into_iter().filter_map(Result::err).collect();
+            let error = errors.iter().find(|error| telling(error)).or(errors.first());
+            if let Some(error) = error {
+                self.reject(source, None, error.code(), error.to_string());
+            }
+        } else {
+            for evidence in verified.into_iter().flatten() {
                 keep(self.store.as_deref(), |store| store.put_evidence(&evidence));
                 self.set.verified.push(Arc::new(evidence));
             }
-            Ok(Err(error)) => self.reject(source, None, error.code(), error.to_string()),
-            Err(error) => return Err(Cause::new("verification-failed", format!("it ended early: {error}"))),
         }
         Ok(())
     }

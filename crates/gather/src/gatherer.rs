@@ -89,6 +89,45 @@ impl Gatherer {
         Known::new(facts.into_iter().map(Arc::new).collect(), self.now())
     }
 
+    /// The facts, if nothing has to be waited for: a digest whose every wanted fact is remembered and fresh. A tag always
+    /// has to be asked for.
+    pub fn remembered(
+        &self,
+        access: &Access,
+        reference: &Reference,
+        wanted: &Wanted,
+    ) -> Option<Known<Vec<Arc<Facts>>>> {
+        let inner = &self.inner;
+        let (digest, now) = (reference.digest()?, self.now());
+        let key = (Arc::clone(&access.scope), reference.repository().clone(), digest, wanted.platforms.clone());
+        let images = inner.images.get(&key)?;
+        let mut facts = Vec::with_capacity(images.len());
+        for image in images.iter() {
+            let (contents, findings) = if wanted.contents {
+                let held = inner.contents.get(&image.subject.digest)?;
+                let findings = match &inner.options.pack {
+                    Some(pack) => inner.findings.get(&(held.digest, pack.info().digest))?,
+                    None => Known::unknown("no-pack", "there is no vulnerability data here"),
+                };
+                (Known::new(held.contents, held.at), findings)
+            } else {
+                (not_gathered(), not_gathered())
+            };
+            let evidence = if wanted.evidence {
+                let (set, at) = inner.evidence.get(&(Arc::clone(&access.scope), image.subject.clone()))?;
+                if !is_fresh(at, now, inner.options.evidence_age) {
+                    return None;
+                }
+                Known::new(set, at)
+            } else {
+                not_gathered()
+            };
+            let (subject, resolution) = (image.subject.clone(), Resolution::ByDigest);
+            facts.push(Arc::new(Facts { subject, resolution, contents, findings, evidence }));
+        }
+        Some(Known::new(facts, now))
+    }
+
     /// The facts of an image that need not be in a registry: of a layout or an archive. Its digests are as good as a
     /// registry's, since all bytes are checked the same way.
     pub async fn facts_of_source(&self, source: &Source, wanted: &Wanted) -> Known<Vec<Arc<Facts>>> {
@@ -237,8 +276,8 @@ impl Gatherer {
             inner.evidence.remove(&key);
         }
         let options = &inner.options;
-        let (material, store) = (options.material.clone(), options.store.clone());
-        let read = evidence::evidence(source, Arc::clone(image), material, store, options.referrers, now);
+        let (materials, store) = (options.materials.clone(), options.store.clone());
+        let read = evidence::evidence(source, Arc::clone(image), materials, store, options.referrers, now);
         let (me, remembered) = (self.clone(), key.clone());
         let flight = async move {
             let set = me.permitted(read).await?;

@@ -20,8 +20,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Options {
     /// Vulnerability data; without it findings are unknown.
     pub pack: Option<Arc<Pack>>,
-    /// Against what bundles are verified.
-    pub material: TrustMaterial,
+    /// Against what bundles are verified: each by itself, so that evidence names the one trust root that it holds by.
+    pub materials: Vec<TrustMaterial>,
     /// Where results outlive the process.
     pub store: Option<Arc<Store>>,
     /// The bounds of inspection.
@@ -43,7 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             pack: None,
-            material: TrustMaterial::new(),
+            materials: Vec::new(),
             store: None,
             limits: Limits::default(),
             clock: Arc::new(Timestamp::now),
@@ -59,7 +59,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("pack", &self.pack)
-            .field("material", &self.material.hash())
+            .field("materials", &self.materials.len())
             .field("evidence_age", &self.evidence_age)
             .finish_non_exhaustive()
     }

@@ -3,14 +3,66 @@
 use std::path::PathBuf;
 
 use assay_kinds::Span;
-use assay_model::{ControlId, Digest, Timestamp};
+use assay_model::{ControlId, Digest, Platform, Timestamp};
 use clap::{Args, Subcommand};
+
+/// `assay check`
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Manifest file or folder, - for standard input (helm template, kustomize build); may be repeated
+    #[arg(short, long = "file", value_name = "PATH", required = true)]
+    pub(crate) file: Vec<PathBuf>,
+    /// Environment that judges; the namespace selects one where missing
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    /// Namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    pub(crate) namespace: String,
+    /// Platform that nodes of the cluster run; may be repeated
+    #[arg(long)]
+    pub(crate) platform: Vec<Platform>,
+    /// Vulnerability pack instead of the embedded sample
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pack: Option<PathBuf>,
+}
+
+/// `assay pin`
+#[derive(Debug, Args)]
+pub(crate) struct PinArguments {
+    /// Manifest, kustomization or Dockerfile, or a folder of them; may be repeated
+    #[arg(short, long = "file", value_name = "PATH", required = true)]
+    pub(crate) file: Vec<PathBuf>,
+    /// Show what would change and change nothing; exit 1 if anything would
+    #[arg(long)]
+    pub(crate) diff: bool,
+}
+
+/// `assay policy`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List the controls and what each Environment does with them
+    List,
+    /// Say what a control checks, why, and how to meet it
+    Explain {
+        /// The control
+        control: String,
+    },
+}
 
 /// `assay exception`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ExceptionCommand {
     /// Write a new Exception to fill in and have approved
     New(Box<ExceptionNewArguments>),
+    /// Say of each Exception whether it counts, and if not why
+    Check {
+        /// File or folder with Exceptions, besides --config; may be repeated
+        #[arg(short, long = "file", value_name = "PATH")]
+        file: Vec<PathBuf>,
+        /// Environment to check for; all where missing
+        #[arg(long, value_name = "NAME")]
+        env: Option<String>,
+    },
 }
 
 /// `assay exception new`

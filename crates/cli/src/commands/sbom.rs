@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use super::target::{self, Target};
 use crate::Result;
-use crate::printer::Printer;
-use crate::settings::Settings;
+use crate::session::Session;
 
 /// Contents that can be written as a document.
 #[derive(Debug, Serialize)]
@@ -29,8 +28,8 @@ pub(crate) struct SbomOutcome {
 }
 
 /// Inspects a target.
-pub(crate) fn sbom(target: &Target, settings: &Settings, printer: &Printer) -> Result<SbomOutcome> {
-    let inspected = target::inspect(target, false, settings, printer)?;
+pub(crate) fn sbom(target: &Target, session: &Session<'_>) -> Result<SbomOutcome> {
+    let inspected = target::inspect(target, false, session)?;
     Ok(SbomOutcome {
         target: inspected.name,
         contents: inspected.contents,
@@ -40,6 +39,6 @@ pub(crate) fn sbom(target: &Target, settings: &Settings, printer: &Printer) -> R
 }
 
 /// Reads a document to write it in another format.
-pub(crate) fn convert(file: PathBuf, settings: &Settings, printer: &Printer) -> Result<SbomOutcome> {
-    sbom(&Target::Sbom(file), settings, printer)
+pub(crate) fn convert(file: PathBuf, session: &Session<'_>) -> Result<SbomOutcome> {
+    sbom(&Target::Sbom(file), session)
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::target::{self, Inspected, Target};
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::{Result, Status};
 
@@ -81,24 +81,29 @@ pub(crate) struct ScanOutcome {
 }
 
 impl ScanOutcome {
-    /// Denied at the threshold; undecided where there is one and not everything could be read.
+    /// Denied at the threshold; undecided where there is one and not everything could be read, or nothing matched.
     pub(crate) fn status(&self) -> Status {
         match (self.failing, self.fail_on) {
             (1.., Some(_)) => Status::Denied,
-            (_, Some(_)) if !self.partial.is_empty() => Status::Undecided,
+            (_, Some(_)) if !self.partial.is_empty() || self.nothing_covered() => Status::Undecided,
             _ => Status::Pass,
         }
+    }
+
+    /// Whether there are packages and no data about any of them.
+    pub(crate) fn nothing_covered(&self) -> bool {
+        self.packages > 0 && self.uncovered as usize == self.packages
     }
 }
 
 /// Scans.
-pub(crate) fn scan(options: ScanOptions, settings: &Settings, printer: &Printer) -> Result<ScanOutcome> {
-    let inspected = target::inspect(&options.target, options.vulnerabilities, settings, printer)?;
+pub(crate) fn scan(options: ScanOptions, session: &Session<'_>) -> Result<ScanOutcome> {
+    let inspected = target::inspect(&options.target, options.vulnerabilities, session)?;
     let findings = match (&inspected.findings, options.vulnerabilities) {
         (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
         _ => None,
     };
-    Ok(filter(inspected, findings, options, settings.pack.value.is_none()))
+    Ok(filter(inspected, findings, options, session.settings.pack.value.is_none()))
 }
 
 fn filter(

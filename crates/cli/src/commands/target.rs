@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use assay_case::Known;
+use assay_case::{Cause, Known};
+use assay_gather::{Access, Wanted};
 use assay_inspect::Limits;
 use assay_model::{Contents, Findings, Timestamp};
+use assay_oci::{ImageSource, Source};
 use assay_sbom::{Generation, Lifecycle, Root};
 
 use super::database;
 use crate::Result;
-use crate::failure::{CliError, read_file};
-use crate::printer::Printer;
-use crate::settings::Settings;
+use crate::failure::{CliError, Failure, read_file};
+use crate::session::Session;
 use crate::variables;
 
 /// What a command is pointed at.
@@ -24,6 +25,8 @@ pub(crate) enum Target {
     File(PathBuf),
     /// An SBOM.
     Sbom(PathBuf),
+    /// An image, in a registry or on disk.
+    Image(ImageSource),
 }
 
 impl Target {
@@ -43,7 +46,7 @@ impl Target {
         if written.is_file() {
             return Ok(if is_sbom(&written) { Self::Sbom(written) } else { Self::File(written) });
         }
-        Err(CliError::Unreadable { path: written, source: std::io::ErrorKind::NotFound.into() }.into())
+        Ok(Self::Image(text.parse()?))
     }
 }
 
@@ -74,12 +77,8 @@ pub(crate) struct Inspected {
 }
 
 /// Inspects a target, and matches what is in it.
-pub(crate) fn inspect(
-    target: &Target,
-    vulnerabilities: bool,
-    settings: &Settings,
-    printer: &Printer,
-) -> Result<Inspected> {
+pub(crate) fn inspect(target: &Target, vulnerabilities: bool, session: &Session<'_>) -> Result<Inspected> {
+    let (settings, printer) = (session.settings, session.printer);
     let now = Timestamp::now();
     let limits = Limits::default();
     let (path, contents, lifecycle) = match target {
@@ -88,6 +87,7 @@ pub(crate) fn inspect(
             (path, assay_inspect::inspect_directory(path, &limits)?, Lifecycle::PreBuild)
         }
         Target::File(path) => (path, assay_inspect::inspect_file(path, &limits)?, Lifecycle::PreBuild),
+        Target::Image(image) => return inspect_image(image, vulnerabilities, session),
         Target::Sbom(path) => (path, assay_sbom::read(&read_file(path)?)?.contents, Lifecycle::PostBuild),
     };
     let findings = match vulnerabilities {
@@ -101,6 +101,44 @@ pub(crate) fn inspect(
     let root = Root::directory(&name);
     let generation = Generation { tool_version: env!("CARGO_PKG_VERSION"), created: stated_time(now)?, lifecycle };
     Ok(Inspected { name, root, contents: Arc::new(contents), findings, generation })
+}
+
+fn inspect_image(image: &ImageSource, vulnerabilities: bool, session: &Session<'_>) -> Result<Inspected> {
+    let registry = matches!(image, ImageSource::Registry(_));
+    let client = if registry { session.online("reading a registry")? } else { session.client()? };
+    let gatherer = session.gatherer(Vec::new(), session.existing_store()?)?;
+    let platforms = session.settings.platform.value.iter().cloned().collect();
+    let wanted = Wanted { platforms, evidence: false, ..Wanted::default() };
+    session.printer.progress(&format!("reading {image}"));
+    let facts = session.run(async {
+        Ok(match image {
+            ImageSource::Registry(reference) => gatherer.facts(&Access::new(client), reference, &wanted).await,
+            local => {
+                let source = Source::open(&client, local).await.map_err(|error| Failure::from(error).about(local))?;
+                gatherer.facts_of_source(&source, &wanted).await
+            }
+        })
+    })?;
+    let facts = facts.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
+    let Some(facts) = facts.first() else {
+        return Err(Failure::from_cause(&Cause::new("platform-not-found", "there is no image in it")).about(image));
+    };
+    let contents = facts.contents.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
+    let tag = match image {
+        ImageSource::Registry(reference) => reference.effective_tag(),
+        _ => None,
+    };
+    let created = match variables::read(variables::SOURCE_DATE_EPOCH) {
+        Some(_) => stated_time(Timestamp::now())?,
+        None => contents.config.created.unwrap_or_else(Timestamp::now),
+    };
+    Ok(Inspected {
+        name: image.to_string(),
+        root: Root::image(&facts.subject.repository, facts.subject.digest, tag),
+        contents: Arc::clone(contents),
+        findings: vulnerabilities.then(|| facts.findings.clone()),
+        generation: Generation { tool_version: env!("CARGO_PKG_VERSION"), created, lifecycle: Lifecycle::PostBuild },
+    })
 }
 
 /// The time that documents state: the one that was set, so that a build can be repeated, or now.
@@ -130,6 +168,9 @@ mod tests {
         assert_eq!(parse(folder.path()), Target::Directory(folder.path().into()));
         assert_eq!(parse(&sbom), Target::Sbom(sbom.clone()));
         assert_eq!(parse(&lock), Target::File(lock));
+        assert!(matches!(Target::parse("nginx:1").unwrap(), Target::Image(ImageSource::Registry(_))));
+        assert!(matches!(Target::parse("oci:x:1").unwrap(), Target::Image(ImageSource::Layout { .. })));
+        assert!(Target::parse("No Image").is_err());
         assert_eq!(Target::parse("dir:x").unwrap(), Target::Directory("x".into()));
         assert_eq!(Target::parse("sbom:x").unwrap(), Target::Sbom("x".into()));
     }

@@ -129,35 +129,54 @@ fn same_image(left: &ControlOutcome, right: &ControlOutcome) -> bool {
 }
 
 fn write_outcomes(out: &mut String, object: &CheckedObject, outcomes: &[&ControlOutcome], page: Page) {
-    // What one look at the line explains comes first, under that line; the rest follows as sentences.
-    let mut marked = false;
-    for outcome in outcomes {
-        let mark = object.mark(outcome).filter(|_| !marked && explains_line(outcome));
-        let (lead, follow) = match mark {
-            Some(mark) => {
-                marked = true;
-                let number = mark.line.to_string();
-                let gutter = " ".repeat(number.len());
-                let (text, column) = shown_line(&mark.text, mark.column, page.width.saturating_sub(number.len() + 5));
-                let _ = writeln!(out, "  {number} | {text}");
-                let indent = " ".repeat(column - 1);
-                // The message stands beside the caret where there is room, else on the lines below.
-                let lead = format!("  {gutter} | {indent}^ ");
-                let room = page.width.saturating_sub(lead.chars().count());
-                if outcome.message.chars().count() <= room {
-                    (lead.clone(), lead.chars().count())
-                } else {
-                    let _ = writeln!(out, "{}", lead.trim_end());
-                    ("  ".to_owned(), 2)
-                }
-            }
-            None => ("  ".to_owned(), 2),
+    // What one look at the line explains stands under that line, where it fits beside the mark; the rest are sentences.
+    let marked = outcomes.iter().find(|outcome| explains_line(outcome) && object.mark(outcome).is_some());
+    let mark = marked.and_then(|outcome| object.mark(outcome));
+    let mut beside = None;
+    if let Some(mark) = mark {
+        let number = mark.line.to_string();
+        let gutter = " ".repeat(number.len());
+        let (text, column) = shown_line(&mark.text, mark.column, page.width.saturating_sub(number.len() + 5));
+        let _ = writeln!(out, "  {number} | {text}");
+        let lead = format!("  {gutter} | {}^", " ".repeat(column - 1));
+        let fits = |outcome: &&&ControlOutcome| {
+            let said = prefix(outcome).len() + outcome.message.chars().count();
+            let width = lead.chars().count() + 1 + said + 2 + outcome.control.as_str().len();
+            explains_line(outcome) && object.mark(outcome) == Some(mark) && width <= page.width
         };
-        write_message(out, outcome, &lead, follow, page);
+        beside = outcomes.iter().find(fits).copied();
+        match beside {
+            Some(outcome) => write_message(out, &[outcome], &format!("{lead} "), page),
+            None => {
+                let _ = writeln!(out, "{lead}");
+            }
+        }
     }
-    let mut fixes: Vec<&str> = outcomes.iter().filter_map(|outcome| outcome.fix.as_deref()).collect();
+    // Several controls that say the same (an image that could not be found out) say it once.
+    let mut said: Vec<(&str, Vec<&ControlOutcome>)> = Vec::new();
+    for outcome in
+        outcomes.iter().copied().filter(|outcome| beside.is_none_or(|beside| !std::ptr::eq(beside, *outcome)))
+    {
+        match said.iter_mut().find(|(message, same)| {
+            *message == outcome.message && same.first().is_some_and(|first| first.denies() == outcome.denies())
+        }) {
+            Some((_, same)) => same.push(outcome),
+            None => said.push((&outcome.message, vec![outcome])),
+        }
+    }
+    for (_, same) in said {
+        write_message(out, &same, "  ", page);
+    }
+    write_fixes(out, object, outcomes, page);
+}
+
+fn write_fixes(out: &mut String, object: &CheckedObject, outcomes: &[&ControlOutcome], page: Page) {
+    let fix =
+        |outcome: &&ControlOutcome| Some(outcome.fix.as_ref()?.replace("-f FILE", &format!("-f {}", object.file)));
+    let mut fixes: Vec<String> = outcomes.iter().filter_map(fix).collect();
     fixes.sort_unstable();
-    fixes.dedup();
+    // `A` says all of `A, or B`.
+    fixes.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
     for (index, fix) in fixes.iter().enumerate() {
         let word = if index == 0 { page.good("fix") } else { "   ".to_owned() };
         let _ = writeln!(out, "  {word}   {}", page.wrap(fix, 8));
@@ -169,24 +188,36 @@ fn explains_line(outcome: &ControlOutcome) -> bool {
     outcome.vulnerabilities.is_empty() && outcome.packages.is_empty() && outcome.outcome == Outcome::Fail
 }
 
-/// A message with its control at the right edge of its last line.
-fn write_message(out: &mut String, outcome: &ControlOutcome, lead: &str, follow: usize, page: Page) {
-    let control = outcome.control.as_str();
-    let prefix = match outcome.outcome {
+fn prefix(outcome: &ControlOutcome) -> &'static str {
+    match outcome.outcome {
         Outcome::Error if outcome.denies() => "not known: ",
         _ if !outcome.denies() => "warning: ",
         _ => "",
-    };
+    }
+}
+
+/// A message with its control at the right edge of its last line; several controls have a line of their own.
+fn write_message(out: &mut String, outcomes: &[&ControlOutcome], lead: &str, page: Page) {
+    let Some(outcome) = outcomes.first() else { return };
+    let paint = |text: &str| if outcome.denies() { page.bad(text) } else { page.warn(text) };
+    let message = format!("{}{}", prefix(outcome), outcome.message);
+    if outcomes.len() > 1 {
+        let _ = writeln!(out, "{lead}{}", page.wrap(&message, 2));
+        let controls: Vec<_> = outcomes.iter().map(|outcome| outcome.control.as_str()).collect();
+        for line in page.wrap(&controls.join(", "), 4).lines() {
+            let _ = writeln!(out, "    {}", paint(line.trim()));
+        }
+        return;
+    }
+    let control = outcome.control.as_str();
     let narrow = Page { width: page.width.saturating_sub(CONTROL_WIDTH + 2), ..page };
-    let wide = lead.chars().count() + prefix.len() + outcome.message.chars().count();
-    let message = format!("{prefix}{}", outcome.message);
-    let text = if wide + control.len() + 2 <= page.width { message } else { narrow.wrap(&message, follow) };
-    let last = text.rsplit('\n').next().unwrap_or_default();
-    let used = if text.contains('\n') { last.chars().count() } else { lead.chars().count() + last.chars().count() };
-    let gap = (page.width.saturating_sub(CONTROL_WIDTH)).saturating_sub(used).max(2);
+    let one_line = lead.chars().count() + message.chars().count() + control.len() + 2 <= page.width;
+    let text = if one_line { message } else { narrow.wrap(&message, 2) };
+    let last = text.rsplit('\n').next().unwrap_or_default().chars().count();
+    let used = if text.contains('\n') { last } else { lead.chars().count() + last };
+    let gap = page.width.saturating_sub(CONTROL_WIDTH + used).max(2);
     let gap = if used + gap + control.len() > page.width { 2 } else { gap };
-    let painted = if outcome.denies() { page.bad(control) } else { page.warn(control) };
-    let _ = writeln!(out, "{lead}{text}{}{painted}", " ".repeat(gap));
+    let _ = writeln!(out, "{lead}{text}{}{}", " ".repeat(gap), paint(control));
 }
 
 /// The line of a file as far as it fits, with two spaces of its indentation, and the column of the mark in it.

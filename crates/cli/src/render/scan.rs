@@ -10,9 +10,9 @@ use assay_model::{FixState, Severity, VulnerabilityFinding};
 use super::document::document;
 use super::page::{count, cut};
 use super::{Align, Page, Report, Table};
-use crate::Result;
 use crate::commands::scan::ScanOutcome;
 use crate::output::Format;
+use crate::{Result, Status};
 
 impl Report for ScanOutcome {
     const NAME: &'static str = "scan";
@@ -98,14 +98,16 @@ impl ScanOutcome {
             ];
             let parts: Vec<_> =
                 by_severity.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-            let found = if parts.is_empty() {
+            let found = if self.nothing_covered() {
+                page.warn("nothing was matched: the data here covers none of these packages")
+            } else if parts.is_empty() {
                 page.good("no known vulnerabilities")
             } else {
                 format!("{}{}", parts.join(", "), exploited(counts.known_exploited))
             };
             let hidden = if self.hidden > 0 { format!(" ({} not shown)", self.hidden) } else { String::new() };
             let _ = writeln!(out, "{found}{hidden}");
-            if self.uncovered > 0 {
+            if self.uncovered > 0 && !self.nothing_covered() {
                 let packages = count(self.uncovered as usize, "package");
                 let _ = writeln!(out, "{packages} without data: not known to be clean");
             }
@@ -125,7 +127,11 @@ impl ScanOutcome {
             );
         }
         if let Some(threshold) = self.fail_on {
-            let word = if self.failing > 0 { page.bad("denied") } else { page.good("allowed") };
+            let word = match self.status() {
+                Status::Pass => page.good("allowed"),
+                Status::Denied => page.bad("denied"),
+                Status::Undecided => page.bad("undecided"),
+            };
             let found = count(self.failing, "finding");
             let _ = writeln!(out, "{word}  {found} at {threshold} or worse");
         }

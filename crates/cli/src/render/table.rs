@@ -37,6 +37,11 @@ impl Table {
         self.rows.push(cells.into_iter().map(|text| Cell { text, paint: None }).collect());
     }
 
+    /// Adds a row of a width known only now.
+    pub(crate) fn cells(&mut self, cells: Vec<String>) {
+        self.rows.push(cells.into_iter().map(|text| Cell { text, paint: None }).collect());
+    }
+
     /// Paints a cell of the last row.
     pub(crate) fn paint_last(&mut self, column: usize, paint: Paint) {
         if let Some(cell) = self.rows.last_mut().and_then(|row| row.get_mut(column)) {

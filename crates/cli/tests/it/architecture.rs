@@ -27,7 +27,8 @@ const ARROWS: [(&str, &[&str]); 18] = [
     // Assembly
     ("gather", &["model", "oci", "inspect", "vuln", "trust", "case", "store", "sbom"]),
     ("server", &["model", "kinds", "trust", "case", "gate", "kube", "store", "gather"]),
-    ("sandbox", &["model", "trust"]),
+    // The stand-ins speak the protocols that `sign` defines.
+    ("sandbox", &["model", "trust", "sign"]),
     (
         "cli",
         &[

@@ -3,6 +3,12 @@
 
 mod architecture;
 mod assay;
+mod attacks;
+mod attacks_lab;
+mod check;
 mod config;
+mod operate;
 mod reference;
+mod scan;
 mod source_rules;
+mod verify;

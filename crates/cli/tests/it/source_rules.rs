@@ -44,7 +44,8 @@ fn production(path: &Path, text: &str) -> Option<String> {
     let path = path.strip_prefix(crates()).unwrap();
     let test =
         path.components().any(|part| ["tests", "benches", "examples"].contains(&&*part.as_os_str().to_string_lossy()));
-    if test || path.ends_with("tests.rs") {
+    // A build script speaks to cargo on standard output.
+    if test || path.ends_with("tests.rs") || path.ends_with("build.rs") {
         return None;
     }
     let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
@@ -57,7 +58,10 @@ fn production_code_does_not_panic_by_design() {
     let forbidden = [".unwrap()", ".expect(\"", "panic!(", "todo!(", "unimplemented!(", "unreachable!("];
     let mut scanned = 0;
     for (path, text) in sources() {
-        let Some(code) = production(&path, &text) else { continue };
+        // The sandbox is a test double: the server image is built without it.
+        let Some(code) = production(&path, &text).filter(|_| !path.starts_with(crates().join("sandbox"))) else {
+            continue;
+        };
         scanned += 1;
         for word in forbidden {
             assert!(!code.contains(word), "{} has {word}", path.display());

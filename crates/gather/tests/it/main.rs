@@ -94,6 +94,10 @@ async fn two_hundred_who_ask_at_once_fetch_an_image_once() {
     registry.clear_requests();
     let wanted = Wanted { evidence: false, ..Wanted::default() };
     assert!(only(gatherer.facts(&access, &reference, &wanted).await).contents.get().is_ok());
+    assert!(only(gatherer.remembered(&access, &reference, &wanted).unwrap()).contents.get().is_ok());
+    assert!(gatherer.remembered(&access, &reference, &Wanted::default()).is_none(), "no evidence is remembered");
+    let tagged = self::reference(&registry, "team/app:1.0");
+    assert!(gatherer.remembered(&access, &tagged, &wanted).is_none(), "a tag has to be asked for");
     assert_eq!(registry.requests().len(), 0, "what is known by digest needs no request");
 }
 

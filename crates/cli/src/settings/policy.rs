@@ -1,12 +1,28 @@
-//! `assay exception new`, resolved.
+//! `assay check`, `assay pin`, `assay exception new`, resolved.
 
 use assay_kinds::{ExceptionScope, ExceptionSpec, ExceptionSubject};
 use assay_model::Timestamp;
 
 use crate::Result;
-use crate::arguments::ExceptionNewArguments;
+use crate::arguments::{CheckArguments, ExceptionNewArguments, PinArguments};
+use crate::commands::check::CheckOptions;
 use crate::commands::exception::{NewException, expiry};
+use crate::commands::pin::PinOptions;
 use crate::failure::CliError;
+
+impl CheckArguments {
+    /// What is to be checked.
+    pub(crate) fn resolve(self) -> CheckOptions {
+        CheckOptions { paths: self.file, namespace: self.namespace, platforms: self.platform }
+    }
+}
+
+impl PinArguments {
+    /// What is to be pinned.
+    pub(crate) fn resolve(self) -> PinOptions {
+        PinOptions { paths: self.file, diff: self.diff }
+    }
+}
 
 impl ExceptionNewArguments {
     /// What is wanted, with its end reckoned from `now`.

@@ -1,0 +1,281 @@
+//! `assay pin`: tags to digests, in place, everything else left as it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use assay_kinds::Kind;
+use assay_kube::{Manifests, Replacement, apply};
+use assay_model::{Digest, Reference};
+use serde::Serialize;
+
+use super::policies;
+use crate::failure::{CliError, Failure, read_file, write_file};
+use crate::session::Session;
+use crate::{Result, Status};
+
+/// What to pin.
+#[derive(Debug)]
+pub(crate) struct PinOptions {
+    /// Files and folders.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Whether to show instead of write.
+    pub(crate) diff: bool,
+}
+
+/// What was pinned, or would be.
+#[derive(Debug, Serialize)]
+pub(crate) struct PinOutcome {
+    /// Changes, in the order of the files.
+    pub(crate) changes: Vec<PinChange>,
+    /// Images that could not be pinned, and why.
+    pub(crate) failed: Vec<PinFailure>,
+    /// Images that carry a digest already.
+    pub(crate) pinned: usize,
+    /// Whether nothing was written.
+    pub(crate) diff: bool,
+}
+
+/// One changed line.
+#[derive(Debug, Serialize)]
+pub(crate) struct PinChange {
+    /// The file.
+    pub(crate) file: String,
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// The line as it was.
+    pub(crate) before: String,
+    /// The line as it is.
+    pub(crate) after: String,
+}
+
+/// An image that stays as it is.
+#[derive(Debug, Serialize)]
+pub(crate) struct PinFailure {
+    /// The file.
+    pub(crate) file: String,
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// The image as written.
+    pub(crate) image: String,
+    /// The failure's code.
+    pub(crate) code: String,
+    /// Why.
+    pub(crate) message: String,
+}
+
+impl PinOutcome {
+    /// Undecided where something could not be pinned; with `--diff`, denied where something would change.
+    pub(crate) fn status(&self) -> Status {
+        if !self.failed.is_empty() {
+            Status::Undecided
+        } else if self.diff && !self.changes.is_empty() {
+            Status::Denied
+        } else {
+            Status::Pass
+        }
+    }
+}
+
+/// An image and how to write its digest.
+struct Place {
+    written: String,
+    line: usize,
+    edit: Edit,
+}
+
+enum Edit {
+    /// Replace these bytes by the pinned reference.
+    Bytes(std::ops::Range<usize>),
+    /// An entry of a Kustomization.
+    Kustomize(Box<assay_kube::KustomizeImage>),
+    /// The value stands where it cannot be edited, for example in a block scalar.
+    None,
+}
+
+struct FileToPin {
+    path: PathBuf,
+    text: String,
+    places: Vec<Place>,
+}
+
+/// Resolves every tag once and writes its digest beside it.
+pub(crate) fn pin(options: &PinOptions, session: &Session<'_>) -> Result<PinOutcome> {
+    let mut files = Vec::new();
+    let mut pinned = 0;
+    for path in &options.paths {
+        for path in policies::files(path, &["yaml", "yml", "json", "Dockerfile"])? {
+            let mut file = read(path)?;
+            let all = file.places.len();
+            file.places.retain(|place| !place.written.contains('@'));
+            pinned += all - file.places.len();
+            files.push(file);
+        }
+    }
+    let references: BTreeSet<String> =
+        files.iter().flat_map(|file| &file.places).map(|place| place.written.clone()).collect();
+    let digests = resolve(&references, session)?;
+    let mut outcome = PinOutcome { changes: Vec::new(), failed: Vec::new(), pinned, diff: options.diff };
+    for file in files {
+        change(&file, &digests, &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+type Resolved = BTreeMap<String, std::result::Result<(Reference, Digest), Failure>>;
+
+fn resolve(references: &BTreeSet<String>, session: &Session<'_>) -> Result<Resolved> {
+    if references.is_empty() {
+        return Ok(Resolved::new());
+    }
+    let client = session.online("pin")?;
+    session.printer.progress(&format!("resolving {} images", references.len()));
+    session.run(async {
+        let each = references.iter().map(|written| {
+            let client = &client;
+            async move {
+                let resolved = match written.parse::<Reference>() {
+                    // The whole manifest is read, so that the digest is of bytes and not of the registry's word.
+                    Ok(reference) => match client.root(&reference).await {
+                        Ok(raw) => Ok((reference, raw.digest)),
+                        Err(error) => Err(Failure::from(error)),
+                    },
+                    Err(error) => Err(Failure::from(error)),
+                };
+                (written.clone(), resolved)
+            }
+        });
+        Ok(futures_util::future::join_all(each).await.into_iter().collect())
+    })
+}
+
+fn read(path: PathBuf) -> Result<FileToPin> {
+    let bytes = read_file(&path)?;
+    let shown = path.display().to_string();
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let text = String::from_utf8(bytes).map_err(|error| CliError::Malformed {
+        what: shown.clone(),
+        message: format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
+    })?;
+    let places = if is_dockerfile(&name) {
+        dockerfile(&text)
+    } else {
+        let manifests = Manifests::parse(text.as_bytes(), &Kind::NAMES);
+        manifest_places(&manifests.map_err(|error| Failure::from(error).about(shown))?)
+    };
+    Ok(FileToPin { path, text, places })
+}
+
+fn manifest_places(manifests: &Manifests<'_>) -> Vec<Place> {
+    let workloads = manifests.workloads.iter().flat_map(assay_kube::Manifest::images).map(|image| Place {
+        line: image.place.line,
+        edit: image.editable.map_or(Edit::None, Edit::Bytes),
+        written: image.written,
+    });
+    let kustomizations =
+        manifests.kustomizations.iter().flat_map(assay_kube::Manifest::kustomize_images).map(|image| Place {
+            line: image.place.line,
+            written: image.written(),
+            edit: Edit::Kustomize(Box::new(image)),
+        });
+    workloads.chain(kustomizations).filter(|place| !place.written.is_empty()).collect()
+}
+
+fn is_dockerfile(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    matches!(name.as_str(), "dockerfile" | "containerfile")
+        || name.starts_with("dockerfile.")
+        || name.ends_with(".dockerfile")
+}
+
+/// The images of `FROM` instructions (Dockerfile reference, "FROM"); earlier stages, `scratch` and names made of build
+/// arguments are left alone.
+fn dockerfile(text: &str) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut stages: BTreeSet<String> = BTreeSet::from(["scratch".to_owned()]);
+    let mut offset = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let start = offset;
+        offset += line.len();
+        let mut words = line.split_whitespace();
+        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("from")) {
+            continue;
+        }
+        let Some(image) = words.by_ref().find(|word| !word.starts_with("--")) else { continue };
+        if words.next().is_some_and(|word| word.eq_ignore_ascii_case("as"))
+            && let Some(stage) = words.next()
+        {
+            stages.insert(stage.to_ascii_lowercase());
+        }
+        if image.contains('$') || stages.contains(&image.to_ascii_lowercase()) {
+            continue;
+        }
+        let at = start + (image.as_ptr() as usize - line.as_ptr() as usize);
+        places.push(Place { written: image.to_owned(), line: index + 1, edit: Edit::Bytes(at..at + image.len()) });
+    }
+    places
+}
+
+fn change(file: &FileToPin, digests: &Resolved, outcome: &mut PinOutcome) -> Result<()> {
+    let shown = file.path.display().to_string();
+    let mut edits = Vec::new();
+    for place in &file.places {
+        let fail = |code: &str, message: String| PinFailure {
+            file: shown.clone(),
+            line: place.line,
+            image: place.written.clone(),
+            code: code.to_owned(),
+            message,
+        };
+        let (reference, digest) = match digests.get(&place.written) {
+            Some(Ok(resolved)) => resolved,
+            Some(Err(failure)) => {
+                outcome.failed.push(fail(&failure.code, failure.what.clone()));
+                continue;
+            }
+            None => continue,
+        };
+        let edit = match &place.edit {
+            Edit::Bytes(bytes) => {
+                Some(Replacement { bytes: bytes.clone(), text: reference.pinned(*digest).written().to_owned() })
+            }
+            Edit::Kustomize(image) => image.pin(digest),
+            Edit::None => None,
+        };
+        match edit {
+            Some(edit) => edits.push(edit),
+            None => {
+                outcome.failed.push(fail("not-editable", "it stands in a form that cannot be edited in place".into()))
+            }
+        }
+    }
+    if edits.is_empty() {
+        return Ok(());
+    }
+    let changed = apply(&file.text, &edits).map_err(|error| Failure::from(error).about(&shown))?;
+    let lines = file.text.lines().zip(changed.lines()).enumerate().filter(|(_, (before, after))| before != after);
+    outcome.changes.extend(lines.map(|(index, (before, after))| PinChange {
+        file: shown.clone(),
+        line: index + 1,
+        before: before.to_owned(),
+        after: after.to_owned(),
+    }));
+    if !outcome.diff && file.path != Path::new("-") {
+        write_file(&file.path, changed.as_bytes())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_lines_are_found_and_stages_are_not_images() {
+        let text = "# FROM commented\nARG V=1\nFROM --platform=linux/amd64 node:22 AS build\nRUN x\nfrom build\nFROM scratch\n\
+                    FROM base:${V}\nFROM debian:12 # note\n";
+        let found: Vec<_> = dockerfile(text).into_iter().map(|place| (place.written, place.line)).collect();
+        assert_eq!(found, [("node:22".to_owned(), 3), ("debian:12".to_owned(), 8)]);
+        let Edit::Bytes(bytes) = &dockerfile(text)[0].edit else { panic!("bytes") };
+        assert_eq!(&text[bytes.clone()], "node:22");
+    }
+}

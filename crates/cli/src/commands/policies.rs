@@ -1,0 +1,175 @@
+//! The policy in force: the starter Environments and what `--config` names, compiled.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
+use assay_kinds::{Exception, Kind, Place, SigstoreRoot, TrustRoot, load_yaml};
+use assay_model::Timestamp;
+use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, verify_bundle};
+
+use crate::Result;
+use crate::failure::{CliError, read_file, read_text};
+use crate::settings::Settings;
+
+/// The root that is known without being written.
+const PUBLIC_GOOD: &str = "public-good";
+/// Most files of one `--config` folder.
+const FILES_MAX: usize = 10_000;
+/// Deepest nesting of folders.
+const DEPTH_MAX: usize = 16;
+
+/// The policy and what it was compiled from.
+pub(crate) struct Policies {
+    /// Compiled.
+    pub(crate) policy: Policy,
+    /// The trust material of each root.
+    pub(crate) materials: Vec<TrustMaterial>,
+    /// The Exceptions and where they are written.
+    pub(crate) exceptions: Vec<(Place, ExceptionInput)>,
+}
+
+/// Loads and compiles everything.
+pub(crate) fn load(settings: &Settings) -> Result<Policies> {
+    let mut environments: BTreeMap<String, _> = BTreeMap::new();
+    for environment in starter_environments()? {
+        environments.insert(environment.metadata.name.clone(), environment);
+    }
+    let (mut own, mut roots, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
+    for path in &settings.config.value {
+        for file in files(path, &["yaml", "yml", "json"])? {
+            let loaded = load_yaml(&read_text(&file)?, &file.display().to_string())?;
+            for object in loaded.objects {
+                match object.value {
+                    Kind::Environment(environment) => own.push(*environment),
+                    Kind::TrustRoot(root) => roots.push((file.clone(), *root)),
+                    Kind::Exception(exception) => exceptions.push((file.clone(), object.place, *exception)),
+                    Kind::ReleaseArtifact(_) => {}
+                }
+            }
+        }
+    }
+    // What somebody wrote replaces the starter of the same name; two of their own by one name are refused by `compile`.
+    for environment in &own {
+        environments.remove(&environment.metadata.name);
+    }
+    let environments = environments.into_values().chain(own).collect();
+    let mut materials = vec![(PUBLIC_GOOD.to_owned(), TrustMaterial::new().with_public_good()?)];
+    for (file, root) in &roots {
+        materials.retain(|(name, _)| *name != root.metadata.name || name != PUBLIC_GOOD);
+        materials.push((root.metadata.name.clone(), material(file, root)?));
+    }
+    let now = Timestamp::now();
+    let exceptions = exceptions
+        .into_iter()
+        .map(|(file, place, exception)| {
+            let approval = approval(&file, &exception, &materials, now);
+            Ok((place, ExceptionInput { approval: approval?, author: None, exception }))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let policy = Policy::compile(PolicyInput {
+        environments,
+        exceptions: exceptions.iter().map(|(_, exception)| exception.clone()).collect(),
+        trust_roots: materials.iter().map(|(name, material)| input(name, material)).collect(),
+        default_environment: None,
+    })?;
+    Ok(Policies { policy, materials: materials.into_iter().map(|(_, material)| material).collect(), exceptions })
+}
+
+fn input(name: &str, material: &TrustMaterial) -> TrustRootInput {
+    let key = |key: &TrustedPublicKey| Some((key.name()?.to_owned(), key.fingerprint()));
+    TrustRootInput {
+        name: name.to_owned(),
+        material: material.hash(),
+        keys: material.keys().iter().filter_map(key).collect(),
+    }
+}
+
+fn material(file: &Path, root: &TrustRoot) -> Result<TrustMaterial> {
+    let beside = |name: &str| file.parent().unwrap_or(Path::new("")).join(name);
+    let mut material = TrustMaterial::new();
+    material = match &root.spec.sigstore {
+        None => material,
+        Some(SigstoreRoot::PublicGood) => material.with_public_good()?,
+        Some(SigstoreRoot::File(name)) => material.with_trusted_root(&read_file(&beside(name))?)?,
+        Some(SigstoreRoot::Inline(text)) => material.with_trusted_root(text.as_bytes())?,
+    };
+    for key in &root.spec.keys {
+        let pem = match (&key.pem, &key.file) {
+            (Some(pem), None) => pem.clone(),
+            (None, Some(name)) => read_text(&beside(name))?,
+            _ => {
+                let message = format!("key {}: one of `pem` and `file` is needed", key.name);
+                return Err(CliError::Malformed { what: file.display().to_string(), message }.into());
+            }
+        };
+        material = material.with_named_key(&key.name, &pem)?;
+    }
+    Ok(material)
+}
+
+/// The signature over an Exception that makes its approval count: a Sigstore bundle `NAME.approval.json` beside its file,
+/// about the SHA-256 of what it says. A bundle that is there and does not verify is refused: it was meant to count.
+fn approval(
+    file: &Path,
+    exception: &Exception,
+    materials: &[(String, TrustMaterial)],
+    now: Timestamp,
+) -> Result<ApprovalState> {
+    let path = file.with_file_name(format!("{}.approval.json", exception.metadata.name));
+    if !path.is_file() {
+        return Ok(ApprovalState::Unauthenticated);
+    }
+    let bundle = read_file(&path)?;
+    let digest = exception.spec_digest();
+    let mut first = None;
+    for (_, material) in materials {
+        match verify_bundle(&bundle, Artifact::Digest(digest), material, now) {
+            Ok(evidence) => {
+                let by = match evidence.signer() {
+                    Signer::Keyless { subject, .. } => subject.clone(),
+                    Signer::Key { fingerprint } => {
+                        let key = material.keys().iter().find(|key| key.fingerprint() == *fingerprint);
+                        key.and_then(TrustedPublicKey::name).map_or_else(|| fingerprint.to_string(), str::to_owned)
+                    }
+                };
+                return Ok(ApprovalState::Authenticated { by, groups: Vec::new() });
+            }
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    match first {
+        Some(error) => Err(crate::failure::Failure::from(error).about(path.display())),
+        None => Ok(ApprovalState::Unauthenticated),
+    }
+}
+
+/// The files of a path with one of these extensions, sorted; a path that is a file is taken as it is. Hidden files and
+/// folders are passed over, links are not followed.
+pub(crate) fn files(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+    if path == Path::new("-") || path.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let (mut found, mut folders) = (Vec::new(), vec![(path.to_owned(), 0)]);
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(CliError::unreadable(&folder))? {
+            let entry = entry.map_err(CliError::unreadable(&folder))?;
+            let (path, kind) = (entry.path(), entry.file_type().map_err(CliError::unreadable(&folder))?);
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            let extension = path.extension().unwrap_or_default().to_string_lossy();
+            if kind.is_dir() && depth < DEPTH_MAX {
+                folders.push((path, depth + 1));
+            } else if kind.is_file() && extensions.contains(&&*extension) {
+                found.push(path);
+            }
+            if found.len() > FILES_MAX {
+                let (bytes, limit) = (found.len() as u64, FILES_MAX as u64);
+                return Err(CliError::TooLarge { path: folder, bytes, limit }.into());
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}

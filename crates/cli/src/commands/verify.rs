@@ -1,0 +1,304 @@
+//! `assay verify`: whether the wanted signer signed this digest.
+
+use std::path::PathBuf;
+
+use assay_gather::{Access, Wanted};
+use assay_model::{Digest, Explain as _, Timestamp};
+use assay_oci::{ImageSource, Source};
+use assay_trust::{
+    Artifact, CheckName, Evidence, EvidenceKind, IdentityPolicy, Signer, TrustMaterial, VerifyError, verify_bundle,
+};
+use serde::Serialize;
+
+use crate::failure::{CliError, Failure, read_file, read_text};
+use crate::session::Session;
+use crate::{Result, Status};
+
+/// What must hold.
+#[derive(Debug)]
+pub(crate) struct VerifyOptions {
+    /// What is verified.
+    pub(crate) artifact: VerifiedArtifact,
+    /// Who must have signed.
+    pub(crate) signer: WantedSigner,
+    /// What must be there.
+    pub(crate) kind: WantedKind,
+}
+
+/// What is verified.
+#[derive(Debug)]
+pub(crate) enum VerifiedArtifact {
+    /// An image and what refers to it.
+    Image(Box<ImageSource>),
+    /// A file or digest, with the bundle about it.
+    Bundle {
+        /// The bundle's file.
+        bundle: PathBuf,
+        /// `sha256:HEX`, or a file.
+        artifact: String,
+    },
+}
+
+/// Who must have signed.
+#[derive(Debug)]
+pub(crate) enum WantedSigner {
+    /// The holder of this key (PEM file).
+    Key(PathBuf),
+    /// This identity.
+    Identity(Box<IdentityPolicy>),
+}
+
+/// What must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WantedKind {
+    /// Anything: a bundle by itself says what it is.
+    Any,
+    /// A signature.
+    Signature,
+    /// An attestation with this predicate type, or a version of it.
+    Predicate(String),
+}
+
+impl WantedKind {
+    fn accepts(&self, evidence: &Evidence) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Signature => evidence.kind() == EvidenceKind::Signature,
+            Self::Predicate(wanted) => evidence.predicate_type().is_some_and(|found| {
+                found.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with("/v"))
+            }),
+        }
+    }
+
+    fn title(&self) -> String {
+        match self {
+            Self::Any => "evidence".to_owned(),
+            Self::Signature => "signature".to_owned(),
+            Self::Predicate(kind) => format!("attestation of type {kind}"),
+        }
+    }
+}
+
+/// What was verified, and what was not.
+#[derive(Debug, Serialize)]
+pub(crate) struct VerifyOutcome {
+    /// What was verified, for people.
+    pub(crate) artifact: String,
+    /// Its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<Digest>,
+    /// Whether what was wanted is there.
+    pub(crate) verified: bool,
+    /// What was wanted, in words.
+    pub(crate) wanted: String,
+    /// What counts.
+    pub(crate) evidence: Vec<VerifiedEvidence>,
+    /// What does not, and why.
+    pub(crate) rejected: Vec<RejectedEvidence>,
+}
+
+/// Evidence that counts.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct VerifiedEvidence {
+    /// `signature`, `SBOM`, ...
+    pub(crate) kind: &'static str,
+    /// Predicate type of an attestation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) predicate_type: Option<String>,
+    /// The digest it is about.
+    pub(crate) subject: Digest,
+    /// Who signed.
+    pub(crate) signer: Signer,
+    /// The proven time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) signed_at: Option<Timestamp>,
+    /// Checks that were made.
+    pub(crate) checks: Vec<CheckName>,
+    /// Digest of the bundle.
+    pub(crate) source: Digest,
+}
+
+/// What does not count.
+#[derive(Debug, Serialize)]
+pub(crate) struct RejectedEvidence {
+    /// Digest of the bundle or referrer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<Digest>,
+    /// The failure's code.
+    pub(crate) code: String,
+    /// Why.
+    pub(crate) message: String,
+}
+
+impl VerifyOutcome {
+    /// Denied where it is not there.
+    pub(crate) fn status(&self) -> Status {
+        if self.verified { Status::Pass } else { Status::Denied }
+    }
+}
+
+/// Verifies.
+pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<VerifyOutcome> {
+    let root = match &session.settings.trusted_root.value {
+        Some(path) => TrustMaterial::new().with_trusted_root(&read_file(path)?)?,
+        None => TrustMaterial::new().with_public_good()?,
+    };
+    let (material, key) = match &options.signer {
+        WantedSigner::Identity(_) => (root, None),
+        WantedSigner::Key(path) => {
+            let material = root.with_public_key(&read_text(path)?)?;
+            let fingerprint = material.keys().first().map(assay_trust::TrustedPublicKey::fingerprint);
+            (material, fingerprint)
+        }
+    };
+    let check = |evidence: &Evidence| -> std::result::Result<(), RejectedEvidence> {
+        let reject = |code: &str, message: String| RejectedEvidence {
+            source: Some(evidence.source()),
+            code: code.to_owned(),
+            message,
+        };
+        match (&options.signer, evidence.signer()) {
+            (WantedSigner::Identity(policy), signer) => {
+                policy.check(signer).map_err(|error| reject(error.code(), error.to_string()))?;
+            }
+            (WantedSigner::Key(_), Signer::Key { fingerprint }) if Some(*fingerprint) == key => {}
+            (WantedSigner::Key(_), signer) => {
+                return Err(reject("signer-mismatch", format!("signed by {signer}, not with the key")));
+            }
+        }
+        if options.kind.accepts(evidence) {
+            return Ok(());
+        }
+        let kind = evidence.predicate_type().unwrap_or(evidence.kind().title());
+        Err(reject("kind-mismatch", format!("a {kind}, where a {} is wanted", options.kind.title())))
+    };
+    match &options.artifact {
+        VerifiedArtifact::Bundle { bundle, artifact } => {
+            let bytes = read_file(bundle)?;
+            let (content, digest);
+            let subject = match artifact.parse::<Digest>() {
+                Ok(parsed) => {
+                    digest = parsed;
+                    Artifact::Digest(digest)
+                }
+                // Something that begins like a digest and is none is not a file by that name either.
+                Err(error) if artifact.starts_with("sha256:") || artifact.starts_with("sha512:") => {
+                    return Err(error.into());
+                }
+                Err(_) => {
+                    content = read_file(artifact.as_ref())?;
+                    Artifact::Bytes(&content)
+                }
+            };
+            let mut outcome = outcome(artifact.clone(), Some(subject.digest()), options);
+            match verify_bundle(&bytes, subject, &material, Timestamp::now()) {
+                Ok(evidence) => outcome.judge(&evidence, check(&evidence)),
+                Err(error) if is_undecided(&error) => return Err(Failure::from(error).about(bundle.display())),
+                Err(error) => outcome.rejected.push(RejectedEvidence {
+                    source: Some(Digest::of(&bytes)),
+                    code: error.code().to_owned(),
+                    message: error.to_string(),
+                }),
+            }
+            Ok(outcome)
+        }
+        VerifiedArtifact::Image(image) => {
+            let set = image_evidence(image, material, session)?;
+            let mut outcome = outcome(image.to_string(), Some(set.digest), options);
+            for evidence in &set.evidence.verified {
+                outcome.judge(evidence, check(evidence));
+            }
+            outcome.rejected.extend(set.evidence.rejected.into_iter().map(|claim| RejectedEvidence {
+                source: Some(claim.source),
+                code: claim.code,
+                message: claim.message,
+            }));
+            if set.evidence.truncated && !outcome.verified {
+                let message = "there are more referrers than are read; the newest were".to_owned();
+                outcome.rejected.push(RejectedEvidence {
+                    source: None,
+                    code: "too-many-referrers".to_owned(),
+                    message,
+                });
+            }
+            Ok(outcome)
+        }
+    }
+}
+
+/// Whether a failure says nothing about the signature: what could not be read was not verified, nor refuted.
+fn is_undecided(error: &VerifyError) -> bool {
+    matches!(
+        error,
+        VerifyError::Malformed { .. }
+            | VerifyError::UnsupportedVersion { .. }
+            | VerifyError::Unsupported { .. }
+            | VerifyError::TooLarge { .. }
+            | VerifyError::PredicateMalformed { .. }
+            | VerifyError::NoMaterial { .. }
+            | VerifyError::Material { .. }
+    )
+}
+
+fn outcome(artifact: String, digest: Option<Digest>, options: &VerifyOptions) -> VerifyOutcome {
+    VerifyOutcome {
+        artifact,
+        digest,
+        verified: false,
+        wanted: options.kind.title(),
+        evidence: Vec::new(),
+        rejected: Vec::new(),
+    }
+}
+
+impl VerifyOutcome {
+    fn judge(&mut self, evidence: &Evidence, answer: std::result::Result<(), RejectedEvidence>) {
+        match answer {
+            Ok(()) => {
+                self.verified = true;
+                self.evidence.push(VerifiedEvidence {
+                    kind: evidence.kind().title(),
+                    predicate_type: evidence.predicate_type().map(str::to_owned),
+                    subject: evidence.subject(),
+                    signer: evidence.signer().clone(),
+                    signed_at: evidence.signed_at(),
+                    checks: evidence.checks().iter().filter(|check| check.made).map(|check| check.name).collect(),
+                    source: evidence.source(),
+                });
+            }
+            Err(rejected) => self.rejected.push(rejected),
+        }
+    }
+}
+
+struct ImageEvidence {
+    digest: Digest,
+    evidence: assay_case::EvidenceSet,
+}
+
+fn image_evidence(image: &ImageSource, material: TrustMaterial, session: &Session<'_>) -> Result<ImageEvidence> {
+    let registry = matches!(image, ImageSource::Registry(_));
+    let client = if registry { session.online("reading a registry")? } else { session.client()? };
+    let gatherer = session.gatherer(vec![material], None)?;
+    let platforms = session.settings.platform.value.iter().cloned().collect();
+    let wanted = Wanted { platforms, contents: false, ..Wanted::default() };
+    session.printer.progress(&format!("looking at what refers to {image}"));
+    let facts = session.run(async {
+        Ok(match image {
+            ImageSource::Registry(reference) => gatherer.facts(&Access::new(client), reference, &wanted).await,
+            local => {
+                let source = Source::open(&client, local).await.map_err(|error| Failure::from(error).about(local))?;
+                gatherer.facts_of_source(&source, &wanted).await
+            }
+        })
+    })?;
+    let facts = facts.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
+    let facts = facts.first().ok_or_else(|| CliError::NotFound {
+        what: format!("an image in {image}"),
+        suggestion: None,
+        next: "assay tree shows what is there".to_owned(),
+    })?;
+    let evidence = facts.evidence.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
+    Ok(ImageEvidence { digest: facts.subject.digest, evidence: evidence.clone() })
+}

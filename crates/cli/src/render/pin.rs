@@ -1,0 +1,36 @@
+//! How pinned images look: a diff of the changed lines.
+
+use std::fmt::Write as _;
+
+use super::page::count;
+use super::{Page, Report};
+use crate::commands::pin::PinOutcome;
+
+impl Report for PinOutcome {
+    const NAME: &'static str = "pin";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = String::new();
+        let mut file = "";
+        for change in &self.changes {
+            if change.file != file {
+                file = &change.file;
+                let _ = writeln!(out, "{}", page.strong(file));
+            }
+            let _ = writeln!(out, "{:>4} {}", change.line, page.bad(format!("- {}", change.before.trim())));
+            let _ = writeln!(out, "     {}", page.good(format!("+ {}", change.after.trim())));
+        }
+        for failed in &self.failed {
+            let place = format!("{}:{}", failed.file, failed.line);
+            let _ = writeln!(out, "{}  {} stays as it is", page.strong(place), failed.image);
+            let _ = writeln!(out, "  {}: {}", page.bad(&failed.code), page.wrap(&failed.message, 2));
+        }
+        let word = if self.diff { "would be pinned" } else { "pinned" };
+        let _ = write!(out, "{} {word}, {} before", count(self.changes.len(), "line"), count(self.pinned, "image"));
+        if !self.failed.is_empty() {
+            let _ = write!(out, ", {} not resolved", self.failed.len());
+        }
+        out.push('\n');
+        out
+    }
+}

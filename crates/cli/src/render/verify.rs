@@ -1,0 +1,53 @@
+//! How verified evidence looks.
+
+use std::fmt::Write as _;
+
+use assay_trust::{CheckName, Signer};
+
+use super::{Page, Report};
+use crate::commands::verify::VerifyOutcome;
+
+impl Report for VerifyOutcome {
+    const NAME: &'static str = "verify";
+
+    fn text(&self, page: Page) -> String {
+        let word = if self.verified { page.good("verified") } else { page.bad("not verified") };
+        let mut out = format!("{word}  {}\n", page.strong(&self.artifact));
+        if let Some(digest) = self.digest.filter(|digest| digest.to_string() != self.artifact) {
+            let _ = writeln!(out, "  digest     {digest}");
+        }
+        for evidence in &self.evidence {
+            let kind = evidence.predicate_type.as_deref().unwrap_or("message signature");
+            let _ = writeln!(out, "  {:<10} {}", evidence.kind, page.dim(kind));
+            match &evidence.signer {
+                Signer::Key { fingerprint } => {
+                    let _ = writeln!(out, "  key        {fingerprint}");
+                }
+                Signer::Keyless { issuer, subject, .. } => {
+                    let _ = writeln!(out, "  signer     {subject}");
+                    let _ = writeln!(out, "  issuer     {issuer}");
+                }
+            }
+            let logged = evidence.checks.contains(&CheckName::TransparencyLog);
+            let time = match (evidence.signed_at, logged) {
+                (Some(at), true) => format!("{}, in the transparency log", at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+                (Some(at), false) => format!("{}, by a timestamp authority", at.strftime("%Y-%m-%d %H:%M:%S UTC")),
+                (None, true) => "unknown, in the transparency log".to_owned(),
+                (None, false) => "not proven: a key's signature carries no time".to_owned(),
+            };
+            let _ = writeln!(out, "  signed     {time}");
+        }
+        if !self.verified && self.rejected.is_empty() {
+            let _ = writeln!(out, "  there is no {} at all", self.wanted);
+        }
+        // Where something counts, the rest is only for those who ask.
+        if !self.verified || page.detail {
+            for rejected in &self.rejected {
+                let source = rejected.source.map(|source| format!("{} ", source.short())).unwrap_or_default();
+                let text = format!("{source}does not count: {} ({})", rejected.message, rejected.code);
+                let _ = writeln!(out, "  {}", page.wrap(&text, 4));
+            }
+        }
+        out
+    }
+}

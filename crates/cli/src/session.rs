@@ -1,0 +1,119 @@
+//! What commands share: a runtime, a registry client, the store, each made when it is first needed.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use assay_credentials::{Keychain, Sources};
+use assay_gather::{Access, Gatherer, Options};
+use assay_oci::{Client, ClientOptions};
+use assay_store::Store;
+use assay_trust::TrustMaterial;
+use tokio::runtime::Runtime;
+
+use crate::Result;
+use crate::commands::database;
+use crate::failure::CliError;
+use crate::printer::Printer;
+use crate::settings::Settings;
+
+/// What commands share.
+pub(crate) struct Session<'a> {
+    /// The settings.
+    pub(crate) settings: &'a Settings,
+    /// The printer.
+    pub(crate) printer: &'a Printer,
+}
+
+impl Session<'_> {
+    /// Runs asynchronous work.
+    pub(crate) fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.runtime()?.block_on(work)
+    }
+
+    fn runtime(&self) -> Result<Runtime> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        Ok(runtime.map_err(|source| CliError::System { what: "the runtime could not be started", source })?)
+    }
+
+    /// The registry client, with the credentials of docker and Podman.
+    pub(crate) fn client(&self) -> Result<Client> {
+        let home = std::env::home_dir();
+        let sources = Sources::from_environment(|name| std::env::var_os(name), home.as_deref());
+        Ok(Client::new(ClientOptions {
+            keychain: Keychain::new(sources),
+            ca_file: self.settings.ca_file.value.clone(),
+            plain_http: self.settings.plain_http.value.iter().cloned().collect(),
+            ..ClientOptions::default()
+        })?)
+    }
+
+    /// The registry client, where the network may be used.
+    pub(crate) fn online(&self, what: &str) -> Result<Client> {
+        if self.settings.offline.value {
+            return Err(CliError::Usage {
+                message: format!("{what} needs the network, and --offline forbids it"),
+                next: "without --offline, or with oci:DIR or oci-archive:FILE instead of a registry".to_owned(),
+            }
+            .into());
+        }
+        self.client()
+    }
+
+    /// The store's file.
+    fn store_path(&self) -> Result<PathBuf> {
+        let setting = &self.settings.store;
+        match setting.value.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Path::new(path).to_owned()),
+            _ => Err(CliError::Setting {
+                origin: setting.origin.to_string(),
+                message: format!("`{}` is not a store this version has", assay_model::RedactedUrl::new(&setting.value)),
+                suggestion: Some("write sqlite:FILE".to_owned()),
+            }
+            .into()),
+        }
+    }
+
+    /// The store, made if there is none yet.
+    pub(crate) fn store(&self) -> Result<Arc<Store>> {
+        let path = self.store_path()?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(CliError::unwritable(folder))?;
+        }
+        Ok(Arc::new(Store::open(&path)?))
+    }
+
+    /// The store, if there is one: looking something up does not make one.
+    pub(crate) fn existing_store(&self) -> Result<Option<Arc<Store>>> {
+        let path = self.store_path()?;
+        if path.exists() { Ok(Some(Arc::new(Store::open(&path)?))) } else { Ok(None) }
+    }
+
+    /// The store that a question is asked of.
+    pub(crate) fn asked_store(&self, next: &str) -> Result<Arc<Store>> {
+        let path = self.store_path()?;
+        self.existing_store()?.ok_or_else(|| {
+            CliError::NotFound {
+                what: format!("a store at {}", path.display()),
+                suggestion: None,
+                next: next.to_owned(),
+            }
+            .into()
+        })
+    }
+
+    /// Where decisions are written before they are answered.
+    pub(crate) fn decision_directory(&self) -> Result<PathBuf> {
+        Ok(self.store_path()?.with_extension("decisions"))
+    }
+
+    /// A gatherer over the registry, the pack in use and, if given, the store.
+    pub(crate) fn gatherer(&self, materials: Vec<TrustMaterial>, store: Option<Arc<Store>>) -> Result<Gatherer> {
+        let pack = Some(database::open(self.settings.pack.value.as_deref())?);
+        Ok(Gatherer::new(Options { pack, materials, store, ..Options::default() }))
+    }
+
+    /// Access to registries with the credentials of this process.
+    pub(crate) fn access(&self) -> Result<Access> {
+        Ok(Access::new(self.client()?))
+    }
+}

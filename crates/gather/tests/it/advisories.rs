@@ -20,7 +20,7 @@ fn authority() -> Authority {
 fn trusting(authority: &Authority) -> Gatherer {
     let now = authority.clock().now() + jiff::SignedDuration::from_hours(1);
     let clock = std::sync::Arc::new(move || now);
-    Gatherer::new(Options { material: evidence::material(authority), clock, ..options() })
+    Gatherer::new(Options { materials: vec![evidence::material(authority)], clock, ..options() })
 }
 
 /// A signature of one image, as a referrer of some image.

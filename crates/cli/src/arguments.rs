@@ -3,6 +3,7 @@
 mod global;
 mod image;
 mod lab;
+mod operate;
 mod policy;
 mod trust;
 
@@ -13,6 +14,10 @@ use crate::settings::Flags;
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use lab::LabArguments;
+pub(crate) use operate::{
+    ExplainArguments, InventoryCommand, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments,
+    ServeArguments, TraceArguments, WhoRunsArguments,
+};
 pub(crate) use policy::{CheckArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand};
 pub(crate) use trust::{
     AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
@@ -57,6 +62,20 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Replace tags by digests in manifests, kustomizations and Dockerfiles
     Pin(PinArguments),
+    /// Carry one digest through the environments
+    #[command(subcommand)]
+    Release(ReleaseCommand),
+    /// What runs where
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
+    /// Ask who runs a package, a vulnerability or a digest
+    WhoRuns(WhoRunsArguments),
+    /// Follow custody from source to Pod
+    Trace(TraceArguments),
+    /// Say why a decision fell so
+    Explain(ExplainArguments),
+    /// Serve the admission webhook
+    Serve(ServeArguments),
     /// Controls: what is checked, why, and what each Environment does with it
     #[command(subcommand)]
     Policy(PolicyCommand),

@@ -5,21 +5,27 @@ mod completions;
 mod config;
 pub(crate) mod database;
 pub(crate) mod exception;
+pub(crate) mod inventory;
 pub mod lab;
 mod man;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
 pub(crate) mod registry;
+pub(crate) mod release;
 pub(crate) mod sbom;
 pub(crate) mod scan;
+pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod target;
+pub(crate) mod trace;
 pub(crate) mod verify;
 
 pub(crate) use config::ConfigOutcome;
 
-use crate::arguments::{Command, ConfigCommand, DbCommand, ExceptionCommand, PolicyCommand, SbomCommand};
+use crate::arguments::{
+    Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, PolicyCommand, ReleaseCommand, SbomCommand,
+};
 use crate::output::{Format, emit};
 use crate::printer::Printer;
 use crate::session::Session;
@@ -92,6 +98,43 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             let outcome = pin::pin(&arguments.resolve(), &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
+        }
+        Command::Release(ReleaseCommand::Create(arguments)) => {
+            emit(&release::create(arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Release(ReleaseCommand::Promote(arguments)) => {
+            let outcome = release::promote(&arguments.resolve()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Release(ReleaseCommand::Status { name }) => {
+            emit(&release::status(name.as_deref(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Inventory(InventoryCommand::Sync { file, cluster }) => {
+            emit(&inventory::sync(&file, &cluster, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Inventory(InventoryCommand::List) => {
+            emit(&inventory::list(&session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::WhoRuns(arguments) => {
+            emit(&inventory::who_runs(&arguments.what, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Trace(arguments) => {
+            emit(&trace::trace(&arguments.what, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Explain(arguments) => {
+            emit(&trace::explain(&arguments.what, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Serve(arguments) => {
+            serve::serve(arguments.resolve(), &session)?;
+            Ok(Status::Pass)
         }
         Command::Policy(PolicyCommand::List) => {
             emit(&policy::list(&session)?, outputs, Format::Text, printer)?;

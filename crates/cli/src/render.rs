@@ -7,6 +7,7 @@ mod document;
 mod exception;
 mod lab;
 mod markdown;
+mod operate;
 mod page;
 mod pin;
 mod policy;
@@ -23,7 +24,7 @@ use serde::Serialize;
 use crate::Result;
 use crate::output::Format;
 
-pub(crate) use page::Page;
+pub(crate) use page::{Page, count};
 pub(crate) use table::{Align, Table};
 
 /// A typed outcome that can be written.

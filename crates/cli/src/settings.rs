@@ -3,6 +3,7 @@
 
 mod files;
 mod image;
+mod operate;
 mod policy;
 mod trust;
 

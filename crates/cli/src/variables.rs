@@ -26,6 +26,8 @@ pub(crate) const KEY_PASSWORD: &str = "ASSAY_KEY_PASSWORD";
 pub(crate) const IDENTITY_TOKEN: &str = "ASSAY_IDENTITY_TOKEN";
 /// The time that documents state.
 pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// The name of the user, for the ledger.
+pub(crate) const USER: &str = "USER";
 /// The log filter.
 pub(crate) const LOG: &str = "ASSAY_LOG";
 
@@ -49,6 +51,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     other(IDENTITY_TOKEN, "A ready OIDC identity token for keyless signing."),
     other(SOURCE_DATE_EPOCH, "Seconds since 1970 that documents state as their time (reproducible-builds.org)."),
     other("SIGSTORE_ID_TOKEN", "The same under the name that other Sigstore clients read."),
+    other(USER, "Who promotes, where `release promote` is not told."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),
     other("HTTPS_PROXY", "Proxy for registries; also HTTP_PROXY, ALL_PROXY and NO_PROXY."),

@@ -7,7 +7,7 @@
 //! versions that no specification allows. Only a text that carries no order at all (empty, `(devel)`, or longer than
 //! [`MAX_LENGTH`] bytes) is an error, so that a caller can say "not compared" instead of guessing.
 //!
-//! A new ecosystem is one file here with a `compare` function and one line in [`Scheme`].
+//! A new ecosystem is one file here with a `compare` function, its `mod` line, and its row in the table of [`Scheme`].
 //!
 //! ```
 //! use std::cmp::Ordering;

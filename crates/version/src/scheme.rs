@@ -5,34 +5,58 @@ use std::fmt;
 
 use assay_model::{Explain, PackageType};
 
-use crate::{apk, debian, go, maven, pep440, rpm, semver};
+use crate::go;
 
 /// Longest version text that is compared, in bytes. The longest version in 47,693 OSV records has 91.
 pub const MAX_LENGTH: usize = 1024;
 
-/// How the versions of an ecosystem are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scheme {
+/// Declares the schemes, one row each: its name, and the module whose `compare` is its order.
+macro_rules! schemes {
+    ($($(#[$documentation:meta])* $variant:ident = $module:ident,)+) => {
+        /// How the versions of an ecosystem are ordered.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Scheme {
+            $($(#[$documentation])* $variant,)+
+        }
+
+        impl Scheme {
+            /// All schemes.
+            pub const ALL: [Self; [$(stringify!($variant)),+].len()] = [$(Self::$variant),+];
+
+            /// The lowercase name, for messages.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($module),)+
+                }
+            }
+
+            fn order(self) -> fn(&str, &str) -> Ordering {
+                match self {
+                    $(Self::$variant => crate::$module::compare,)+
+                }
+            }
+        }
+    };
+}
+
+schemes! {
     /// Debian and Ubuntu: `[epoch:]upstream[-revision]` (Debian Policy, section 5.6.12).
-    Debian,
+    Debian = debian,
     /// Alpine, Wolfi, Chainguard, Alpaquita (apk-tools 3 order).
-    Apk,
+    Apk = apk,
     /// RPM: `[epoch:]version[-release]` (rpm-version(7)).
-    Rpm,
+    Rpm = rpm,
     /// Semantic Versioning 2.0.0 section 11, lenient: npm, crates.io, Bitnami.
-    Semver,
+    Semver = semver,
     /// Go modules and the toolchain's `go1.21rc2` form (go.dev/ref/mod#versions).
-    Go,
+    Go = go,
     /// Python (PEP 440), with the order that setuptools gave to what PEP 440 rejects.
-    Pep440,
+    Pep440 = pep440,
     /// Maven (POM reference, "Version Order Specification").
-    Maven,
+    Maven = maven,
 }
 
 impl Scheme {
-    /// All schemes.
-    pub const ALL: [Self; 7] = [Self::Debian, Self::Apk, Self::Rpm, Self::Semver, Self::Go, Self::Pep440, Self::Maven];
-
     /// The scheme of a package type; `None` where the type says nothing about order.
     pub fn for_package(kind: PackageType) -> Option<Self> {
         match kind {
@@ -47,31 +71,10 @@ impl Scheme {
         }
     }
 
-    /// The lowercase name, for messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Debian => "debian",
-            Self::Apk => "apk",
-            Self::Rpm => "rpm",
-            Self::Semver => "semver",
-            Self::Go => "go",
-            Self::Pep440 => "pep440",
-            Self::Maven => "maven",
-        }
-    }
-
     /// Orders `left` against `right`. Surrounding white space is ignored.
     pub fn compare(self, left: &str, right: &str) -> Result<Ordering, VersionError> {
         let (left, right) = (self.comparable(left)?, self.comparable(right)?);
-        Ok(match self {
-            Self::Debian => debian::compare(left, right),
-            Self::Apk => apk::compare(left, right),
-            Self::Rpm => rpm::compare(left, right),
-            Self::Semver => semver::compare(left, right),
-            Self::Go => go::compare(left, right),
-            Self::Pep440 => pep440::compare(left, right),
-            Self::Maven => maven::compare(left, right),
-        })
+        Ok(self.order()(left, right))
     }
 
     /// Whether `version` has a place in the order at all; trims it.

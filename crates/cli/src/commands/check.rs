@@ -9,7 +9,7 @@ use assay_gate::decide;
 use assay_gather::Wanted;
 use assay_kinds::Kind;
 use assay_kube::{Manifest, Manifests, namespace_of};
-use assay_model::{Platform, Reference, Timestamp};
+use assay_model::{EnvironmentName, Platform, Reference, Timestamp};
 use serde::Serialize;
 
 use super::policies::{self, Policies};
@@ -116,14 +116,7 @@ impl CheckOutcome {
 
     /// Denied where something fails, undecided where something could not be found out, else pass.
     pub(crate) fn status(&self) -> Status {
-        let denials = || self.objects.iter().flat_map(|object| object.verdict.denials());
-        if denials().any(|outcome| outcome.outcome == Outcome::Fail) {
-            Status::Denied
-        } else if denials().next().is_some() || self.objects.iter().any(|object| !object.verdict.allowed) {
-            Status::Undecided
-        } else {
-            Status::Pass
-        }
+        status_of(self.objects.iter().map(|object| &object.verdict))
     }
 }
 
@@ -202,18 +195,33 @@ pub(crate) fn check(options: &CheckOptions, session: &Session<'_>) -> Result<Che
     Ok(CheckOutcome::new(objects, inputs.len(), skipped))
 }
 
+/// What verdicts come to.
+pub(crate) fn status_of<'a>(verdicts: impl Iterator<Item = &'a Verdict> + Clone) -> Status {
+    let mut denials = verdicts.clone().flat_map(Verdict::denials);
+    if denials.any(|outcome| outcome.outcome == Outcome::Fail) {
+        Status::Denied
+    } else if verdicts.clone().any(|verdict| !verdict.allowed) {
+        Status::Undecided
+    } else {
+        Status::Pass
+    }
+}
+
 /// The Environment that was named must exist: judging by another one would answer another question.
 pub(crate) fn known_environment(policies: &Policies, session: &Session<'_>) -> Result<()> {
-    let Some(name) = &session.settings.environment.value else { return Ok(()) };
-    let mut names = policies.policy.environments().map(assay_model::EnvironmentName::as_str);
-    if names.any(|known| known == name.as_str()) {
+    session.settings.environment.value.as_ref().map_or(Ok(()), |name| exists(policies, name))
+}
+
+/// Whether there is an Environment of this name.
+pub(crate) fn exists(policies: &Policies, name: &EnvironmentName) -> Result<()> {
+    let names = || policies.policy.environments().map(EnvironmentName::as_str);
+    if names().any(|known| known == name.as_str()) {
         return Ok(());
     }
-    let names = || policies.policy.environments().map(assay_model::EnvironmentName::as_str);
     Err(CliError::NotFound {
         what: format!("environment {name}"),
         suggestion: assay_kinds::suggestion(name.as_str(), names()).map(str::to_owned),
-        next: format!("--env {}", names().collect::<Vec<_>>().join(" | ")),
+        next: format!("assay policy list shows {}", names().collect::<Vec<_>>().join(", ")),
     }
     .into())
 }

@@ -83,7 +83,11 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 
 /// `1 image`, `2 images`.
 pub(crate) fn count(number: usize, one: &str) -> String {
-    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
+    match (number, one.strip_suffix("try")) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(stem)) => format!("{number} {stem}tries"),
+        _ => format!("{number} {one}s"),
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@
 //! this test has: the one door into the type besides a verification, and the one that the store uses.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_case::{
-    Case, Cause, ContainerRole, Document, EvidenceSet, Exposure, Facts, ImageUse, Known, Namespace, PriorAdmission,
-    Promotion, PullSecret, RejectedClaim, Request, Resolution, User, Workload, World,
+    Case, Cause, ContainerRole, Document, EvidenceSet, Exposure, Facts, ImageUse, Known, Namespace, Outcome,
+    PriorAdmission, Promotion, PullSecret, RejectedClaim, Request, Resolution, User, Verdict, Workload, World,
 };
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput};
 use assay_kinds::{Kind, load_yaml};
@@ -30,7 +31,8 @@ pub(crate) fn folder() -> PathBuf {
 #[derive(Clone)]
 pub(crate) struct Fixture {
     pub(crate) value: Value,
-    object: Vec<u8>,
+    /// The object as JSON, its digests written out.
+    pub(crate) object: Vec<u8>,
 }
 
 /// Objects are merged, anything else replaces; a null removes.
@@ -209,8 +211,8 @@ fn images(object: &[u8]) -> Vec<ImageUse> {
     let spec = &object["spec"];
     let mut images = Vec::new();
     for (name, role) in [
-        ("containers", ContainerRole::Container),
         ("initContainers", ContainerRole::InitContainer),
+        ("containers", ContainerRole::Container),
         ("ephemeralContainers", ContainerRole::EphemeralContainer),
     ] {
         for (index, container) in list(spec, name).iter().enumerate() {
@@ -416,4 +418,46 @@ fn world(value: &Value, now: Timestamp) -> World {
         exposure,
         admissions: admissions.collect(),
     }
+}
+
+/// A Verdict for people to review: everything but what passed, which is listed by name.
+pub(crate) fn render(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    let word = if verdict.allowed { "allowed" } else { "denied" };
+    let operation = verdict.operation.name();
+    let _ = writeln!(text, "{word}  {operation} {} in {}", verdict.workload, verdict.environment);
+    let mut met = Vec::new();
+    for outcome in &verdict.outcomes {
+        let target = &outcome.target;
+        let role = target.role.map(|role| format!("{} {}, ", role.title(), target.name)).unwrap_or_default();
+        let platform = target.platform.as_ref().map(|platform| format!("{platform}, ")).unwrap_or_default();
+        if outcome.outcome <= Outcome::Pass {
+            met.push(format!("  {} {}: {role}{platform}{}", outcome.outcome, outcome.control, outcome.message));
+            continue;
+        }
+        let excepted = outcome.excepted_by.as_ref().map(|name| format!(" (excepted by {name})")).unwrap_or_default();
+        let (word, control, action) = (outcome.outcome, &outcome.control, outcome.action);
+        let _ = writeln!(text, "{word}  {control} [{action}]{excepted}  {role}{platform}{}", outcome.message);
+        if !target.field.is_empty() {
+            let _ = writeln!(text, "      at {}", target.field);
+        }
+        if let Some(fix) = &outcome.fix {
+            let _ = writeln!(text, "      fix {fix}");
+        }
+    }
+    for note in &verdict.exceptions {
+        let what = note.ignored.as_ref().map_or("used".to_owned(), |why| format!("does nothing: {why}"));
+        let _ = writeln!(text, "exception {} for {}: {what}", note.name, note.control);
+    }
+    for note in &verdict.notes {
+        let _ = writeln!(text, "note {note}");
+    }
+    for image in &verdict.unbound {
+        let _ = writeln!(text, "unbound {image}");
+    }
+    let _ = writeln!(text, "met");
+    for line in met {
+        let _ = writeln!(text, "{line}");
+    }
+    text
 }

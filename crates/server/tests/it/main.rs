@@ -3,6 +3,10 @@
 
 mod admission;
 mod bad_input;
+#[path = "../../../gate/tests/it/fixture.rs"]
+#[allow(dead_code, reason = "the theorems of the gate use the rest")]
+mod case;
+mod cases;
 mod certificate;
 mod fixture;
 mod mutate;

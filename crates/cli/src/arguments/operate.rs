@@ -1,0 +1,122 @@
+//! `release`, `inventory`, `who-runs`, `trace`, `explain`, `serve`: where it may run, and where it runs.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use assay_model::{EnvironmentName, Reference, Repository};
+use clap::{Args, Subcommand};
+
+/// `assay release`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReleaseCommand {
+    /// Record what is to be promoted: one digest of one service
+    Create(ReleaseCreateArguments),
+    /// Ask the Gate, and write the promotion to the ledger
+    Promote(ReleasePromoteArguments),
+    /// Show where releases stand, and whether the ledger holds
+    Status {
+        /// Release; all where missing
+        name: Option<String>,
+    },
+}
+
+/// `assay release create`
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseCreateArguments {
+    /// Name of the release, for example payments-api-1-18-3
+    pub(crate) name: String,
+    /// Service it belongs to
+    #[arg(long)]
+    pub(crate) service: String,
+    /// Image with its digest, registry/repository@sha256:...
+    #[arg(long)]
+    pub(crate) image: Reference,
+    /// Source repository, for example github.com/company/payments
+    #[arg(long, value_name = "URL")]
+    pub(crate) source: String,
+    /// Source commit
+    #[arg(long, value_name = "SHA")]
+    pub(crate) commit: String,
+}
+
+/// `assay release promote`
+#[derive(Debug, Args)]
+pub(crate) struct ReleasePromoteArguments {
+    /// Name of the release
+    pub(crate) name: String,
+    /// Environment to promote to
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) to: EnvironmentName,
+    /// Who promotes; the user of this process where missing
+    #[arg(long, value_name = "WHO")]
+    pub(crate) by: Option<String>,
+    /// Who approved it
+    #[arg(long, value_name = "WHO")]
+    pub(crate) approved_by: Option<String>,
+    /// Repository that holds the digest for this environment, where it is another one
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) repository: Option<Repository>,
+}
+
+/// `assay inventory`
+#[derive(Debug, Subcommand)]
+pub(crate) enum InventoryCommand {
+    /// Take in what runs in a cluster: kubectl get pods,namespaces -A -o json
+    Sync {
+        /// File with that, - for standard input
+        #[arg(short, long = "file", value_name = "FILE")]
+        file: PathBuf,
+        /// Name of the cluster
+        #[arg(long, default_value = "default")]
+        cluster: String,
+    },
+    /// List what runs, container by container
+    List,
+}
+
+/// `assay who-runs`
+#[derive(Debug, Args)]
+pub(crate) struct WhoRunsArguments {
+    /// PACKAGE, PACKAGE@RANGE (zlib@'<1.3.1'), a CVE or other advisory, or a digest
+    pub(crate) what: String,
+}
+
+/// `assay trace`
+#[derive(Debug, Args)]
+pub(crate) struct TraceArguments {
+    /// Digest (a beginning is enough), or NAMESPACE/POD
+    pub(crate) what: String,
+}
+
+/// `assay explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// Decision (the beginning of its id is enough), or NAMESPACE/POD
+    pub(crate) what: String,
+}
+
+/// `assay serve`
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
+    pub(crate) listen: SocketAddr,
+    /// Certificate chain (PEM); read again when it changes
+    #[arg(long, value_name = "FILE", requires = "private_key", required_unless_present = "development_certificate")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub(crate) private_key: Option<PathBuf>,
+    /// Make a certificate for these names that lives as long as the process
+    #[arg(long, value_name = "NAME", conflicts_with = "certificate", value_delimiter = ',')]
+    pub(crate) development_certificate: Vec<String>,
+    /// Serve /mutate too, which pins the tags of Pods
+    #[arg(long)]
+    pub(crate) mutate: bool,
+    /// Labels of the namespaces: kubectl get namespaces -o json
+    #[arg(long, value_name = "FILE")]
+    pub(crate) namespaces: Option<PathBuf>,
+    /// Platform that nodes of the cluster run; may be repeated
+    #[arg(long)]
+    pub(crate) platform: Vec<assay_model::Platform>,
+}

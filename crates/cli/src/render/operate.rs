@@ -1,0 +1,280 @@
+//! How releases, inventories, traces and decisions look.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use assay_case::{ControlOutcome, Verdict};
+use assay_model::Timestamp;
+use assay_store::InventoryRow;
+
+use super::page::{count, cut};
+use super::{Align, Page, Report, Table};
+use crate::commands::inventory::{InventoryOutcome, SyncOutcome, WhoRunsOutcome};
+use crate::commands::release::{CreateOutcome, PromoteOutcome, StatusOutcome};
+use crate::commands::trace::{ExplainOutcome, Standing, TraceOutcome};
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The outcomes of a verdict that say no, with `-v` the warnings too.
+fn write_verdict(out: &mut String, verdict: &Verdict, page: Page) {
+    let shown = |outcome: &&ControlOutcome| outcome.denies() || (page.detail && outcome.warns());
+    for outcome in verdict.outcomes.iter().filter(shown) {
+        let control = outcome.control.as_str();
+        let control = if outcome.denies() { page.bad(control) } else { page.warn(control) };
+        let name = if outcome.target.name.is_empty() { "" } else { &outcome.target.name };
+        let message = if name.is_empty() { outcome.message.clone() } else { format!("{name}: {}", outcome.message) };
+        let _ = writeln!(out, "  {control}");
+        let _ = writeln!(out, "    {}", page.wrap(&message, 4));
+        if let Some(fix) = &outcome.fix {
+            let _ = writeln!(out, "    fix   {}", page.wrap(fix, 10));
+        }
+    }
+    for note in &verdict.exceptions {
+        let text = match &note.ignored {
+            None => format!("exception {} lifts {}", note.name, note.control),
+            Some(why) => format!("exception {} does nothing for {}: {why}", note.name, note.control),
+        };
+        let _ = writeln!(out, "  {}", page.wrap(&text, 4));
+    }
+    for note in &verdict.notes {
+        let _ = writeln!(out, "  note: {}", page.wrap(note, 8));
+    }
+}
+
+impl Report for CreateOutcome {
+    const NAME: &'static str = "release-create";
+
+    fn text(&self, page: Page) -> String {
+        let spec = &self.release.spec;
+        format!(
+            "{}  {}@{}\n  service  {}\n  source   {}@{}\nnext  assay release promote {} --to dev\n",
+            page.strong(&self.release.metadata.name),
+            spec.image.repository,
+            spec.image.digest,
+            spec.service,
+            spec.source.repository,
+            spec.source.commit,
+            self.release.metadata.name,
+        )
+    }
+}
+
+impl Report for PromoteOutcome {
+    const NAME: &'static str = "release-promote";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = String::new();
+        match self.entry {
+            Some(number) => {
+                let _ = writeln!(out, "{}  {} to {}", page.good("promoted"), self.release, self.environment);
+                let _ = writeln!(out, "  ledger    {number}");
+            }
+            None => {
+                let _ = writeln!(out, "{}  {} to {}", page.bad("refused"), self.release, self.environment);
+            }
+        }
+        let _ = writeln!(out, "  digest    {}", self.digest);
+        let _ = writeln!(out, "  decision  {}", self.decision);
+        write_verdict(&mut out, &self.verdict, page);
+        out
+    }
+}
+
+impl Report for StatusOutcome {
+    const NAME: &'static str = "release-status";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = String::new();
+        for release in &self.releases {
+            let _ = writeln!(out, "{}  {}", page.strong(&release.name), release.service);
+            let _ = writeln!(out, "  {}", page.dim(release.digest));
+            if release.promotions.is_empty() {
+                out.push_str("  not promoted yet\n");
+            }
+            let columns = [("", Align::Left), ("", Align::Left), ("", Align::Left), ("", Align::Left)];
+            let mut table = Table::new(page, &columns);
+            for promotion in &release.promotions {
+                let state = promotion.retired.as_ref().map_or(String::new(), |why| format!("retired: {why}"));
+                let environment = promotion.environment.to_string();
+                table.row([environment, minute(promotion.at), format!("by {}", promotion.by), state]);
+            }
+            out.push_str(&table.render(2));
+        }
+        let _ = writeln!(out, "ledger holds: {}", count(self.ledger.entries as usize, "entry"));
+        out
+    }
+}
+
+impl Report for SyncOutcome {
+    const NAME: &'static str = "inventory-sync";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = format!(
+            "{}  {}, {}, {}\n",
+            page.strong(&self.cluster),
+            count(self.pods, "Pod"),
+            count(self.containers, "container"),
+            count(self.images, "image"),
+        );
+        for unknown in &self.unknown {
+            let _ = writeln!(out, "not known: {}", unknown.image);
+            let _ = writeln!(out, "  {}", page.wrap(&unknown.message, 2));
+        }
+        out
+    }
+}
+
+impl Report for InventoryOutcome {
+    const NAME: &'static str = "inventory";
+
+    fn text(&self, page: Page) -> String {
+        let columns = ["workload", "container", "image", "signed", "crit/high"].map(|title| (title, Align::Left));
+        let mut table = Table::new(page, &columns);
+        let cut = |text: &str, width| if page.detail { text.to_owned() } else { cut(text, width) };
+        for row in &self.containers {
+            let image = match (&row.repository, row.digest) {
+                (Some(repository), Some(digest)) => {
+                    let name = repository.path().rsplit('/').next().unwrap_or_default();
+                    format!("{name}@{}", digest.hex().chars().take(12).collect::<String>())
+                }
+                _ => row.requested.clone(),
+            };
+            let signed = match row.signature {
+                assay_store::SignatureState::Verified => "yes",
+                assay_store::SignatureState::None => "no",
+                assay_store::SignatureState::Unknown => "unknown",
+            };
+            let found = row.vulnerabilities.map(|counts| format!("{}/{}", counts.critical, counts.high));
+            table.row([
+                cut(&format!("{}/{}/{}", row.namespace, row.kind, row.workload), 32),
+                cut(&row.container, 10),
+                cut(&image, 22),
+                signed.to_owned(),
+                found.unwrap_or_else(|| "unknown".to_owned()),
+            ]);
+        }
+        let mut out = table.render(0);
+        if self.containers.is_empty() {
+            out = "nothing runs, as far as is known\n".to_owned();
+        }
+        for cluster in &self.clusters {
+            let _ = writeln!(out, "{}", page.dim(format!("{} as of {}", cluster.name, minute(cluster.at))));
+        }
+        out
+    }
+}
+
+impl Report for WhoRunsOutcome {
+    const NAME: &'static str = "who-runs";
+
+    fn text(&self, page: Page) -> String {
+        let rows = &self.containers;
+        let name = |text: Option<&String>| text.cloned().unwrap_or_else(|| "no owner".to_owned());
+        let environment =
+            |row: &InventoryRow| row.environment.as_ref().map_or("unknown".to_owned(), ToString::to_string);
+        let workloads: BTreeSet<_> =
+            rows.iter().map(|row| (&row.cluster, &row.namespace, &row.kind, &row.workload)).collect();
+        let pods: BTreeSet<_> = rows.iter().map(|row| (&row.cluster, &row.namespace, &row.pod)).collect();
+        let environments: BTreeSet<String> = rows.iter().map(environment).collect();
+        let owners: BTreeSet<String> = rows.iter().map(|row| name(row.owner.as_ref())).collect();
+        let mut out = String::new();
+        if rows.is_empty() {
+            let _ = writeln!(out, "{} runs nowhere that is known", page.strong(&self.what));
+        } else {
+            let _ = writeln!(
+                out,
+                "{} runs in {}: {}, {}, {}",
+                page.strong(&self.what),
+                count(environments.len(), "environment"),
+                count(workloads.len(), "workload"),
+                count(pods.len(), "Pod"),
+                count(owners.len(), "owner"),
+            );
+        }
+        let mut columns = vec![("owner", Align::Left)];
+        columns.extend(environments.iter().map(|environment| (environment.as_str(), Align::Right)));
+        columns.push(("workloads", Align::Left));
+        let mut table = Table::new(page, &columns);
+        for owner in &owners {
+            let own: Vec<_> = rows.iter().filter(|row| name(row.owner.as_ref()) == *owner).collect();
+            let mut by_environment: BTreeMap<String, BTreeSet<_>> = BTreeMap::new();
+            let mut names = BTreeSet::new();
+            for row in own {
+                let workload = (&row.cluster, &row.namespace, &row.kind, &row.workload);
+                by_environment.entry(environment(row)).or_default().insert(workload);
+                names.insert(format!("{}/{}", row.namespace, row.workload));
+            }
+            let mut cells = vec![owner.clone()];
+            cells.extend(environments.iter().map(|name| by_environment.get(name).map_or(0, BTreeSet::len).to_string()));
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            cells.push(if page.detail { names } else { cut(&names, 40) });
+            table.cells(cells);
+        }
+        if !table.is_empty() {
+            out.push_str(&table.render(2));
+        }
+        if self.unknown > 0 {
+            let images = count(self.unknown, "running image");
+            let _ = writeln!(out, "{images} never looked into may hold it too: assay inventory sync");
+        }
+        for cluster in &self.clusters {
+            let _ = writeln!(out, "{}", page.dim(format!("{} as of {}", cluster.name, minute(cluster.at))));
+        }
+        out
+    }
+}
+
+impl Report for TraceOutcome {
+    const NAME: &'static str = "trace";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = String::new();
+        for repository in &self.repositories {
+            let _ = writeln!(out, "{}", page.strong(repository));
+        }
+        let _ = writeln!(out, "{}", self.digest);
+        for step in &self.steps {
+            let standing = match step.standing {
+                Standing::Proven => page.good("proven "),
+                Standing::Gap => page.bad("gap    "),
+                Standing::Unknown => page.warn("unknown"),
+            };
+            let _ = writeln!(out, "  {:<9} {standing}  {}", step.step, page.wrap(&step.what, 21));
+            let _ = writeln!(out, "  {:<9} {:<7}  {}", "", "", page.dim(page.wrap(&step.by, 21)));
+        }
+        let of = |standing| self.steps.iter().filter(|step| step.standing == standing).count();
+        let (gaps, unknown) = (of(Standing::Gap), of(Standing::Unknown));
+        let _ = match (gaps, unknown) {
+            (0, 0) => writeln!(out, "every link of custody holds"),
+            (0, _) => writeln!(out, "{unknown} unknown; every other link of custody holds"),
+            _ => writeln!(out, "{}, {unknown} unknown", count(gaps, "gap")),
+        };
+        out
+    }
+}
+
+impl Report for ExplainOutcome {
+    const NAME: &'static str = "explain";
+
+    fn text(&self, page: Page) -> String {
+        let (decision, request) = (&self.decision, &self.decision.request);
+        let word = if decision.verdict.allowed { page.good("allowed") } else { page.bad("denied") };
+        let mut out =
+            format!("{word}  {} {}/{}\n", request.operation.name(), request.namespace, request.workload_name());
+        let _ = writeln!(out, "  decision     {} {}", decision.id, page.dim(minute(decision.at)));
+        let _ = writeln!(out, "  environment  {}", decision.verdict.environment);
+        if !request.user.name.is_empty() {
+            let _ = writeln!(out, "  asked by     {}", request.user.name);
+        }
+        for image in &request.images {
+            let _ = writeln!(out, "  {:<12} {}", image.role.title(), image.written);
+            for digest in &image.digests {
+                let _ = writeln!(out, "  {:<12} {}", "", page.dim(digest));
+            }
+        }
+        write_verdict(&mut out, &decision.verdict, page);
+        out
+    }
+}

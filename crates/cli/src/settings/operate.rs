@@ -1,0 +1,47 @@
+//! `assay release`, `assay serve`, resolved.
+
+use assay_server::CertificateSource;
+
+use crate::Result;
+use crate::arguments::{ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments};
+use crate::commands::release::{CreateOptions, PromoteOptions};
+use crate::commands::serve::ServeOptions;
+use crate::failure::CliError;
+use crate::variables;
+
+impl ReleaseCreateArguments {
+    /// What is to be recorded.
+    pub(crate) fn resolve(self) -> CreateOptions {
+        let Self { name, service, image, source, commit } = self;
+        CreateOptions { name, service, image, source, commit }
+    }
+}
+
+impl ReleasePromoteArguments {
+    /// What is to be promoted.
+    pub(crate) fn resolve(self) -> Result<PromoteOptions> {
+        let by = self.by.or_else(|| variables::read(variables::USER)).ok_or_else(|| CliError::Usage {
+            message: "nobody is named who promotes".to_owned(),
+            next: "--by WHO".to_owned(),
+        })?;
+        let Self { name, to, approved_by, repository, .. } = self;
+        Ok(PromoteOptions { name, to, by, approved_by, repository })
+    }
+}
+
+impl ServeArguments {
+    /// How to serve.
+    pub(crate) fn resolve(self) -> ServeOptions {
+        let certificate = match (self.certificate, self.private_key) {
+            (Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
+            _ => CertificateSource::Development { names: self.development_certificate },
+        };
+        ServeOptions {
+            listen: self.listen,
+            certificate,
+            mutate: self.mutate,
+            namespaces: self.namespaces,
+            platforms: self.platform,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! `scan`, `sbom` and `db`.
+
+use crate::assay::Assay;
+use crate::verify::Lab;
+
+fn project(assay: &Assay) {
+    assay.file("app/requirements.txt", "jinja2==2.10\n");
+    assay.file(
+        "app/package-lock.json",
+        r#"{"lockfileVersion": 3, "packages": {"node_modules/minimist": {"version": "0.0.8"}}}"#,
+    );
+}
+
+#[test]
+fn a_directory_is_scanned_and_a_threshold_decides() {
+    let assay = Assay::new();
+    project(&assay);
+    let scan = assay.seen(&["scan", "app", "--fail-on", "critical"]);
+    let scan: String =
+        scan.lines().filter(|line| !line.starts_with("data: ")).map(|line| format!("{line}\n")).collect();
+    insta::assert_snapshot!(scan);
+    assert_eq!(assay.run(&["scan", "app"]).status.code(), Some(0), "without a threshold nothing is denied");
+    let hidden = assay.seen(&["scan", "app", "--severity", "low", "--fail-on", "critical"]);
+    assert!(hidden.starts_with("exit 1"), "what is not shown still counts: {hidden}");
+}
+
+#[test]
+fn what_nothing_is_known_of_does_not_pass_a_threshold() {
+    let assay = Assay::new();
+    assay.file(
+        "a.json",
+        r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+            {"type": "library", "name": "x", "version": "1", "purl": "pkg:generic/x@1"}]}"#,
+    );
+    let output = assay.run(&["scan", "sbom:a.json", "--fail-on", "critical"]);
+    assert_eq!(output.status.code(), Some(2), "{}", assay.shown(&output));
+}
+
+#[test]
+fn a_finding_is_explained_and_so_is_its_absence() {
+    let assay = Assay::new();
+    project(&assay);
+    insta::assert_snapshot!(assay.seen(&["scan", "app", "--explain", "CVE-2021-44906"]));
+    let absent = assay.seen(&["scan", "app", "--explain", "CVE-1999-0001"]);
+    assert!(absent.contains("was not matched in app"), "{absent}");
+}
+
+#[test]
+fn an_sbom_is_the_same_bytes_each_time_and_converts() {
+    let assay = Assay::new().variable("SOURCE_DATE_EPOCH", "1700000000");
+    project(&assay);
+    let first = assay.run(&["sbom", "app"]).stdout;
+    assert_eq!(first, assay.run(&["sbom", "app"]).stdout);
+    assay.file("a.json", &first);
+    let spdx = assay.run(&["sbom", "convert", "a.json", "-o", "spdx"]);
+    let spdx: serde_json::Value = serde_json::from_slice(&spdx.stdout).unwrap();
+    assert_eq!(spdx["spdxVersion"], "SPDX-2.3");
+    let names: Vec<_> = spdx["packages"].as_array().unwrap().iter().map(|package| package["name"].clone()).collect();
+    assert!(names.contains(&"minimist".into()) && names.contains(&"jinja2".into()), "{names:?}");
+}
+
+#[test]
+fn an_image_is_scanned_from_a_registry_and_from_disk_alike() {
+    let (lab, assay) = (Lab::new(), Assay::new());
+    lab.push("team/app", "1.0", "app");
+    let image = format!("{}/team/app:1.0", lab.registry.host());
+    let json = |target: &str| -> serde_json::Value {
+        serde_json::from_slice(&assay.run(&["scan", target, "-o", "json"]).stdout).unwrap()
+    };
+    let remote = json(&image);
+    assert_eq!(remote["packages"], 1);
+    assert!(assay.run(&["copy", &image, "oci:disk"]).status.success());
+    let local = json("oci:disk");
+    assert_eq!((&remote["digest"], &remote["vulnerabilities"]), (&local["digest"], &local["vulnerabilities"]));
+    let offline = assay.run(&["scan", &image, "--offline"]);
+    assert_eq!(offline.status.code(), Some(2));
+}
+
+#[test]
+fn a_pack_is_built_described_and_used() {
+    let assay = Assay::new();
+    project(&assay);
+    assay.file(
+        "osv/a.json",
+        r#"{"id": "X-1", "modified": "2026-01-01T00:00:00Z", "summary": "test", "affected": [{"package":
+            {"ecosystem": "npm", "name": "minimist"}, "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"},
+            {"fixed": "1.0.1"}]}]}]}"#,
+    );
+    insta::assert_snapshot!(assay.seen(&["db", "build", "osv", "--to", "own.pack"]));
+    assert!(assay.run(&["db", "info", "own.pack"]).status.success());
+    let scan = assay.seen(&["scan", "app", "--pack", "own.pack"]);
+    assert!(scan.contains("X-1") && !scan.contains("CVE-"), "{scan}");
+    assay.file("broken.pack", "not a pack");
+    assert_eq!(assay.run(&["scan", "app", "--pack", "broken.pack"]).status.code(), Some(2));
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -76,7 +76,7 @@ async fn stopped() -> Result<()> {
     Ok(())
 }
 
-fn labels(path: &PathBuf) -> Result<Namespaces> {
+fn labels(path: &Path) -> Result<Namespaces> {
     let bytes = read_file(path)?;
     let manifests =
         Manifests::parse(&bytes, &Kind::NAMES).map_err(|error| Failure::from(error).about(path.display()))?;

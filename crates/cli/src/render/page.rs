@@ -83,10 +83,9 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 
 /// `1 image`, `2 images`.
 pub(crate) fn count(number: usize, one: &str) -> String {
-    // A consonant before the y, as in all the words counted here.
     match (number, one.strip_suffix('y')) {
         (1, _) => format!("1 {one}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o']) => format!("{number} {stem}ies"),
         _ => format!("{number} {one}s"),
     }
 }

@@ -84,9 +84,13 @@ impl DecisionLog {
         let (path, file) = self.shared.segment(&mut state)?;
         file.write_all(line.as_bytes()).map_err(|source| StoreError::Log { path: path.clone(), source })?;
         state.waiting += line.len() as u64;
+        let first = state.appended == state.stored;
         state.appended += 1;
         drop(state);
-        self.shared.changed.notify_all();
+        // Only an idle thread needs to hear of it: the one that collects a batch looks again when its time is up.
+        if first {
+            self.shared.changed.notify_all();
+        }
         Ok(())
     }
 

@@ -10,5 +10,6 @@ mod config;
 mod operate;
 mod reference;
 mod scan;
+mod serve;
 mod source_rules;
 mod verify;

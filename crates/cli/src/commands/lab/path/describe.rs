@@ -8,7 +8,6 @@ use crate::commands::lab::error::LabError;
 use crate::commands::lab::narrator::Narrator;
 use crate::commands::lab::stage::Stage;
 use crate::failure::Failure;
-use crate::render::count;
 
 /// From tags to digests, once.
 pub(super) async fn resolve(stage: &Stage, narrator: &Narrator<'_>, shipments: &[Shipment]) -> Result<()> {
@@ -45,10 +44,10 @@ pub(super) async fn describe(stage: &Stage, narrator: &Narrator<'_>, shipments: 
         let facts = facts.ok_or_else(|| Failure::from(missing("facts")))?;
         let contents = facts.contents.get().map_err(Failure::from_cause)?;
         let counts = facts.findings.get().map_err(Failure::from_cause)?.counts();
-        let (packages, secrets) = (count(contents.packages.len(), "package"), contents.secrets.len());
+        let (packages, secrets) = (contents.packages.len(), contents.secrets.len());
         let found = findings_in_words(&counts);
-        let secrets = if secrets == 0 { "no secret".to_owned() } else { count(secrets, "secret") };
-        narrator.fact(shipment.service.path, &format!("{packages}, {found}, {secrets}"));
+        let secrets = if secrets == 0 { "no secret".to_owned() } else { format!("{secrets} secrets") };
+        narrator.fact(shipment.service.path, &format!("{packages} packages, {found}, {secrets}"));
         shipment.facts = Some(facts);
     }
     Ok(())

@@ -9,7 +9,6 @@ use crate::Result;
 use crate::commands::lab::error::LabError;
 use crate::commands::lab::narrator::Narrator;
 use crate::commands::lab::stage::{Build, Candidate, ENVIRONMENTS, Stage};
-use crate::render::count;
 
 /// Creates the releases and promotes them from environment to environment.
 pub(super) async fn promote(stage: &Stage, narrator: &Narrator<'_>, shipments: &mut [Shipment]) -> Result<()> {
@@ -108,9 +107,9 @@ fn known_then(stage: &Stage, narrator: &Narrator<'_>, shipments: &[Shipment]) ->
             narrator.fact(
                 shipment.service.path,
                 &format!(
-                    "entry {} keeps what was known then: {found}, {}; findings {}, data {}",
+                    "entry {} keeps what was known then: {found}, {} exceptions; findings {}, data {}",
                     entry.number,
-                    count(exceptions.len(), "exception"),
+                    exceptions.len(),
                     short(findings),
                     short(pack)
                 ),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::facts::moved;
 use super::{Published, Stage};
 use crate::Result;
 use crate::commands::lab::error::LabError;
@@ -70,7 +71,7 @@ impl Stage {
     async fn move_release(&self, operation: Operation, candidate: &Candidate) -> Result<Moved> {
         let repository: Repository = format!("{}/{}/{}", self.host(), candidate.environment, candidate.path).parse()?;
         let target = Published { repository, ..candidate.image.clone() };
-        let known = self.facts.of(&candidate.image.reference()?, None).await;
+        let known = moved(self.facts.of(&candidate.image.reference()?, None).await, &target.repository);
         let judged = self.judge(operation, candidate, &target, known)?;
         if !judged.verdict.allowed {
             let Judged { verdict, decision, .. } = judged;

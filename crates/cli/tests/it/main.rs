@@ -9,6 +9,7 @@ mod attacks;
 mod attacks_lab;
 mod check;
 mod config;
+mod key;
 mod operate;
 mod reference;
 mod scan;

@@ -48,13 +48,6 @@ impl Failure {
         self.what = format!("{what}: {}", self.what);
         self
     }
-
-    /// The same failure with this advice where it has none.
-    #[must_use]
-    pub(crate) fn or_try(mut self, next: impl Into<String>) -> Self {
-        self.next.get_or_insert_with(|| next.into());
-        self
-    }
 }
 
 /// Failures of the command line itself.

@@ -108,14 +108,15 @@ fn render<R: Report>(report: &R, format: Format, page: Page) -> Result<String> {
     match format {
         Format::Text => Ok(report.text(page)),
         Format::Json => Ok(json(R::NAME, report)),
-        other => match report.other(other) {
-            Some(text) => text,
-            None => {
+        other => {
+            if let Some(text) = report.other(other) {
+                text
+            } else {
                 let known = std::iter::once("text").chain(["json"]).chain(R::OTHERS.iter().map(|format| format.name()));
                 let known = known.collect::<Vec<_>>().join(" | ");
                 Err(CliError::Format { command: R::NAME, format: other.name(), known }.into())
             }
-        },
+        }
     }
 }
 

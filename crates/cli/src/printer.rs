@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. A reader that goes away (`assay ... | head`) ends
 //! the output, not the command: the exit code still says what was decided.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -65,6 +66,7 @@ impl Printer {
     }
 
     /// Writes bytes that are meant for a program.
+    #[expect(clippy::unused_self, reason = "who has no printer does not print")]
     pub(crate) fn bytes(&self, bytes: &[u8]) {
         let mut stdout = io::stdout().lock();
         drop(stdout.write_all(bytes).and_then(|()| stdout.flush()));
@@ -97,10 +99,10 @@ impl Printer {
         let page = self.stderr_page();
         let mut text = format!("{}: {}\n", page.bad(&failure.code), failure.what);
         for cause in &failure.causes {
-            text.push_str(&format!("  because  {cause}\n"));
+            let _ = writeln!(text, "  because  {cause}");
         }
         if let Some(next) = &failure.next {
-            text.push_str(&format!("  Try: {next}\n"));
+            let _ = writeln!(text, "  Try: {next}");
         }
         write(&mut io::stderr().lock(), &text, page.colour);
         Status::Undecided.into()

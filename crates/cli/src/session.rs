@@ -26,13 +26,9 @@ pub(crate) struct Session<'a> {
 
 impl Session<'_> {
     /// Runs asynchronous work.
+    #[expect(clippy::unused_self, reason = "commands ask the session for everything that reaches outside")]
     pub(crate) fn run<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.runtime()?.block_on(work)
-    }
-
-    fn runtime(&self) -> Result<Runtime> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        Ok(runtime.map_err(|source| CliError::System { what: "the runtime could not be started", source })?)
+        runtime()?.block_on(work)
     }
 
     /// The registry client, with the credentials of docker and Podman.
@@ -116,4 +112,9 @@ impl Session<'_> {
     pub(crate) fn access(&self) -> Result<Access> {
         Ok(Access::new(self.client()?))
     }
+}
+
+fn runtime() -> Result<Runtime> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    Ok(runtime.map_err(|source| CliError::System { what: "the runtime could not be started", source })?)
 }

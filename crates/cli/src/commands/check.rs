@@ -175,7 +175,7 @@ pub(crate) fn check(options: &CheckOptions, session: &Session<'_>) -> Result<Che
             let name = namespace_of(&node, &options.namespace).to_owned();
             let namespace = Namespace { labels: labels.get(&name).cloned(), name };
             let Some(mut request) = manifest.request(namespace) else { continue };
-            request.environment = session.settings.environment.value.clone();
+            request.environment.clone_from(&session.settings.environment.value);
             requests.push((*input, manifest, request));
         }
     }

@@ -123,9 +123,10 @@ fn yaml(exception: &Exception) -> String {
             ExceptionSubject::Vulnerability(text) => format!("{{vulnerability: {}}}", scalar(text)),
         })
         .collect();
-    lines.push(match subjects.is_empty() {
-        true => "  # subjects: [{vulnerability: CVE-...}]".to_owned(),
-        false => format!("  subjects: [{}]", subjects.join(", ")),
+    lines.push(if subjects.is_empty() {
+        "  # subjects: [{vulnerability: CVE-...}]".to_owned()
+    } else {
+        format!("  subjects: [{}]", subjects.join(", "))
     });
     lines.push(scope(&spec.scope));
     if let Some(at) = spec.expires_at {

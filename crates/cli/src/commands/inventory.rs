@@ -1,7 +1,7 @@
 //! `assay inventory` and `assay who-runs`: what runs where, and the zero-day question.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use assay_case::{ContainerRole, Namespace};
@@ -80,7 +80,7 @@ pub(crate) struct WhoRunsOutcome {
 }
 
 /// Takes in the Pods of a cluster.
-pub(crate) fn sync(file: &PathBuf, cluster: &str, session: &Session<'_>) -> Result<SyncOutcome> {
+pub(crate) fn sync(file: &Path, cluster: &str, session: &Session<'_>) -> Result<SyncOutcome> {
     let bytes = read_file(file)?;
     let malformed =
         |message: &str| CliError::Malformed { what: file.display().to_string(), message: message.to_owned() };

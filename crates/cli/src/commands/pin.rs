@@ -244,7 +244,7 @@ fn change(file: &FileToPin, digests: &Resolved, outcome: &mut PinOutcome) -> Res
         match edit {
             Some(edit) => edits.push(edit),
             None => {
-                outcome.failed.push(fail("not-editable", "it stands in a form that cannot be edited in place".into()))
+                outcome.failed.push(fail("not-editable", "it stands in a form that cannot be edited in place".into()));
             }
         }
     }

@@ -143,27 +143,24 @@ async fn found(stated: &Stated, image: &Reference, session: &Session<'_>) -> Res
     }
     let mut predicate = Vec::new();
     let written = |source| CliError::System { what: "the predicate could not be written", source };
-    let kind = match stated {
-        Stated::Sbom(format) => {
-            let subject = &facts.subject;
-            let root = Root::image(&subject.repository, subject.digest, image.effective_tag());
-            let created = contents.config.created.unwrap_or_else(Timestamp::now);
-            let tool_version = env!("CARGO_PKG_VERSION");
-            let generation = Generation { tool_version, created, lifecycle: Lifecycle::PostBuild };
-            assay_sbom::write(&mut predicate, contents, &root, &generation, *format).map_err(written)?;
-            format.predicate_type()
-        }
-        _ => {
-            let findings = facts.findings.get().map_err(about)?;
-            let summary = ScanSummary {
-                scanner: format!("assay {}", env!("CARGO_PKG_VERSION")),
-                database: Some(findings.pack.digest.to_string()),
-                finished_at: Some(findings.matched_at),
-                counts: Some(findings.counts()),
-            };
-            serde_json::to_writer(&mut predicate, &summary).map_err(|error| written(error.into()))?;
-            predicates::ASSAY_SCAN_V1
-        }
+    let kind = if let Stated::Sbom(format) = stated {
+        let subject = &facts.subject;
+        let root = Root::image(&subject.repository, subject.digest, image.effective_tag());
+        let created = contents.config.created.unwrap_or_else(Timestamp::now);
+        let tool_version = env!("CARGO_PKG_VERSION");
+        let generation = Generation { tool_version, created, lifecycle: Lifecycle::PostBuild };
+        assay_sbom::write(&mut predicate, contents, &root, &generation, *format).map_err(written)?;
+        format.predicate_type()
+    } else {
+        let findings = facts.findings.get().map_err(about)?;
+        let summary = ScanSummary {
+            scanner: format!("assay {}", env!("CARGO_PKG_VERSION")),
+            database: Some(findings.pack.digest.to_string()),
+            finished_at: Some(findings.matched_at),
+            counts: Some(findings.counts()),
+        };
+        serde_json::to_writer(&mut predicate, &summary).map_err(|error| written(error.into()))?;
+        predicates::ASSAY_SCAN_V1
     };
     Ok((facts.subject.digest, kind, predicate))
 }

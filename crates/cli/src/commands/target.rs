@@ -90,12 +90,11 @@ pub(crate) fn inspect(target: &Target, vulnerabilities: bool, session: &Session<
         Target::Image(image) => return inspect_image(image, vulnerabilities, session),
         Target::Sbom(path) => (path, assay_sbom::read(&read_file(path)?)?.contents, Lifecycle::PostBuild),
     };
-    let findings = match vulnerabilities {
-        true => {
-            let pack = database::open(settings.pack.value.as_deref())?;
-            Some(Known::new(Arc::new(pack.match_contents(&contents, now)?), now))
-        }
-        false => None,
+    let findings = if vulnerabilities {
+        let pack = database::open(settings.pack.value.as_deref())?;
+        Some(Known::new(Arc::new(pack.match_contents(&contents, now)?), now))
+    } else {
+        None
     };
     let name = path.display().to_string();
     let root = Root::directory(&name);

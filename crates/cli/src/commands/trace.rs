@@ -29,17 +29,6 @@ pub(crate) enum Standing {
     Unknown,
 }
 
-impl Standing {
-    /// The word.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Proven => "proven",
-            Self::Gap => "gap",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// The custody of one digest.
 #[derive(Debug, Serialize)]
 pub(crate) struct TraceOutcome {

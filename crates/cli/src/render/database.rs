@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use assay_model::PackInfo;
 
+use super::page::count;
 use super::{Align, Page, Report, Table};
 use crate::commands::database::{BuildOutcome, InfoOutcome};
 
@@ -12,11 +13,11 @@ impl Report for BuildOutcome {
 
     fn text(&self, page: Page) -> String {
         let mut out = format!(
-            "{}  {:.1} MB, {} records, {} vulnerabilities, {} known to be exploited\n",
+            "{}  {:.1} MB, {}, {}, {} known to be exploited\n",
             page.strong(self.file.display()),
             self.bytes as f64 / 1e6,
-            self.pack.records,
-            self.vulnerabilities,
+            count(self.pack.records as usize, "record"),
+            count(self.vulnerabilities as usize, "vulnerability"),
             self.known_exploited,
         );
         let mut table = Table::new(page, &[("", Align::Right), ("", Align::Left)]);

@@ -1,5 +1,7 @@
 //! SBOM documents, as `scan` and `sbom` write them.
 
+use std::fmt::Write as _;
+
 use assay_model::Contents;
 use assay_sbom::{Generation, Root};
 
@@ -41,9 +43,9 @@ impl Report for SbomOutcome {
         }
         let mut out = table.render(0);
         let packages = super::page::count(self.contents.packages.len(), "package");
-        out.push_str(&format!("{}  {packages}\n", page.strong(&self.target)));
+        let _ = writeln!(out, "{}  {packages}", page.strong(&self.target));
         for partial in &self.contents.partial {
-            out.push_str(&format!("{} {}\n", page.warn("not read to its end:"), partial.what));
+            let _ = writeln!(out, "{} {}", page.warn("not read to its end:"), partial.what);
         }
         out
     }

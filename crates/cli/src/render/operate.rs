@@ -215,7 +215,7 @@ impl Report for InventoryOutcome {
         }
         let mut out = table.render(0);
         if self.containers.is_empty() {
-            out = "nothing runs, as far as is known\n".to_owned();
+            out.replace_range(.., "nothing runs, as far as is known\n");
         }
         for cluster in &self.clusters {
             let _ = writeln!(out, "{}", page.dim(format!("{} as of {}", cluster.name, minute(cluster.at))));

@@ -83,9 +83,10 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
 
 /// `1 image`, `2 images`.
 pub(crate) fn count(number: usize, one: &str) -> String {
-    match (number, one.strip_suffix("try")) {
+    let stem = one.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (number, stem) {
         (1, _) => format!("1 {one}"),
-        (_, Some(stem)) => format!("{number} {stem}tries"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
         _ => format!("{number} {one}s"),
     }
 }
@@ -100,6 +101,13 @@ mod tests {
         assert_eq!(page.wrap("one two three four five six seven", 4), "one two three four five\n    six seven");
         let digest = "sha256:".to_owned() + &"a".repeat(64);
         assert_eq!(page.wrap(&digest, 4), digest);
+    }
+
+    #[test]
+    fn numbers_and_their_words_agree() {
+        let counted = ["image", "entry", "good deploy"].map(|word| (count(1, word), count(2, word)));
+        let words = counted.map(|(one, two)| format!("{one}, {two}"));
+        assert_eq!(words, ["1 image, 2 images", "1 entry, 2 entries", "1 good deploy, 2 good deploys"]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The outer part of a SARIF 2.1.0 log (OASIS, sarif-v2.1.0-os, sections 3.13 and 3.14).
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 /// A log of one run of this program.
@@ -28,7 +30,7 @@ pub(super) fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -16,8 +16,11 @@ fn a_directory_is_scanned_and_a_threshold_decides() {
     let assay = Assay::new();
     project(&assay);
     let scan = assay.seen(&["scan", "app", "--fail-on", "critical"]);
-    let scan: String =
-        scan.lines().filter(|line| !line.starts_with("data: ")).map(|line| format!("{line}\n")).collect();
+    let scan: Vec<_> = scan.lines().filter(|line| !line.starts_with("data: ")).collect();
+    let scan = scan.join(
+        "
+",
+    );
     insta::assert_snapshot!(scan);
     assert_eq!(assay.run(&["scan", "app"]).status.code(), Some(0), "without a threshold nothing is denied");
     let hidden = assay.seen(&["scan", "app", "--severity", "low", "--fail-on", "critical"]);

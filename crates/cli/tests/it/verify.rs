@@ -88,19 +88,20 @@ fn a_signature_by_anybody_is_not_asked_for() {
 }
 
 /// A registry on loopback, kept alive by its runtime.
-pub struct Lab {
-    pub runtime: tokio::runtime::Runtime,
+pub(crate) struct Lab {
+    /// The registry answers as long as this lives.
+    _runtime: tokio::runtime::Runtime,
     pub registry: Registry,
 }
 
 impl Lab {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let registry = runtime.block_on(Registry::start(RegistryOptions::default())).unwrap();
-        Self { runtime, registry }
+        Self { _runtime: runtime, registry }
     }
 
-    pub fn push(&self, repository: &str, tag: &str, name: &str) -> Digest {
+    pub(crate) fn push(&self, repository: &str, tag: &str, name: &str) -> Digest {
         let status = "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.2.13.dfsg-1\nSource: zlib\n\n";
         let image = ImageBuilder::new().layer([
             ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian GNU/Linux 12\"\n", 0o644),
@@ -111,7 +112,7 @@ impl Lab {
     }
 }
 
-pub fn key(assay: &Assay, name: &str) {
+pub(crate) fn key(assay: &Assay, name: &str) {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     assay.file(&format!("{name}.pem"), key.private_key_pem().unwrap().expose());
     assay.file(&format!("{name}.pub"), key.public_key_pem().unwrap());

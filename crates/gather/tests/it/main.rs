@@ -9,7 +9,9 @@ use assay_gather::{Access, Gatherer, Options, Wanted};
 use assay_model::{Digest, Platform, Reference};
 use assay_oci::{Artifact, ArtifactLayer, Client, ClientOptions, Descriptor, ImageSource, RetryOptions, Source};
 use assay_sandbox::{BuiltImage, Endpoint, Fault, ImageBuilder, Registry, RegistryOptions};
+use assay_sign::{KeyAlgorithm, KeySigner, PrivateKey, Statement};
 use assay_store::Store;
+use assay_trust::TrustMaterial;
 
 const DPKG: &str =
     "Package: zlib1g\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:1.2.13.dfsg-1\nSource: zlib\n\n";
@@ -283,4 +285,97 @@ async fn a_layout_on_disk_gives_the_same_contents_as_the_registry() {
     assert_eq!(local.subject.digest, digest);
     let remote = only(Gatherer::new(options()).facts(&access, &tagged, &Wanted::default()).await);
     assert_eq!(local.contents.get().unwrap(), remote.contents.get().unwrap());
+}
+
+/// Signs an image and attaches the bundle; gives the key's trust material.
+async fn sign(access: &Access, image: &Reference, subject: &Descriptor) -> TrustMaterial {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let material = TrustMaterial::new().with_public_key(&key.public_key_pem().unwrap()).unwrap();
+    let bundle = KeySigner::new(key).sign_now(&Statement::image_signature(&subject.digest)).unwrap();
+    let artifact = bundle.artifact("2026-11-21T08:00:00Z".parse().unwrap());
+    access.client().attach(image.repository(), subject, &artifact).await.unwrap();
+    material
+}
+
+fn descriptor(image: &BuiltImage) -> Descriptor {
+    Descriptor::of(image.media_type(), image.manifest())
+}
+
+#[tokio::test]
+async fn a_signature_becomes_evidence_is_kept_sealed_and_needs_no_second_look() {
+    let (registry, access) = (registry().await, access());
+    let image = image("app");
+    let digest = registry.put_image("team/app", "1.0", &image);
+    let pinned = reference(&registry, &format!("team/app@{digest}"));
+    let ours = sign(&access, &pinned, &descriptor(&image)).await;
+    let store = Arc::new(Store::in_memory().unwrap());
+    let fresh = |materials: Vec<TrustMaterial>| {
+        Gatherer::new(Options { materials, store: Some(Arc::clone(&store)), ..options() })
+    };
+    let gatherer = fresh(vec![ours.clone()]);
+    let facts = only(gatherer.facts(&access, &pinned, &Wanted::default()).await);
+    let set = facts.evidence.get().unwrap();
+    assert_eq!(set.verified.len(), 1);
+    assert_eq!((set.verified[0].subject(), set.verified[0].trust_root()), (digest, ours.hash()));
+
+    registry.clear_requests();
+    let warm = only(gatherer.remembered(&access, &pinned, &Wanted::default()).unwrap());
+    assert_eq!(warm.evidence, facts.evidence);
+    assert_eq!(registry.requests().len(), 0);
+
+    // Another process takes the bundle from the store: its blob is not read again.
+    let again = only(fresh(vec![ours.clone()]).facts(&access, &pinned, &Wanted::default()).await);
+    assert_eq!(again.evidence.get().unwrap().verified, set.verified);
+    assert_eq!(registry.count(Endpoint::Blob), 0);
+
+    // Whoever trusts somebody else gets nothing out of it, and is told why.
+    let other = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap().public_key_pem().unwrap();
+    let other = TrustMaterial::new().with_public_key(&other).unwrap();
+    let theirs = only(fresh(vec![other.clone()]).facts(&access, &pinned, &Wanted::default()).await);
+    let set = theirs.evidence.get().unwrap();
+    assert!(set.verified.is_empty());
+    assert_eq!(set.rejected[0].code, "key-unknown");
+
+    // With both roots it counts by the one that holds.
+    let both = only(fresh(vec![other, ours.clone()]).facts(&access, &pinned, &Wanted::default()).await);
+    let set = both.evidence.get().unwrap();
+    assert_eq!(set.verified.iter().map(|evidence| evidence.trust_root()).collect::<Vec<_>>(), [ours.hash()]);
+}
+
+#[tokio::test]
+async fn a_signature_copied_from_another_digest_is_rejected() {
+    let (registry, access) = (registry().await, access());
+    let (good, evil) = (image("good"), image("evil"));
+    registry.put_image("team/app", "good", &good);
+    let evil_digest = registry.put_image("team/app", "evil", &evil);
+    let repository = reference(&registry, "team/app:good");
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
+    let ours = TrustMaterial::new().with_public_key(&key.public_key_pem().unwrap()).unwrap();
+    // The bundle is about the good image; it is attached to the other one.
+    let bundle = KeySigner::new(key).sign_now(&Statement::image_signature(&good.digest())).unwrap();
+    let artifact = bundle.artifact("2026-11-21T08:00:00Z".parse().unwrap());
+    access.client().attach(repository.repository(), &descriptor(&evil), &artifact).await.unwrap();
+    let gatherer = Gatherer::new(Options { materials: vec![ours], ..options() });
+    let pinned = reference(&registry, &format!("team/app@{evil_digest}"));
+    let facts = only(gatherer.facts(&access, &pinned, &Wanted::default()).await);
+    let set = facts.evidence.get().unwrap();
+    assert!(set.verified.is_empty());
+    assert_eq!(set.rejected[0].code, "evidence-wrong-digest");
+}
+
+/// CVE-2023-46737, CVE-2024-29902: no number of attachments makes the reader read them all.
+#[tokio::test]
+async fn cve_2023_46737_a_flood_of_attachments_is_cut_off_and_said() {
+    let (registry, access) = (registry().await, access());
+    let image = image("app");
+    let digest = registry.put_image("team/app", "1.0", &image);
+    let pinned = reference(&registry, &format!("team/app@{digest}"));
+    for _ in 0..6 {
+        sign(&access, &pinned, &descriptor(&image)).await;
+    }
+    let gatherer = Gatherer::new(Options { referrers: 3, ..options() });
+    let facts = only(gatherer.facts(&access, &pinned, &Wanted::default()).await);
+    let set = facts.evidence.get().unwrap();
+    assert!(set.truncated);
+    assert_eq!(set.rejected.len(), 3);
 }

@@ -2,6 +2,7 @@
 
 mod global;
 mod image;
+#[cfg(feature = "lab")]
 mod lab;
 mod operate;
 mod policy;
@@ -13,6 +14,7 @@ use crate::settings::Flags;
 
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
+#[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
 pub(crate) use operate::{
     ExplainArguments, InventoryCommand, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments,
@@ -86,6 +88,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Exception(ExceptionCommand),
     /// Walk the whole path on this machine, from build to running, then attack it
+    #[cfg(feature = "lab")]
     Lab(LabArguments),
     /// Show the settings in force and where each comes from
     #[command(subcommand)]

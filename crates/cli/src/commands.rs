@@ -6,6 +6,7 @@ mod config;
 pub(crate) mod database;
 pub(crate) mod exception;
 pub(crate) mod inventory;
+#[cfg(feature = "lab")]
 pub mod lab;
 mod man;
 pub(crate) mod pin;
@@ -65,6 +66,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&database::info(pack, settings)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
+        #[cfg(feature = "lab")]
         Command::Lab(arguments) => lab::run(&arguments.resolve(), settings, printer),
         Command::Config(ConfigCommand::Show { origin }) => {
             emit(&config::show(settings, origin), outputs, Format::Text, printer)?;

@@ -21,6 +21,7 @@ mod session;
 mod settings;
 mod variables;
 
+#[cfg(feature = "lab")]
 #[doc(hidden)]
 pub use commands::lab;
 

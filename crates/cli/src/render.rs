@@ -5,6 +5,7 @@ mod config;
 mod database;
 mod document;
 mod exception;
+#[cfg(feature = "lab")]
 mod lab;
 mod markdown;
 mod operate;

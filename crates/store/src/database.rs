@@ -52,6 +52,8 @@ impl Store {
         connection.busy_timeout(BUSY)?;
         // NORMAL loses at most the last transactions on a power cut, never consistency; decisions are in segments too.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
+        // Pages of 4 KiB in the write-ahead log before it is folded back: 32 MiB, some seconds of a busy webhook.
+        connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection)?;
         Ok(Self { connection: Mutex::new(connection), key: SealingKey::new(key) })

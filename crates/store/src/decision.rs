@@ -8,7 +8,9 @@ use assay_case::{
 };
 use assay_model::{Digest, Timestamp};
 use rusqlite::params;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::StoreError;
 use crate::database::{Store, decode, encode, micros, parse, time};
@@ -50,8 +52,8 @@ pub struct RequestProjection {
     pub user: User,
     /// The images.
     pub images: Vec<ImageRecord>,
-    /// The object, redacted: see [`redacted`].
-    pub object: serde_json::Value,
+    /// The object, redacted.
+    pub object: RedactedObject,
 }
 
 impl RequestProjection {
@@ -80,7 +82,7 @@ impl RequestProjection {
             service_account: service_account.clone(),
             user: user.clone(),
             images,
-            object: redacted(document.root()),
+            object: RedactedObject::of(document.root()),
         }
     }
 
@@ -132,38 +134,62 @@ pub fn decision_id(uid: &str, at: Timestamp, nonce: u64) -> String {
     text
 }
 
-/// The object as it may be kept: values of environment variables and all annotations but our own are replaced or left
-/// out (`kubectl.kubernetes.io/last-applied-configuration` repeats the whole object), managed fields and status too.
-pub fn redacted(node: &Node<'_>) -> serde_json::Value {
-    redact(node, &mut Vec::new())
+/// An object as it may be kept: values of environment variables and all annotations but our own are replaced or left out
+/// (`kubectl.kubernetes.io/last-applied-configuration` repeats the whole object), managed fields and status too. It is
+/// held as the text that is written, since every answer waits for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RedactedObject(Box<RawValue>);
+
+impl RedactedObject {
+    /// What is kept of an object.
+    pub fn of(object: &Node<'_>) -> Self {
+        // Nodes have string keys and finite numbers, so that writing them cannot fail; nothing is kept if it does.
+        Self(to_raw_value(&Redact { node: object, parent: "" }).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+    }
+
+    /// The JSON text.
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
 }
 
-fn redact(node: &Node<'_>, path: &mut Vec<String>) -> serde_json::Value {
-    match node {
-        Node::List(items) => serde_json::Value::Array(items.iter().map(|item| redact(item, path)).collect()),
-        Node::Object(fields) => {
-            let mut kept = serde_json::Map::new();
-            for (key, value) in fields {
-                let key = key.as_ref();
-                let parent = path.last().map(String::as_str).unwrap_or_default();
-                let dropped = matches!((parent, key), ("metadata", "managedFields") | ("", "status"))
-                    || (parent == "annotations" && !key.starts_with("assay.dev/"));
-                if dropped {
-                    continue;
+impl PartialEq for RedactedObject {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+/// Writes a node without what must not be kept; `parent` is the nearest key above it.
+struct Redact<'n> {
+    node: &'n Node<'n>,
+    parent: &'n str,
+}
+
+impl Serialize for Redact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let parent = self.parent;
+        match self.node {
+            Node::List(items) => serializer.collect_seq(items.iter().map(|node| Redact { node, parent })),
+            Node::Object(fields) => {
+                let mut map = serializer.serialize_map(None)?;
+                for (key, node) in fields {
+                    let key = key.as_ref();
+                    let dropped = matches!((parent, key), ("metadata", "managedFields") | ("", "status"))
+                        || (parent == "annotations" && !key.starts_with("assay.dev/"));
+                    if dropped {
+                        continue;
+                    }
+                    if parent == "env" && key == "value" {
+                        map.serialize_entry(key, "***")?;
+                    } else {
+                        map.serialize_entry(key, &Redact { node, parent: key })?;
+                    }
                 }
-                let value = if parent == "env" && key == "value" {
-                    serde_json::Value::String("***".into())
-                } else {
-                    path.push(key.to_owned());
-                    let value = redact(value, path);
-                    path.pop();
-                    value
-                };
-                kept.insert(key.to_owned(), value);
+                map.end()
             }
-            serde_json::Value::Object(kept)
+            scalar => scalar.serialize(serializer),
         }
-        scalar => serde_json::to_value(scalar).unwrap_or(serde_json::Value::Null),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::database::encode;
 use crate::{DecisionRecord, Store, StoreError};
 
 /// How long a record waits for others to share its transaction.
-const BATCH: Duration = Duration::from_millis(200);
+const BATCH: Duration = Duration::from_secs(1);
 /// After a failure of the database.
 const RETRY: Duration = Duration::from_secs(2);
 /// Most bytes that wait for a database that does not take them: about 50,000 decisions.
@@ -84,9 +84,13 @@ impl DecisionLog {
         let (path, file) = self.shared.segment(&mut state)?;
         file.write_all(line.as_bytes()).map_err(|source| StoreError::Log { path: path.clone(), source })?;
         state.waiting += line.len() as u64;
+        let first = state.appended == state.stored;
         state.appended += 1;
         drop(state);
-        self.shared.changed.notify_all();
+        // Only an idle thread needs to hear of it: the one that collects a batch looks again when its time is up.
+        if first {
+            self.shared.changed.notify_all();
+        }
         Ok(())
     }
 

@@ -28,7 +28,7 @@ mod recorded_verdict;
 mod schema;
 
 pub use database::Store;
-pub use decision::{DecisionRecord, ImageRecord, RequestProjection, decision_id, redacted};
+pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;
 pub use error::StoreError;
 pub use inventory::{InventoryRow, RunningContainer, RunningPod, SignatureState};

@@ -1,5 +1,5 @@
-//! A Verdict as records keep it: each target written once, outcomes point to it. A Pod of ten images has some two hundred
-//! outcomes about eleven targets, and a target is most of an outcome's text.
+//! A Verdict as records keep it: each target and each statement written once, outcomes point to both. A Pod of ten images
+//! has some two hundred outcomes, but they say some twenty things about eleven targets.
 
 use assay_case::{Action, ControlOutcome, ExceptionNote, Operation, Outcome, Target, Verdict};
 use assay_model::{ControlId, Digest, EnvironmentName, Severity, Timestamp};
@@ -15,7 +15,9 @@ struct Written<'a> {
     policy: Digest,
     decided_at: Timestamp,
     targets: Vec<&'a Target>,
-    outcomes: Vec<WrittenOutcome<'a>>,
+    statements: Vec<WrittenStatement<'a>>,
+    /// Statement and target of each outcome, in the Verdict's order.
+    outcomes: Vec<(usize, usize)>,
     #[serde(skip_serializing_if = "is_empty")]
     exceptions: &'a [ExceptionNote],
     #[serde(skip_serializing_if = "is_empty")]
@@ -24,13 +26,13 @@ struct Written<'a> {
     notes: &'a [String],
 }
 
-#[derive(Serialize)]
+/// An outcome without its target.
+#[derive(PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WrittenOutcome<'a> {
+struct WrittenStatement<'a> {
     control: &'a ControlId,
     action: Action,
     outcome: Outcome,
-    target: usize,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<&'a str>,
@@ -54,7 +56,8 @@ struct Read {
     policy: Digest,
     decided_at: Timestamp,
     targets: Vec<Target>,
-    outcomes: Vec<ReadOutcome>,
+    statements: Vec<ReadStatement>,
+    outcomes: Vec<(usize, usize)>,
     #[serde(default)]
     exceptions: Vec<ExceptionNote>,
     #[serde(default)]
@@ -65,11 +68,10 @@ struct Read {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ReadOutcome {
+struct ReadStatement {
     control: ControlId,
     action: Action,
     outcome: Outcome,
-    target: usize,
     message: String,
     #[serde(default)]
     fix: Option<String>,
@@ -87,26 +89,30 @@ fn is_empty<T>(list: &&[T]) -> bool {
     list.is_empty()
 }
 
+/// Where `item` stands in `list`; it is added where it does not stand yet.
+fn place<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
+    list.iter().position(|other| *other == item).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
+}
+
 pub(crate) fn serialize<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut targets: Vec<&Target> = Vec::new();
+    let (mut targets, mut statements) = (Vec::<&Target>::new(), Vec::new());
     let mut outcomes = Vec::with_capacity(verdict.outcomes.len());
     for outcome in &verdict.outcomes {
-        let target = targets.iter().position(|target| **target == outcome.target).unwrap_or_else(|| {
-            targets.push(&outcome.target);
-            targets.len() - 1
-        });
-        outcomes.push(WrittenOutcome {
+        let statement = WrittenStatement {
             control: &outcome.control,
             action: outcome.action,
             outcome: outcome.outcome,
-            target,
             message: &outcome.message,
             fix: outcome.fix.as_deref(),
             severity: outcome.severity,
             vulnerabilities: &outcome.vulnerabilities,
             packages: &outcome.packages,
             excepted_by: outcome.excepted_by.as_deref(),
-        });
+        };
+        outcomes.push((place(&mut statements, statement), place(&mut targets, &outcome.target)));
     }
     let written = Written {
         allowed: verdict.allowed,
@@ -116,6 +122,7 @@ pub(crate) fn serialize<S: Serializer>(verdict: &Verdict, serializer: S) -> Resu
         policy: verdict.policy,
         decided_at: verdict.decided_at,
         targets,
+        statements,
         outcomes,
         exceptions: &verdict.exceptions,
         unbound: &verdict.unbound,
@@ -126,20 +133,20 @@ pub(crate) fn serialize<S: Serializer>(verdict: &Verdict, serializer: S) -> Resu
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
     let read = Read::deserialize(deserializer)?;
-    let targets = read.targets;
-    let outcome = |outcome: ReadOutcome| {
-        let target = targets.get(outcome.target).cloned();
+    let outcome = |(statement, target): (usize, usize)| {
+        let missing = || de::Error::custom("an outcome about something that is not there");
+        let statement = read.statements.get(statement).ok_or_else(missing)?;
         Ok(ControlOutcome {
-            target: target.ok_or_else(|| de::Error::custom("an outcome about a target that is not there"))?,
-            control: outcome.control,
-            action: outcome.action,
-            outcome: outcome.outcome,
-            message: outcome.message,
-            fix: outcome.fix,
-            severity: outcome.severity,
-            vulnerabilities: outcome.vulnerabilities,
-            packages: outcome.packages,
-            excepted_by: outcome.excepted_by,
+            target: read.targets.get(target).ok_or_else(missing)?.clone(),
+            control: statement.control.clone(),
+            action: statement.action,
+            outcome: statement.outcome,
+            message: statement.message.clone(),
+            fix: statement.fix.clone(),
+            severity: statement.severity,
+            vulnerabilities: statement.vulnerabilities.clone(),
+            packages: statement.packages.clone(),
+            excepted_by: statement.excepted_by.clone(),
         })
     };
     Ok(Verdict {
@@ -149,7 +156,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
         environment: read.environment,
         policy: read.policy,
         decided_at: read.decided_at,
-        outcomes: read.outcomes.into_iter().map(outcome).collect::<Result<_, D::Error>>()?,
+        outcomes: read.outcomes.iter().copied().map(outcome).collect::<Result<_, D::Error>>()?,
         exceptions: read.exceptions,
         unbound: read.unbound,
         notes: read.notes,
@@ -204,12 +211,12 @@ mod tests {
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
         assert_eq!(text.matches(r#""image":"nginx:1""#).count(), 2, "{text}");
+        assert_eq!(text.matches(r#""control":"high-cve""#).count(), 2, "said once, and noted of the exception: {text}");
     }
 
     #[test]
     fn an_outcome_about_nothing_is_refused() {
-        let text =
-            serde_json::to_string(&Record { verdict: verdict() }).unwrap().replace(r#""target":1"#, r#""target":7"#);
+        let text = serde_json::to_string(&Record { verdict: verdict() }).unwrap().replace("[1,0]", "[1,7]");
         assert!(serde_json::from_str::<Record>(&text).unwrap_err().to_string().contains("not there"));
     }
 }

@@ -1,5 +1,8 @@
 //! The lab as a command.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use assay_cli::lab::{ATTACKS, Arena};
 
 use crate::assay::Assay;
@@ -65,4 +68,38 @@ fn the_good_path_can_be_walked_on_any_day() {
         let refused = Arena::start(now.parse().unwrap()).unwrap().walk().unwrap();
         assert_eq!(refused, Vec::<String>::new());
     }
+}
+
+#[test]
+fn every_command_that_is_suggested_works_as_it_is_printed() {
+    let assay = Assay::new();
+    let mut lab = assay.command();
+    let mut lab =
+        lab.args(["lab", "--serve", "--keep", "kept"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut suggested = String::new();
+    for line in BufReader::new(lab.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with("The servers stay up") || !suggested.is_empty() {
+            suggested.push_str(&line);
+            suggested.push('\n');
+        }
+        if line.ends_with("/validate") && !suggested.is_empty() {
+            break;
+        }
+    }
+    let script = suggested.replace("\\\n", " ");
+    let image = script.lines().find_map(|line| line.trim().strip_prefix("IMAGE=")).unwrap();
+    let mut tried = 0;
+    for line in script.lines().filter_map(|line| line.strip_prefix("  assay ")) {
+        let digest = image.split_once('@').unwrap().1;
+        let line = line.replace("${IMAGE#*@}", digest).replace("$IMAGE", image).replace('\'', "");
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let output = assay.command().current_dir(assay.path().join("kept")).args(&arguments).output().unwrap();
+        let denied = line.contains("unsigned-image");
+        assert_eq!(output.status.code(), Some(i32::from(denied)), "assay {line}\n{}", assay.shown(&output));
+        tried += 1;
+    }
+    lab.kill().unwrap();
+    lab.wait().unwrap();
+    assert_eq!(tried, 6, "{suggested}");
 }

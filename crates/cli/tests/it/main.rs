@@ -3,7 +3,9 @@
 
 mod architecture;
 mod assay;
+#[cfg(feature = "lab")]
 mod attacks;
+#[cfg(feature = "lab")]
 mod attacks_lab;
 mod check;
 mod config;

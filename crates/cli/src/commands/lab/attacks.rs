@@ -73,8 +73,8 @@ impl std::fmt::Debug for Attack {
     }
 }
 
-/// Everything that is judged from what the registry says: none of it can be known where the registry says nothing.
-const FROM_THE_REGISTRY: [&str; 12] = [
+/// What else is judged from what the registry says: none of it can be known where the registry says nothing.
+const FROM_THE_REGISTRY: [&str; 11] = [
     "trusted-signer",
     "require-sbom",
     "require-provenance",
@@ -86,7 +86,6 @@ const FROM_THE_REGISTRY: [&str; 12] = [
     "no-secrets-in-layers",
     "release-known",
     "rollback-risk",
-    "require-signature",
 ];
 
 /// Every attack, in the order of the way of an artifact: how it is named, who made it, what is in it, how it runs, how it
@@ -176,5 +175,51 @@ fn judge(attack: &Attack, verdict: &Verdict) -> (bool, String) {
         Some(denial) => (true, denial.message.clone()),
         None if verdict.allowed => (false, "it was allowed".to_owned()),
         None => (false, format!("it was denied, but not by {}", attack.control)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_case::{Action, ControlOutcome, Operation, Outcome, Target};
+    use assay_model::Digest;
+
+    use super::*;
+
+    fn verdict(control: &str, action: Action, outcome: Outcome) -> Verdict {
+        let outcome = ControlOutcome {
+            control: control.parse().unwrap(),
+            action,
+            outcome,
+            target: Target::default(),
+            message: "no signature".into(),
+            fix: None,
+            severity: None,
+            vulnerabilities: Vec::new(),
+            packages: Vec::new(),
+            excepted_by: None,
+        };
+        Verdict {
+            allowed: !outcome.denies(),
+            operation: Operation::Create,
+            workload: "payments-prod/Deployment/api".into(),
+            environment: "prod".parse().unwrap(),
+            policy: Digest::of(b""),
+            decided_at: assay_model::Timestamp::UNIX_EPOCH,
+            outcomes: vec![outcome],
+            exceptions: Vec::new(),
+            unbound: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn only_a_denial_by_the_named_control_is_a_stop() {
+        let attack = &unsigned_image::ATTACK;
+        let stopped = |control, action, outcome| judge(attack, &verdict(control, action, outcome)).0;
+        assert!(stopped("require-signature", Action::Enforce, Outcome::Fail));
+        assert!(stopped("require-signature", Action::Enforce, Outcome::Error));
+        assert!(!stopped("require-signature", Action::Warn, Outcome::Fail), "it was allowed");
+        assert!(!stopped("require-signature", Action::Enforce, Outcome::Pass), "it was allowed");
+        assert!(!stopped("require-digest", Action::Enforce, Outcome::Fail), "something else denied it");
     }
 }

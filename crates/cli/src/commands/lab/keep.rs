@@ -45,6 +45,7 @@ pub(super) async fn keep(stage: &Stage, shipments: &[Shipment], attacks: &[Attac
             folder.write("attacks", &format!("{}.yaml", attack.name), yaml(object)?.as_bytes())?;
         }
     }
+    folder.write("", "assay.yaml", settings(stage.folder()).as_bytes())?;
     folder.write("", "README.txt", readme(stage, shipments).as_bytes())
 }
 
@@ -79,18 +80,32 @@ fn pretty<T: Serialize>(value: &T) -> Result<String> {
     Ok(serde_json::to_string_pretty(value).map_err(LabError::fixture("review"))?)
 }
 
+/// The settings of the kept folder: with them, commands that are run in it need no flags.
+fn settings(folder: &Path) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    format!(
+        "# What commands use that are run in this folder (assay config show --origin).\n\
+         config: [policy]\nenvironment: prod\npack: data/advisories.pack\nstore: \"sqlite:{}/store/assay.db\"\n",
+        folder.display()
+    )
+}
+
 fn readme(stage: &Stage, shipments: &[Shipment]) -> String {
-    let mut text = String::from(
+    let mut text = format!(
         "What assay lab left here\n\n\
-         registry/    the images of production as OCI layouts, with signatures and attestations\n\
-         keys/        trusted_root.json: what signatures are verified against; webhook-ca.pem\n\
-         policy/      the Environments and the trust root, for --config policy\n\
-         data/        advisories.pack: the made-up vulnerability data, for --pack\n\
+         assay.yaml   settings, so that commands run in this folder need no flags\n\
+         registry/    what production runs, as OCI layouts with all attestations\n\
+         keys/        trusted_root.json, which verifies signatures; webhook-ca.pem\n\
+         policy/      the Environments and the trust root\n\
+         data/        advisories.pack: the vulnerability data, made up for the lab\n\
          manifests/   the deployments that were admitted\n\
          attacks/     what was tried, as a manifest and as an AdmissionReview\n\
          store/       assay.db: facts, ledger, decisions, inventory\n\n\
-         The keys of signers are not here: they lived for one signature each.\n\
-         A registry for these images: start any, then\n",
+         The keys of signers are not here: they lived for one signature each.\n\n\
+         The manifests name {}, where the lab's registry was. It is up\n\
+         while assay lab --serve runs. To serve the images again, start any registry\n\
+         and copy them to it:\n",
+        stage.host()
     );
     for shipment in shipments {
         let service = &shipment.service;
@@ -100,10 +115,5 @@ fn readme(stage: &Stage, shipments: &[Shipment]) -> String {
             service.team, service.name, service.version, service.path, service.version
         );
     }
-    let _ = write!(
-        text,
-        "\nThe manifests name {}, where the lab's own registry was. It is up\nwhile assay lab --serve runs.\n",
-        stage.host()
-    );
     text
 }

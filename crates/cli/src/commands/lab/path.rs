@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_case::Facts;
+use assay_kinds::ReleaseEvidence;
 use serde::Serialize;
 
 use super::narrator::Narrator;
@@ -26,6 +27,8 @@ pub(crate) struct Shipment {
     pub(crate) image: Published,
     /// What was found out about it, once it was.
     pub(crate) facts: Option<Arc<Facts>>,
+    /// Where its evidence is, once it has some.
+    pub(crate) evidence: ReleaseEvidence,
     /// Where it was promoted to, by environment.
     pub(crate) places: BTreeMap<&'static str, Published>,
 }
@@ -70,7 +73,7 @@ pub(crate) async fn walk(
     let mut shipments = build::build(stage, narrator, program).await?;
     describe::resolve(stage, narrator, &shipments).await?;
     describe::describe(stage, narrator, &mut shipments).await?;
-    vouch::vouch(stage, narrator, &shipments).await?;
+    vouch::vouch(stage, narrator, &mut shipments).await?;
     promote::promote(stage, narrator, &mut shipments).await?;
     let deploys = deploy::deploy(stage, narrator, &shipments).await?;
     deploy::record(stage, narrator, &shipments)?;

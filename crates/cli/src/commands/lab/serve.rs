@@ -40,18 +40,18 @@ fn hints(stage: &Stage, shipments: &[Shipment]) -> String {
         lines.extend([
             format!("  IMAGE={image}"),
             "  assay tree $IMAGE".to_owned(),
-            "  assay scan $IMAGE --pack data/advisories.pack".to_owned(),
+            "  assay scan $IMAGE".to_owned(),
             format!(
                 "  assay verify $IMAGE --trusted-root keys/trusted_root.json \\\n    \
                  --certificate-oidc-issuer {} \\\n    --certificate-identity {}",
                 workflow.issuer, workflow.subject
             ),
-            format!("  assay trace {} --store sqlite:store/assay.db", shipment.image.digest()),
+            "  assay trace ${IMAGE#*@}".to_owned(),
         ]);
     }
     lines.extend([
-        "  assay check -f attacks/unsigned-image.yaml --env prod --config policy".to_owned(),
-        "  assay who-runs '@company/session@<2.1.1' --store sqlite:store/assay.db".to_owned(),
+        "  assay check -f attacks/unsigned-image.yaml".to_owned(),
+        "  assay who-runs '@company/session@<2.1.1'".to_owned(),
         format!(
             "  curl --cacert keys/webhook-ca.pem --data @attacks/unsigned-image.json \\\n    \
              https://localhost:{port}/validate"

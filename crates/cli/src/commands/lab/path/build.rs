@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use assay_kinds::ReleaseEvidence;
 use assay_sandbox::ImageBuilder;
 
 use super::Shipment;
@@ -23,7 +24,8 @@ pub(super) async fn build(stage: &Stage, narrator: &Narrator<'_>, program: Optio
     for service in services(program)? {
         let image = stage.push(&format!("dev/{}", service.path), service.version, &service.image).await?;
         let bytes: usize = service.image.blobs().iter().map(bytes::Bytes::len).sum();
-        let shipment = Shipment { service, image, facts: None, places: BTreeMap::new() };
+        let shipment =
+            Shipment { service, image, facts: None, evidence: ReleaseEvidence::default(), places: BTreeMap::new() };
         narrator.fact("built", &format!("{}: {}", shipment.title(), shipment.service.made_of));
         narrator.fact(
             "pushed",

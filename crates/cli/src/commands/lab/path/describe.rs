@@ -1,6 +1,6 @@
 //! What is in the images: digest, packages, findings.
 
-use assay_model::Reference;
+use assay_model::{FindingCounts, Reference};
 
 use super::Shipment;
 use crate::Result;
@@ -23,7 +23,7 @@ pub(super) async fn resolve(stage: &Stage, narrator: &Narrator<'_>, shipments: &
             let reason = format!("{reference} resolves to {digest}, not to what was pushed");
             return Err(LabError::Path { step: "resolve the digest", reason }.into());
         }
-        narrator.fact(shipment.service.name, &format!("{} is", shipment.image.tag));
+        narrator.fact(shipment.service.path, &format!("{} is", shipment.image.tag));
         narrator.fact("", &digest.to_string());
     }
     Ok(())
@@ -44,21 +44,31 @@ pub(super) async fn describe(stage: &Stage, narrator: &Narrator<'_>, shipments: 
         let facts = facts.ok_or_else(|| Failure::from(missing("facts")))?;
         let contents = facts.contents.get().map_err(Failure::from_cause)?;
         let counts = facts.findings.get().map_err(Failure::from_cause)?.counts();
-        narrator.fact(
-            shipment.service.name,
-            &format!(
-                "{} packages, {} secrets; {} critical, {} high, {} medium, {} low findings",
-                contents.packages.len(),
-                contents.secrets.len(),
-                counts.critical,
-                counts.high,
-                counts.medium,
-                counts.low
-            ),
-        );
+        let (packages, secrets) = (contents.packages.len(), contents.secrets.len());
+        let found = findings_in_words(&counts);
+        let secrets = if secrets == 0 { "no secret".to_owned() } else { format!("{secrets} secrets") };
+        narrator.fact(shipment.service.path, &format!("{packages} packages, {found}, {secrets}"));
         shipment.facts = Some(facts);
     }
     Ok(())
+}
+
+/// `no finding`, or how many of each severity that occurs.
+pub(super) fn findings_in_words(counts: &FindingCounts) -> String {
+    let each = [
+        (counts.critical, "critical"),
+        (counts.high, "high"),
+        (counts.medium, "medium"),
+        (counts.low, "low"),
+        (counts.unknown, "unrated"),
+    ];
+    let occurring = each.iter().filter(|(number, _)| *number > 0);
+    let words = occurring.map(|(number, severity)| format!("{number} {severity}")).collect::<Vec<_>>().join(" and ");
+    match each.iter().map(|(number, _)| number).sum::<u32>() {
+        0 => "no finding".to_owned(),
+        1 => format!("{words} finding"),
+        _ => format!("{words} findings"),
+    }
 }
 
 fn missing(what: &str) -> LabError {

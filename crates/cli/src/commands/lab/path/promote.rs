@@ -1,9 +1,10 @@
 //! The same digest through the environments.
 
-use assay_kinds::{ReleaseArtifact, ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource};
+use assay_kinds::{ReleaseArtifact, ReleaseArtifactSpec, ReleaseImage, ReleaseRisk, ReleaseSource};
 use assay_store::{LedgerEvent, Release};
 
 use super::Shipment;
+use super::describe::findings_in_words;
 use crate::Result;
 use crate::commands::lab::error::LabError;
 use crate::commands::lab::narrator::Narrator;
@@ -38,7 +39,7 @@ fn create(stage: &Stage, shipment: &Shipment) -> Result<()> {
             service: service_name(shipment),
             source: ReleaseSource { repository: format!("github.com/{}", build.source), commit: build.commit },
             image: ReleaseImage { repository: image.repository.clone(), digest: image.digest() },
-            evidence: ReleaseEvidence { signature: Some("sigstore".into()), ..ReleaseEvidence::default() },
+            evidence: shipment.evidence.clone(),
             risk: ReleaseRisk::default(),
         },
     );
@@ -74,7 +75,7 @@ async fn step(
         return Err(LabError::Path { step: "release and promote", reason }.into());
     };
     let copied = moved.copied.map_or_else(
-        || "it is there already".to_owned(),
+        || "the build has pushed it there".to_owned(),
         |report| {
             format!(
                 "copied with {} referrers, {} blobs mounted, {} sent",
@@ -99,17 +100,18 @@ fn known_then(stage: &Stage, narrator: &Narrator<'_>, shipments: &[Shipment]) ->
             if promotion.digest != digest {
                 continue;
             }
-            let short = |digest: Option<assay_model::Digest>| digest.map_or("none".to_owned(), |digest| digest.short());
+            let short = |digest: Option<assay_model::Digest>| {
+                digest.map_or("none".to_owned(), |digest| digest.hex().chars().take(12).collect::<String>())
+            };
+            let found = findings_in_words(&promotion.counts);
             narrator.fact(
-                shipment.service.name,
+                shipment.service.path,
                 &format!(
-                    "known at entry {}: {} critical, {} high; findings {}, data {}, {} exceptions",
+                    "entry {} keeps what was known then: {found}, {} exceptions; findings {}, data {}",
                     entry.number,
-                    promotion.counts.critical,
-                    promotion.counts.high,
+                    exceptions.len(),
                     short(findings),
-                    short(pack),
-                    exceptions.len()
+                    short(pack)
                 ),
             );
             break;

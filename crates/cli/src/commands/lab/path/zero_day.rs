@@ -24,7 +24,7 @@ pub(super) async fn ask(stage: &Stage, narrator: &Narrator<'_>, shipments: &[Shi
         "A day later: a critical advisory",
         "The zero-day question is answered from the inventory, before any image is scanned again.",
     );
-    narrator.fact("advisory", &format!("{SESSION_ADVISORY} in {SESSION} {AFFECTED} (made up for this lab)"));
+    narrator.fact("advisory", &format!("{SESSION_ADVISORY} in {SESSION} {AFFECTED}, made up"));
     let range: Range = AFFECTED.parse().map_err(LabError::fixture("version range"))?;
     let rows = stage.store.who_runs_package(SESSION, |found| {
         found.kind == "npm" && range.contains(Scheme::Semver, found.version).unwrap_or(false)
@@ -38,7 +38,7 @@ pub(super) async fn ask(stage: &Stage, narrator: &Narrator<'_>, shipments: &[Shi
     }
     let affected = stage.store.images_with_vulnerability(SESSION_ADVISORY)?;
     let again = stage.store.who_runs(&affected)?;
-    narrator.fact("matched", &format!("with the new data: {}, the same answer", summary(&again)));
+    narrator.fact("matched", &format!("{}, by the new data as well", summary(&again)));
     if rows.is_empty() || pods(&rows) != pods(&again) {
         let reason = "the inventory and the new findings name different Pods".to_owned();
         return Err(LabError::Path { step: "zero-day question", reason }.into());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use assay_case::{Facts, ImageUse, Known};
 use assay_gather::{Access, Gatherer, Wanted};
-use assay_model::{PackInfo, Reference};
+use assay_model::{PackInfo, Reference, Repository};
 use assay_server::{FactSource, GatheredFacts};
 
 /// The registry that a second registry of the lab plays.
@@ -44,12 +44,7 @@ impl StageFacts {
         let Some(played) = self.played(reference) else {
             return gatherer.facts(&self.access, reference, &wanted).await;
         };
-        match gatherer.facts(&self.access, &played, &wanted).await {
-            Known::Known { value, at } => {
-                Known::new(value.iter().map(|facts| Arc::new(renamed(facts, reference))).collect(), at)
-            }
-            unknown @ Known::Unknown { .. } => unknown,
-        }
+        moved(gatherer.facts(&self.access, &played, &wanted).await, reference.repository())
     }
 
     /// The place that plays Docker Hub's repository, for references to it.
@@ -69,11 +64,15 @@ impl StageFacts {
     }
 }
 
-/// The same facts under the name that was asked for.
-fn renamed(facts: &Facts, reference: &Reference) -> Facts {
-    let mut facts = facts.clone();
-    facts.subject.repository = reference.repository().clone();
-    facts
+/// The facts of the same digests in another repository: what is in them and who signed them does not change.
+pub(super) fn moved(known: Known<Vec<Arc<Facts>>>, repository: &Repository) -> Known<Vec<Arc<Facts>>> {
+    let Known::Known { value, at } = known else { return known };
+    let moved = value.into_iter().map(|facts| {
+        let mut facts = Facts::clone(&facts);
+        facts.subject.repository = repository.clone();
+        Arc::new(facts)
+    });
+    Known::new(moved.collect(), at)
 }
 
 impl FactSource for StageFacts {

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::facts::moved;
+use super::{Published, Stage};
+use crate::Result;
+use crate::commands::lab::error::LabError;
 use assay_case::{
     Case, ContainerRole, Document, Facts, ImageUse, Known, Namespace, Operation, Promotion, Request, User, Verdict,
     Workload, World,
@@ -11,11 +15,6 @@ use assay_gate::decide;
 use assay_model::{Digest, EnvironmentName, FindingCounts, Reference, Repository};
 use assay_oci::{CopyReport, ImageSource, copy};
 use assay_store::{DecisionRecord, LedgerEvent, RequestProjection, decision_id};
-use serde_json::json;
-
-use super::{Published, Stage};
-use crate::Result;
-use crate::commands::lab::error::LabError;
 
 /// A digest that is to move to an environment.
 #[derive(Clone, Debug)]
@@ -49,6 +48,15 @@ pub(crate) struct Moved {
     pub(crate) entry: Option<u64>,
 }
 
+/// A candidate, judged.
+struct Judged {
+    verdict: Verdict,
+    /// Id of the decision record.
+    decision: String,
+    /// What was known of the image.
+    facts: Option<Arc<Facts>>,
+}
+
 impl Stage {
     /// Promotes a digest, if the target environment's policy agrees.
     pub(crate) async fn promote(&self, candidate: &Candidate) -> Result<Moved> {
@@ -61,12 +69,12 @@ impl Stage {
     }
 
     async fn move_release(&self, operation: Operation, candidate: &Candidate) -> Result<Moved> {
-        let environment: EnvironmentName = candidate.environment.parse()?;
-        let repository: Repository = format!("{}/{environment}/{}", self.host(), candidate.path).parse()?;
+        let repository: Repository = format!("{}/{}/{}", self.host(), candidate.environment, candidate.path).parse()?;
         let target = Published { repository, ..candidate.image.clone() };
-        let known = self.facts.of(&candidate.image.reference()?, None).await;
-        let (verdict, decision) = self.judge(operation, candidate, &environment, &target, known.clone())?;
-        if !verdict.allowed {
+        let known = moved(self.facts.of(&candidate.image.reference()?, None).await, &target.repository);
+        let judged = self.judge(operation, candidate, &target, known)?;
+        if !judged.verdict.allowed {
+            let Judged { verdict, decision, .. } = judged;
             return Ok(Moved { verdict, decision, image: None, copied: None, entry: None });
         }
         let copied = if target.repository == candidate.image.repository {
@@ -76,97 +84,78 @@ impl Stage {
             let from = ImageSource::Registry(candidate.image.reference()?);
             Some(copy(&self.client, &from, &ImageSource::Registry(to)).await?)
         };
-        let facts = known.get().ok().and_then(|facts| facts.first().cloned());
-        let entry = self.enter(operation, candidate, &environment, &target, facts.as_deref(), &verdict, &decision)?;
+        let entry = self.enter(operation, candidate, &target, &judged)?;
+        let Judged { verdict, decision, .. } = judged;
         Ok(Moved { verdict, decision, image: Some(target), copied, entry: Some(entry) })
     }
 
     /// Asks the Gate about the image where it is to be, by the facts of where it is: the digest is the same. Keeps the
-    /// decision and gives its id.
+    /// decision.
     fn judge(
         &self,
         operation: Operation,
         candidate: &Candidate,
-        environment: &EnvironmentName,
         target: &Published,
         known: Known<Vec<Arc<Facts>>>,
-    ) -> Result<(Verdict, String)> {
+    ) -> Result<Judged> {
+        let environment: EnvironmentName = candidate.environment.parse()?;
         let written = target.pinned();
-        let release = json!({
-            "apiVersion": "assay.dev/v1", "kind": "ReleaseArtifact", "metadata": {"name": candidate.release},
-            "spec": {"service": candidate.service, "image": {"repository": target.repository, "digest": target.digest()}},
-        })
-        .to_string();
         let request = Request {
             operation,
             workload: Workload { kind: "ReleaseArtifact".into(), name: candidate.release.clone(), owner: None },
             namespace: Namespace { name: environment.to_string(), labels: None },
-            environment: Some(environment.clone()),
+            environment: Some(environment),
             service_account: None,
             user: User { name: candidate.by.clone(), groups: Vec::new() },
             images: vec![ImageUse {
                 role: ContainerRole::Release,
                 name: candidate.service.clone(),
-                field: "spec.image".into(),
+                field: String::new(),
                 reference: written.parse(),
                 written: written.clone(),
                 pull_policy: None,
             }],
-            document: Document::from_json(release.as_bytes()).map_err(LabError::fixture("release"))?,
+            document: Document::empty(),
             pod_spec: None,
             pod_metadata: None,
         };
-        let promotions = Known::new(self.store.promotions()?, self.clock.now());
-        let world = Arc::new(World { promotions, ..World::unknown() });
-        let case = Case { request, facts: BTreeMap::from([(written, known)]), world };
         let now = self.clock.now();
+        let facts = known.get().ok().and_then(|facts| facts.first().cloned());
+        let world = Arc::new(World { promotions: Known::new(self.store.promotions()?, now), ..World::unknown() });
+        let case = Case { request, facts: BTreeMap::from([(written, known)]), world };
         let verdict = decide(&self.policy(), &case, now);
         let uid = self.next_uid();
-        let id = decision_id(&uid, now, 0);
-        let request = RequestProjection::of(&case);
-        let (dry_run, microseconds) = (false, 0);
-        let record =
-            DecisionRecord { id: id.clone(), at: now, uid, dry_run, request, verdict: verdict.clone(), microseconds };
-        self.store.put_decisions(&[record])?;
-        Ok((verdict, id))
+        let decision = decision_id(&uid, now, 0);
+        self.store.put_decisions(&[DecisionRecord {
+            id: decision.clone(),
+            at: now,
+            uid,
+            dry_run: false,
+            request: RequestProjection::of(&case),
+            verdict: verdict.clone(),
+            microseconds: 0,
+        }])?;
+        Ok(Judged { verdict, decision, facts })
     }
 
-    fn enter(
-        &self,
-        operation: Operation,
-        candidate: &Candidate,
-        environment: &EnvironmentName,
-        target: &Published,
-        facts: Option<&Facts>,
-        verdict: &Verdict,
-        decision: &str,
-    ) -> Result<u64> {
-        let findings = facts.and_then(|facts| facts.findings.get().ok());
-        let used = verdict.exceptions.iter().filter(|note| note.ignored.is_none());
+    /// Enters a promotion in the ledger, with what was known at that moment. Gives its number.
+    fn enter(&self, operation: Operation, candidate: &Candidate, target: &Published, judged: &Judged) -> Result<u64> {
+        let findings = judged.facts.as_ref().and_then(|facts| facts.findings.get().ok());
+        let bytes = findings.map(|findings| serde_json::to_vec(&**findings)).transpose();
+        let used = judged.verdict.exceptions.iter().filter(|note| note.ignored.is_none());
+        let promotion = Promotion {
+            by: candidate.by.clone(),
+            counts: findings.map_or_else(FindingCounts::default, |findings| findings.counts()),
+            ..self.promotion(&candidate.release, &candidate.service, target, candidate.environment)?
+        };
         let entry = self.store.append_ledger(LedgerEvent::Promotion {
-            promotion: Box::new(Promotion {
-                number: 0,
-                release: candidate.release.clone(),
-                service: candidate.service.clone(),
-                digest: target.digest(),
-                repository: target.repository.clone(),
-                environment: environment.clone(),
-                at: self.clock.now(),
-                by: candidate.by.clone(),
-                retired: None,
-                counts: findings.map_or_else(FindingCounts::default, |findings| findings.counts()),
-            }),
+            promotion: Box::new(promotion),
             rollback: operation == Operation::Rollback,
-            findings: match findings {
-                Some(findings) => {
-                    Some(Digest::of(&serde_json::to_vec(&**findings).map_err(LabError::fixture("findings"))?))
-                }
-                None => None,
-            },
+            findings: bytes.map_err(LabError::fixture("findings"))?.map(|bytes| Digest::of(&bytes)),
             pack: findings.map(|findings| findings.pack.digest),
             exceptions: used.map(|note| note.name.clone()).collect(),
             approved_by: None,
-            decision: Some(decision.to_owned()),
+            decision: Some(judged.decision.clone()),
         })?;
         self.webhook.refresh_world();
         Ok(entry.number)
@@ -176,19 +165,9 @@ impl Stage {
     /// and what an attack that is about something else starts from.
     pub(crate) fn enter_as_promoted(&self, service: &str, image: &Published) -> Result<()> {
         for environment in super::ENVIRONMENTS {
+            let release = format!("{service}-{}", image.tag);
             self.store.append_ledger(LedgerEvent::Promotion {
-                promotion: Box::new(Promotion {
-                    number: 0,
-                    release: format!("{service}-{}", image.tag),
-                    service: service.to_owned(),
-                    digest: image.digest(),
-                    repository: image.repository.clone(),
-                    environment: environment.parse()?,
-                    at: self.clock.now(),
-                    by: "lab".into(),
-                    retired: None,
-                    counts: FindingCounts::default(),
-                }),
+                promotion: Box::new(self.promotion(&release, service, image, environment)?),
                 rollback: false,
                 findings: None,
                 pack: None,
@@ -199,5 +178,20 @@ impl Stage {
         }
         self.webhook.refresh_world();
         Ok(())
+    }
+
+    fn promotion(&self, release: &str, service: &str, image: &Published, environment: &str) -> Result<Promotion> {
+        Ok(Promotion {
+            number: 0,
+            release: release.to_owned(),
+            service: service.to_owned(),
+            digest: image.digest(),
+            repository: image.repository.clone(),
+            environment: environment.parse()?,
+            at: self.clock.now(),
+            by: "lab".to_owned(),
+            retired: None,
+            counts: FindingCounts::default(),
+        })
     }
 }

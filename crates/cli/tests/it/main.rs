@@ -11,6 +11,7 @@ mod check;
 mod config;
 mod key;
 mod operate;
+mod promotion;
 mod reference;
 mod scan;
 mod serve;

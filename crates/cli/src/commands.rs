@@ -24,6 +24,8 @@ pub(crate) mod verify;
 
 pub(crate) use config::ConfigOutcome;
 
+use assay_case::Operation;
+
 use crate::arguments::{
     Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, PolicyCommand, ReleaseCommand, SbomCommand,
 };
@@ -106,9 +108,18 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Release(ReleaseCommand::Promote(arguments)) => {
-            let outcome = release::promote(&arguments.resolve()?, &session)?;
+            let outcome = release::promote(&arguments.resolve(Operation::Promote)?, &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
+        }
+        Command::Release(ReleaseCommand::Rollback(arguments)) => {
+            let outcome = release::promote(&arguments.resolve(Operation::Rollback)?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Release(ReleaseCommand::VerifyLedger) => {
+            emit(&release::verify_ledger(&session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
         }
         Command::Release(ReleaseCommand::Status { name }) => {
             emit(&release::status(name.as_deref(), &session)?, outputs, Format::Text, printer)?;
@@ -135,7 +146,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Serve(arguments) => {
-            serve::serve(arguments.resolve(), &session)?;
+            serve::serve(&arguments.resolve(), &session)?;
             Ok(Status::Pass)
         }
         Command::Policy(PolicyCommand::List) => {

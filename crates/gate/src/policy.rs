@@ -5,7 +5,7 @@ mod compile;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use assay_case::Action;
+use assay_case::{Action, Namespace};
 use assay_kinds::{Environment, ErrorPolicy, Exception, FailurePolicy, NamespaceSelector, Tier};
 use assay_model::{ControlId, Digest, EnvironmentName, Explain, Timestamp};
 use jiff::SignedDuration;
@@ -14,6 +14,7 @@ use crate::catalogue::{ControlEntry, Protects};
 use crate::controls::Control;
 use crate::evidence::{Prefix, TrustedSigner};
 use crate::exception::{ExceptionProblem, is_live};
+use crate::select;
 
 /// Everything that a Policy is compiled from.
 #[derive(Clone, Debug, Default)]
@@ -143,6 +144,12 @@ impl Policy {
     /// The Environment that judges where none is selected.
     pub fn default_environment(&self) -> &EnvironmentName {
         &self.strictest().name
+    }
+
+    /// The one Environment that judges a namespace. `None` where none or several select it, or where that depends on labels
+    /// that are not known: requests are then judged by the strictest.
+    pub fn environment_of(&self, namespace: &Namespace) -> Option<&EnvironmentName> {
+        select::environment_of(self, namespace)
     }
 
     /// What an Environment does with a control, before exposure and rescheduling are looked at.

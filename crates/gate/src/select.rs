@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use assay_case::Request;
+use assay_case::{Namespace, Request};
 use assay_kinds::{LabelOperator, NamespaceSelector};
+use assay_model::EnvironmentName;
 
 use crate::policy::{CompiledEnvironment, Policy};
 
@@ -26,20 +27,7 @@ pub(crate) fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Selection
         };
     }
     let namespace = &request.namespace;
-    let matches = policy.environments.iter().map(|environment| {
-        let selector = environment.namespaces.as_ref();
-        let selected =
-            selector.map_or(Some(false), |selector| selects(selector, &namespace.name, namespace.labels.as_ref()));
-        (environment, selected)
-    });
-    let (mut selected, mut unknown) = (Vec::new(), false);
-    for (environment, selects) in matches {
-        match selects {
-            Some(true) => selected.push(environment),
-            Some(false) => {}
-            None => unknown = true,
-        }
-    }
+    let (mut selected, unknown) = selected_by(policy, namespace);
     if unknown {
         if !selected.iter().any(|environment| environment.name == strictest.name) {
             selected.push(strictest);
@@ -63,6 +51,28 @@ pub(crate) fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Selection
         }
     };
     Selection { environments: order(selected), note }
+}
+
+/// The one Environment that selects a namespace, if that can be told.
+pub(crate) fn environment_of<'p>(policy: &'p Policy, namespace: &Namespace) -> Option<&'p EnvironmentName> {
+    match selected_by(policy, namespace) {
+        (selected, false) if selected.len() == 1 => selected.first().map(|environment| &environment.name),
+        _ => None,
+    }
+}
+
+/// The Environments that select a namespace, and whether others might if its labels were known.
+fn selected_by<'p>(policy: &'p Policy, namespace: &Namespace) -> (Vec<&'p CompiledEnvironment>, bool) {
+    let (mut selected, mut unknown) = (Vec::new(), false);
+    for environment in &policy.environments {
+        let selector = environment.namespaces.as_ref();
+        match selector.map_or(Some(false), |selector| selects(selector, &namespace.name, namespace.labels.as_ref())) {
+            Some(true) => selected.push(environment),
+            Some(false) => {}
+            None => unknown = true,
+        }
+    }
+    (selected, unknown)
 }
 
 fn order(mut environments: Vec<&CompiledEnvironment>) -> Vec<&CompiledEnvironment> {

@@ -1,6 +1,6 @@
 //! The admission webhook: AdmissionReviews in over HTTPS, the Gate's verdict out, a record of each decision kept.
 //!
-//! It gathers nothing itself ([`FactSource`] does) and decides nothing itself (`assay_gate::decide` does). What it owns is
+//! It gathers nothing itself ([`FactSource`] does, [`GatheringFacts`] in production) and decides nothing itself (`assay_gate::decide` does). What it owns is
 //! behaviour under pressure: bounded bodies, connections and requests in flight, a deadline from the API server's own,
 //! prompt refusal instead of queueing, and certificates that change without a dropped connection. A request that cannot be
 //! read, judged in time or recorded is never allowed.
@@ -23,6 +23,7 @@ mod admission;
 mod admitted;
 mod certificate;
 mod facts;
+mod gathering;
 mod metrics;
 mod namespaces;
 mod options;
@@ -31,6 +32,7 @@ mod server;
 pub use admission::message::{denial, warnings};
 pub use certificate::{CertificateError, CertificateSource};
 pub use facts::{FactSource, GatheredFacts};
+pub use gathering::GatheringFacts;
 pub use namespaces::Namespaces;
 pub use options::{Clock, ServerOptions};
 pub use server::{Running, Server, ServerError};

@@ -16,7 +16,7 @@ use crate::database::encode;
 use crate::{DecisionRecord, Store, StoreError};
 
 /// How long a record waits for others to share its transaction.
-const BATCH: Duration = Duration::from_millis(200);
+const BATCH: Duration = Duration::from_secs(1);
 /// After a failure of the database.
 const RETRY: Duration = Duration::from_secs(2);
 /// Most bytes that wait for a database that does not take them: about 50,000 decisions.

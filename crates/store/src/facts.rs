@@ -39,7 +39,8 @@ impl Store {
         found.map(|(body, at)| Ok((decode("contents", &body)?, time(at)))).transpose()
     }
 
-    /// Keeps what is in an image, and lists its packages for [`Store::who_runs_package`].
+    /// Keeps what is in an image, and lists its packages for [`Store::who_runs_package`]: under their own names, and under
+    /// those of the source packages that they were built from, since advisories and people name those.
     pub fn put_contents(&self, subject: Digest, contents: &Contents, at: Timestamp) -> Result<(), StoreError> {
         let body = encode("contents", contents)?;
         let mut connection = self.connection();
@@ -63,6 +64,10 @@ impl Store {
                 let kind = package.kind.purl_type();
                 add.execute(params![package.name, kind, package.version])?;
                 join.execute(params![package.name, kind, package.version, image])?;
+                if let Some(source) = package.source.as_ref().filter(|source| source.name != package.name) {
+                    add.execute(params![source.name, kind, source.version])?;
+                    join.execute(params![source.name, kind, source.version, image])?;
+                }
             }
         }
         transaction.commit()?;

@@ -13,11 +13,15 @@ pub(crate) enum ReleaseCommand {
     Create(ReleaseCreateArguments),
     /// Ask the Gate, and write the promotion to the ledger
     Promote(ReleasePromoteArguments),
+    /// Go back to an earlier release: a promotion through the same Gate, by what is known today
+    Rollback(ReleasePromoteArguments),
     /// Show where releases stand, and whether the ledger holds
     Status {
         /// Release; all where missing
         name: Option<String>,
     },
+    /// Read the promotion ledger from end to end
+    VerifyLedger,
 }
 
 /// `assay release create`
@@ -39,12 +43,12 @@ pub(crate) struct ReleaseCreateArguments {
     pub(crate) commit: String,
 }
 
-/// `assay release promote`
+/// `assay release promote`, `assay release rollback`
 #[derive(Debug, Args)]
 pub(crate) struct ReleasePromoteArguments {
     /// Name of the release
     pub(crate) name: String,
-    /// Environment to promote to
+    /// Environment it goes to
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(crate) to: EnvironmentName,
     /// Who promotes; the user of this process where missing
@@ -56,6 +60,12 @@ pub(crate) struct ReleasePromoteArguments {
     /// Repository that holds the digest for this environment, where it is another one
     #[arg(long, value_name = "REPOSITORY")]
     pub(crate) repository: Option<Repository>,
+    /// Repository to copy it to, with all that hangs on it, if the Gate lets it
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) target: Option<Repository>,
+    /// Image that is about to be deployed; refused where it is not the digest of the release
+    #[arg(long)]
+    pub(crate) image: Option<Reference>,
 }
 
 /// `assay inventory`
@@ -113,6 +123,9 @@ pub(crate) struct ServeArguments {
     /// Serve /mutate too, which pins the tags of Pods
     #[arg(long)]
     pub(crate) mutate: bool,
+    /// Write the webhook configuration to standard output, for an API server that calls this host or service (NAME.NAMESPACE.svc)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) print_webhook_configuration: Option<String>,
     /// Labels of the namespaces: kubectl get namespaces -o json
     #[arg(long, value_name = "FILE")]
     pub(crate) namespaces: Option<PathBuf>,

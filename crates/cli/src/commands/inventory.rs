@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use assay_case::{Case, ContainerRole, Document, Namespace, Node, Operation, Request, User, Workload};
-use assay_gate::decide;
+use assay_case::{ContainerRole, Namespace};
 use assay_gather::Wanted;
 use assay_inspect::ANALYSER;
-use assay_model::{Digest, EnvironmentName, PackageType, Reference, Repository, Timestamp};
-use assay_store::{InventoryRow, RunningContainer, RunningPod, Store};
+use assay_model::{Digest, PackageType, Reference, Repository, Timestamp};
+use assay_store::{InventoryRow, RunningContainer, RunningPod, Store, VersionMatch};
 use assay_version::{Range, Scheme};
 use serde::Serialize;
 
@@ -193,7 +192,10 @@ fn pod(
     }
     let owner = OWNER_KEYS.iter().find_map(|key| labels.get(*key).or_else(|| annotations.get(*key))).cloned();
     RunningPod {
-        environment: environment(&namespace, namespaces.get(&namespace), policies, now),
+        environment: policies
+            .policy
+            .environment_of(&Namespace { name: namespace.clone(), labels: namespaces.get(&namespace).cloned() })
+            .cloned(),
         namespace,
         name: text(&metadata["name"]),
         workload_kind,
@@ -218,38 +220,14 @@ fn workload(metadata: &serde_json::Value, labels: &BTreeMap<String, String>) -> 
     }
 }
 
-/// What a runtime reports: `docker-pullable://repository@digest`, `repository@digest`, or a bare digest.
+/// What a runtime reports: `docker-pullable://repository@digest` or `repository@digest`. A bare digest is that of the
+/// image's configuration, another thing than its manifest, so that it names nothing here.
 fn running_image(image_id: &str) -> (Option<Repository>, Option<Digest>) {
     let image_id = image_id.split_once("://").map_or(image_id, |(_, rest)| rest);
     match image_id.parse::<Reference>() {
         Ok(image) if image.digest().is_some() => (Some(image.repository().clone()), image.digest()),
-        _ => (None, image_id.parse().ok()),
+        _ => (None, None),
     }
-}
-
-/// The Environment that judges a namespace, by asking the Gate about nothing; none where it only fell to the strictest.
-fn environment(
-    namespace: &str,
-    labels: Option<&BTreeMap<String, String>>,
-    policies: &Policies,
-    now: Timestamp,
-) -> Option<EnvironmentName> {
-    let request = Request {
-        operation: Operation::Audit,
-        workload: Workload { kind: "Namespace".to_owned(), name: namespace.to_owned(), owner: None },
-        namespace: Namespace { name: namespace.to_owned(), labels: labels.cloned() },
-        environment: None,
-        service_account: None,
-        user: User::default(),
-        images: Vec::new(),
-        document: Document::new(Node::Null),
-        pod_spec: None,
-        pod_metadata: None,
-    };
-    let world = Arc::new(assay_case::World::unknown());
-    let case = Case { request, facts: super::release::no_facts(), world };
-    let verdict = decide(&policies.policy, &case, now);
-    verdict.notes.is_empty().then_some(verdict.environment)
 }
 
 const SYNC: &str = "kubectl get pods,namespaces -A -o json | assay inventory sync -f -";
@@ -277,11 +255,8 @@ pub(crate) fn who_runs(what: &str, session: &Session<'_>) -> Result<WhoRunsOutco
         let (name, range) = what.split_at(package_name_end(what));
         let range = range.strip_prefix('@').map_or_else(|| Ok(Range::any()), str::parse)?;
         let title = if range == Range::any() { name.to_owned() } else { format!("{name} {range}") };
-        let images = store.images_with_package(name, |found| {
-            let scheme = PackageType::from_purl_type(found.kind).and_then(Scheme::for_package);
-            // A version that has no order is not known to be outside.
-            scheme.is_none_or(|scheme| range.contains(scheme, found.version).unwrap_or(true))
-        })?;
+        let epochs = what.contains(':');
+        let images = store.images_with_package(name, |found| within(&range, epochs, found))?;
         (title, images)
     };
     let containers = store.who_runs(&images)?;
@@ -294,6 +269,17 @@ pub(crate) fn who_runs(what: &str, session: &Session<'_>) -> Result<WhoRunsOutco
         clusters: clusters(&store)?,
         unknown: running.difference(&known).count(),
     })
+}
+
+/// Whether a version is in the range; one that has no order is not known to be outside. A range without an epoch means the
+/// upstream version: nobody types Debian's `1:` before zlib's number, and `<1.3.1` shall find `1:1.2.13`.
+fn within(range: &Range, epochs: bool, found: VersionMatch<'_>) -> bool {
+    let scheme = PackageType::from_purl_type(found.kind).and_then(Scheme::for_package);
+    let version = match found.version.split_once(':') {
+        Some((epoch, upstream)) if !epochs && epoch.bytes().all(|byte| byte.is_ascii_digit()) => upstream,
+        _ => found.version,
+    };
+    scheme.is_none_or(|scheme| range.contains(scheme, version).unwrap_or(true))
 }
 
 /// Where the name ends: an npm scope begins with the separator, too.
@@ -342,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_runtime_writes_what_runs_in_three_ways() {
+    fn what_runs_is_what_the_runtime_pulled() {
         let digest = Digest::of(b"x");
         for text in
             [format!("registry.example.com/a@{digest}"), format!("docker-pullable://registry.example.com/a@{digest}")]
@@ -350,8 +336,19 @@ mod tests {
             let (repository, found) = running_image(&text);
             assert_eq!((repository.unwrap().path(), found), ("a", Some(digest)));
         }
-        assert_eq!(running_image(&digest.to_string()), (None, Some(digest)));
+        assert_eq!(running_image(&digest.to_string()), (None, None), "the digest of a configuration");
         assert_eq!(running_image(""), (None, None));
+    }
+
+    #[test]
+    fn a_range_without_an_epoch_means_the_upstream_version() {
+        let found = |version| VersionMatch { kind: "deb", version };
+        let range: Range = "<1.3.1".parse().unwrap();
+        assert!(within(&range, false, found("1:1.2.13.dfsg-1")));
+        assert!(!within(&range, false, found("1:1.3.1.dfsg-1")));
+        let range: Range = "<1:1.3".parse().unwrap();
+        assert!(within(&range, true, found("1:1.2.13.dfsg-1")));
+        assert!(!within(&range, true, found("2:1.0-1")));
     }
 
     #[test]

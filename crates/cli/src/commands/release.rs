@@ -1,22 +1,29 @@
 //! `assay release`: one artifact contract, the same digest through the environments.
 
+mod rebuilt;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use assay_case::{
-    Case, ContainerRole, Document, ImageUse, Known, Namespace, Operation, Promotion, Request, User, Verdict, Workload,
+    Case, ContainerRole, Document, Facts, ImageUse, Known, Namespace, Operation, Promotion, Request, User, Verdict,
+    Workload,
 };
 use assay_gate::decide;
-use assay_gather::Wanted;
+use assay_gather::{Access, Gatherer, Wanted};
 use assay_kinds::{ReleaseArtifact, ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource};
-use assay_model::{Digest, EnvironmentName, FindingCounts, Reference, Repository, Timestamp};
+use assay_model::{Digest, EnvironmentName, FindingCounts, Findings, Reference, Repository, Timestamp};
+use assay_oci::ImageSource;
 use assay_store::{DecisionRecord, LedgerEvent, LedgerStatus, Release, RequestProjection, decision_id};
 use serde::Serialize;
 
+use super::policies::Policies;
 use super::{check, policies};
-use crate::failure::CliError;
+use crate::failure::{CliError, Failure};
 use crate::session::Session;
 use crate::{Result, Status};
+
+pub(crate) use rebuilt::Rebuilt;
 
 /// A release to record.
 #[derive(Debug)]
@@ -43,6 +50,8 @@ pub(crate) struct CreateOutcome {
 /// A promotion to make.
 #[derive(Debug)]
 pub(crate) struct PromoteOptions {
+    /// [`Operation::Promote`], or [`Operation::Rollback`], which is one by what is known today.
+    pub(crate) operation: Operation,
     /// The release.
     pub(crate) name: String,
     /// Where to.
@@ -53,6 +62,10 @@ pub(crate) struct PromoteOptions {
     pub(crate) approved_by: Option<String>,
     /// Where the digest is, if elsewhere than in the release.
     pub(crate) repository: Option<Repository>,
+    /// Where it is copied to.
+    pub(crate) target: Option<Repository>,
+    /// The image that is about to be deployed.
+    pub(crate) image: Option<Reference>,
 }
 
 /// What came of a promotion.
@@ -66,16 +79,54 @@ pub(crate) struct PromoteOutcome {
     pub(crate) environment: EnvironmentName,
     /// Number in the ledger; none = it was refused.
     pub(crate) entry: Option<u64>,
+    /// Promote or roll back.
+    pub(crate) operation: Operation,
+    /// What was copied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) copied: Option<Copied>,
+    /// Set where another digest was offered: nothing was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rebuilt: Option<Rebuilt>,
+    /// What was known of its risk at this moment; none = its vulnerabilities are not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) counts: Option<FindingCounts>,
     /// The decision's id.
-    pub(crate) decision: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) decision: Option<String>,
     /// What the Gate says.
-    pub(crate) verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// What was copied, byte for byte.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Copied {
+    /// Where from.
+    pub(crate) from: Repository,
+    /// Where to.
+    pub(crate) to: Repository,
+    /// Manifests, referrers included.
+    pub(crate) manifests: usize,
+    /// Referrers among them.
+    pub(crate) referrers: usize,
+}
+
+/// The ledger, read from end to end.
+#[derive(Debug, Serialize)]
+pub(crate) struct LedgerOutcome {
+    /// What was found.
+    #[serde(flatten)]
+    pub(crate) ledger: LedgerStatus,
 }
 
 impl PromoteOutcome {
     /// As the Gate says.
     pub(crate) fn status(&self) -> Status {
-        check::status_of(std::iter::once(&self.verdict))
+        match &self.verdict {
+            Some(verdict) => check::status_of(std::iter::once(verdict)),
+            None => Status::Denied,
+        }
     }
 }
 
@@ -147,37 +198,52 @@ pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result
     let declared: ReleaseArtifactSpec = serde_json::from_value(release.object["spec"].clone()).map_err(|error| {
         CliError::Malformed { what: format!("release {}", release.name), message: error.to_string() }
     })?;
-    let repository = options.repository.clone().unwrap_or(declared.image.repository);
-    let reference: Reference = format!("{repository}@{}", release.digest).parse()?;
-    let gatherer = session.gatherer(policies.materials.clone(), Some(Arc::clone(&store)))?;
-    session.online("promoting")?;
-    let access = session.access()?;
-    session.printer.progress(&format!("looking at {reference}"));
-    let facts = session.run(async { Ok(gatherer.facts(&access, &reference, &Wanted::default()).await) })?;
-    let now = Timestamp::now();
-    let findings = facts.get().ok().and_then(|facts| Some(Arc::clone(facts.first()?.findings.get().ok()?)));
-    let case = Case {
-        request: request(&release, &reference, options),
-        facts: BTreeMap::from([(reference.written().to_owned(), facts)]),
-        world: Arc::new(check::world(session)?),
+    let image = declared.image;
+    let client = session.online("promoting")?;
+    let mut outcome = PromoteOutcome {
+        release: release.name.clone(),
+        digest: release.digest,
+        environment: options.to.clone(),
+        entry: None,
+        operation: options.operation,
+        copied: None,
+        rebuilt: None,
+        counts: None,
+        decision: None,
+        verdict: None,
     };
-    let verdict = decide(&policies.policy, &case, now);
-    let decision = decision_id(&format!("release/{}", release.name), now, 0);
-    store.put_decisions(&[DecisionRecord {
-        id: decision.clone(),
-        at: now,
-        uid: String::new(),
-        dry_run: false,
-        request: RequestProjection::of(&case),
-        verdict: verdict.clone(),
-        microseconds: 0,
-    }])?;
-    let mut entry = None;
-    if verdict.allowed {
-        let used = verdict.exceptions.iter().filter(|note| note.ignored.is_none()).map(|note| note.name.clone());
-        let mut exceptions: Vec<String> = used.collect();
-        exceptions.sort();
-        exceptions.dedup();
+    if let Some(offered) = &options.image {
+        let head = async { client.head(offered).await.map_err(|error| Failure::from(error).about(offered)) };
+        let digest = session.run(head)?;
+        if digest != image.digest {
+            outcome.rebuilt = Some(rebuilt::compare(&image, &offered.pinned(digest), session)?);
+            return Ok(outcome);
+        }
+    }
+    let from = options.repository.clone().unwrap_or(image.repository);
+    let repository = options.target.clone().unwrap_or_else(|| from.clone());
+    let (source, target) = (pinned(&from, release.digest)?, pinned(&repository, release.digest)?);
+    let gatherer = session.gatherer(policies.materials.clone(), Some(Arc::clone(&store)))?;
+    let access = Access::new(client.clone());
+    session.printer.progress(&format!("looking at {source}"));
+    let facts = moved(session.run(gathered(&gatherer, &access, &source))?, &repository);
+    // Judged as it will be there, before it is there: no image that is refused gets into the target.
+    let mut judged = judge(options, &release, &target, facts, &policies, session)?;
+    if judged.record.verdict.allowed && from != repository {
+        session.printer.progress(&format!("copying to {repository}"));
+        let report = session.run(async {
+            let (source, target) = (ImageSource::Registry(source), ImageSource::Registry(target.clone()));
+            assay_oci::copy(&client, &source, &target).await.map_err(Failure::from)
+        })?;
+        let arrived = session.run(gathered(&gatherer, &access, &target))?;
+        judged = judge(options, &release, &target, arrived, &policies, session)?;
+        let (manifests, referrers) = (report.manifests, report.referrers);
+        outcome.copied = Some(Copied { from, to: repository.clone(), manifests, referrers });
+    }
+    let Judged { record, findings } = judged;
+    store.put_decisions(std::slice::from_ref(&record))?;
+    outcome.counts = findings.as_ref().map(|findings| findings.counts());
+    if record.verdict.allowed {
         let bytes = findings.as_ref().and_then(|findings| serde_json::to_vec(findings.as_ref()).ok());
         let written = store.append_ledger(LedgerEvent::Promotion {
             promotion: Box::new(Promotion {
@@ -187,27 +253,87 @@ pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result
                 digest: release.digest,
                 repository,
                 environment: options.to.clone(),
-                at: now,
+                at: record.at,
                 by: options.by.clone(),
                 retired: None,
-                counts: findings.as_ref().map_or_else(FindingCounts::default, |findings| findings.counts()),
+                counts: outcome.counts.unwrap_or_default(),
             }),
-            rollback: false,
+            rollback: options.operation == Operation::Rollback,
             findings: bytes.map(|bytes| Digest::of(&bytes)),
             pack: findings.as_ref().map(|findings| findings.pack.digest),
-            exceptions,
+            exceptions: record.exceptions_used(),
             approved_by: options.approved_by.clone(),
-            decision: Some(decision.clone()),
+            decision: Some(record.id.clone()),
         })?;
-        entry = Some(written.number);
+        outcome.entry = Some(written.number);
     }
-    let (environment, digest) = (options.to.clone(), release.digest);
-    Ok(PromoteOutcome { release: release.name, digest, environment, entry, decision, verdict })
+    outcome.decision = Some(record.id);
+    outcome.verdict = Some(record.verdict);
+    Ok(outcome)
+}
+
+type Gathered = Known<Vec<Arc<Facts>>>;
+
+async fn gathered(gatherer: &Gatherer, access: &Access, reference: &Reference) -> Result<Gathered> {
+    Ok(gatherer.facts(access, reference, &Wanted::default()).await)
+}
+
+fn pinned(repository: &Repository, digest: Digest) -> Result<Reference> {
+    Ok(format!("{repository}@{digest}").parse::<Reference>()?)
+}
+
+/// The facts of the same digest as they will be in another repository.
+fn moved(facts: Gathered, repository: &Repository) -> Gathered {
+    match facts {
+        Known::Known { value, at } => {
+            let moved = value.iter().map(|facts| {
+                let mut facts = Facts::clone(facts);
+                facts.subject.repository = repository.clone();
+                Arc::new(facts)
+            });
+            Known::new(moved.collect(), at)
+        }
+        unknown @ Known::Unknown { .. } => unknown,
+    }
+}
+
+/// A decision, and the findings it was made by.
+struct Judged {
+    record: DecisionRecord,
+    findings: Option<Arc<Findings>>,
+}
+
+fn judge(
+    options: &PromoteOptions,
+    release: &Release,
+    reference: &Reference,
+    facts: Gathered,
+    policies: &Policies,
+    session: &Session<'_>,
+) -> Result<Judged> {
+    let now = Timestamp::now();
+    let findings = facts.get().ok().and_then(|facts| Some(Arc::clone(facts.first()?.findings.get().ok()?)));
+    let case = Case {
+        request: request(release, reference, options),
+        facts: BTreeMap::from([(reference.written().to_owned(), facts)]),
+        world: Arc::new(check::world(session)?),
+    };
+    let verdict = decide(&policies.policy, &case, now);
+    let record = DecisionRecord {
+        id: decision_id(&format!("release/{}", release.name), now, 0),
+        at: now,
+        uid: String::new(),
+        dry_run: false,
+        request: RequestProjection::of(&case),
+        verdict,
+        microseconds: 0,
+    };
+    Ok(Judged { record, findings })
 }
 
 fn request(release: &Release, reference: &Reference, options: &PromoteOptions) -> Request<'static> {
     Request {
-        operation: Operation::Promote,
+        operation: options.operation,
         workload: Workload { kind: "ReleaseArtifact".to_owned(), name: release.name.clone(), owner: None },
         namespace: Namespace { name: options.to.to_string(), labels: None },
         environment: Some(options.to.clone()),
@@ -250,7 +376,8 @@ pub(crate) fn status(name: Option<&str>, session: &Session<'_>) -> Result<Status
     Ok(StatusOutcome { releases, ledger: store.verify_ledger()? })
 }
 
-/// Facts that nothing is known of, for questions that need no image.
-pub(crate) fn no_facts() -> BTreeMap<String, Known<Vec<Arc<assay_case::Facts>>>> {
-    BTreeMap::new()
+/// Reads the ledger from end to end. One that was changed after the fact is an error.
+pub(crate) fn verify_ledger(session: &Session<'_>) -> Result<LedgerOutcome> {
+    let store = session.asked_store("assay release create NAME --service S --image IMAGE@DIGEST ...")?;
+    Ok(LedgerOutcome { ledger: store.verify_ledger()? })
 }

@@ -1,23 +1,25 @@
-//! `assay serve`: the admission webhook over gathered facts.
+//! `assay serve`: the admission webhook, and the files it goes by.
+
+mod configuration;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, SystemTime};
 
-use assay_case::{ImageUse, Known};
-use assay_gather::{Access, Gatherer, Wanted};
 use assay_kinds::Kind;
 use assay_kube::Manifests;
-use assay_model::Platform;
-use assay_server::{CertificateSource, FactSource, GatheredFacts, Namespaces, Server, ServerOptions};
+use assay_model::{EnvironmentName, Platform};
+use assay_server::{CertificateSource, GatheringFacts, Namespaces, Running, Server, ServerOptions};
 
 use super::policies;
 use crate::Result;
 use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
+
+/// How often the files are looked at.
+const POLL: Duration = Duration::from_secs(2);
 
 /// How to serve.
 #[derive(Debug)]
@@ -32,97 +34,147 @@ pub(crate) struct ServeOptions {
     pub(crate) namespaces: Option<PathBuf>,
     /// Platforms that nodes run.
     pub(crate) platforms: Vec<Platform>,
+    /// The host or service that the API server calls; set = the webhook configuration is written.
+    pub(crate) called: Option<String>,
 }
 
 /// Serves until it is told to stop.
-pub(crate) fn serve(options: ServeOptions, session: &Session<'_>) -> Result<()> {
+pub(crate) fn serve(options: &ServeOptions, session: &Session<'_>) -> Result<()> {
     let policies = policies::load(session.settings)?;
     let store = session.store()?;
-    let gatherer = session.gatherer(policies.materials.clone(), Some(Arc::clone(&store)))?;
-    let wanted = Wanted { platforms: options.platforms, ..Wanted::default() };
-    let facts = Arc::new(Gathered { gatherer, access: session.access()?, wanted });
-    let namespaces = match &options.namespaces {
-        Some(path) => labels(path)?,
-        None => Namespaces::default(),
-    };
-    let server = ServerOptions {
-        address: options.listen,
-        certificate: options.certificate,
-        mutate: options.mutate,
-        namespaces,
-        ..ServerOptions::new(facts, store, session.decision_directory()?)
-    };
+    let gatherer = session.gatherer(policies.materials, Some(Arc::clone(&store)))?;
+    let environments: Vec<_> = policies.policy.environments().map(EnvironmentName::to_string).collect();
     session.run(async {
-        let running = Server::start(server.with_policy(Arc::new(policies.policy))).await?;
-        session.printer.note(&format!("listening on https://{}/validate, stop with Ctrl-C", running.address()));
-        if let Some(authority) = running.ca_certificate() {
-            session.printer.data(authority);
+        // Signals first: whoever asks it to stop while it starts is heard.
+        let stop = stopped()?;
+        let facts = Arc::new(GatheringFacts::new(gatherer, session.access()?, options.platforms.clone()));
+        let mut started = ServerOptions::new(Arc::clone(&facts) as _, store, session.decision_directory()?)
+            .with_policy(policies.policy.into());
+        started.address = options.listen;
+        started.certificate = options.certificate.clone();
+        started.mutate = options.mutate;
+        started.namespaces = namespaces(options)?;
+        let running = Server::start(started).await?;
+        announce(&running, options, &environments, session);
+        tokio::select! {
+            () = watch(&running, &facts, options, session) => {}
+            () = stop => {}
         }
-        stopped().await?;
         session.printer.note("stopping: requests under way are finished");
         running.shutdown().await;
         Ok(())
     })
 }
 
-/// Ctrl-C, or what Kubernetes sends before it kills.
-async fn stopped() -> Result<()> {
-    let system = |source| CliError::System { what: "signals cannot be waited for", source };
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(system)?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(system)?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+/// Ends with SIGTERM or ctrl-c.
+fn stopped() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |source| CliError::System { what: "signals cannot be waited for", source };
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
-fn labels(path: &Path) -> Result<Namespaces> {
+fn announce(running: &Running, options: &ServeOptions, environments: &[String], session: &Session<'_>) {
+    let address = running.address();
+    match (&options.called, running.ca_certificate()) {
+        (Some(called), authority) => {
+            session.printer.data(&configuration::write(called, address.port(), options.mutate, authority));
+        }
+        (None, Some(authority)) => session.printer.data(authority),
+        (None, None) => {}
+    }
+    let certificate = match &options.certificate {
+        CertificateSource::Files { certificate, .. } => certificate.display().to_string(),
+        CertificateSource::Development { .. } => "made for this process, for development only".to_owned(),
+    };
+    let mutate = if options.mutate { ", /mutate" } else { "" };
+    let printer = session.printer;
+    printer.note(&format!("listening on https://{address}/validate{mutate}, /healthz, /readyz, /metrics"));
+    printer.note(&format!("  environments  {}", environments.join(", ")));
+    printer.note(&format!("  certificate   {certificate}"));
+    printer.note(&format!("  store         {}", assay_model::RedactedUrl::new(&session.settings.store.value)));
+    if options.namespaces.is_none() {
+        printer.note("  namespaces    labels not known: everything is judged by the strictest environment");
+        printer.note("                kubectl get namespaces -o json > namespaces.json, then --namespaces FILE");
+    }
+    if options.called.is_none() {
+        printer.note("next  the same with --print-webhook-configuration NAME | kubectl apply -f -");
+    }
+}
+
+fn namespaces(options: &ServeOptions) -> Result<Namespaces> {
+    let Some(path) = &options.namespaces else { return Ok(Namespaces::default()) };
     let bytes = read_file(path)?;
     let manifests =
         Manifests::parse(&bytes, &Kind::NAMES).map_err(|error| Failure::from(error).about(path.display()))?;
     Ok(manifests.namespaces.into_iter().collect())
 }
 
-/// Facts for the server, from the gatherer.
-pub(crate) struct Gathered {
-    gatherer: Gatherer,
-    access: Access,
-    wanted: Wanted,
+/// What a file looked like: time of change and size. Renames and links, as Kubernetes mounts files, change both or either.
+type Look = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
+
+fn look<'p>(paths: impl Iterator<Item = &'p PathBuf>) -> Look {
+    let of = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    paths.map(|path| (path.clone(), of(path))).collect()
 }
 
-impl FactSource for Gathered {
-    fn warm(&self, images: &[ImageUse]) -> Option<GatheredFacts> {
-        let mut facts = BTreeMap::new();
-        for image in images {
-            let Ok(reference) = &image.reference else { continue };
-            if !facts.contains_key(&image.written) {
-                let known = self.gatherer.remembered(&self.access, reference, &self.wanted)?;
-                facts.insert(image.written.clone(), known);
-            }
-        }
-        Some(facts)
-    }
+/// Everything below `--config`, and the files that policies name beside themselves.
+fn look_at_policies(session: &Session<'_>) -> Look {
+    let paths = session.settings.config.value.iter();
+    let files = |path: &PathBuf| policies::files(path, &["yaml", "yml", "json", "pem", "pub"]).unwrap_or_default();
+    let pack = session.settings.pack.value.iter().cloned();
+    look(paths.flat_map(files).chain(pack).collect::<Vec<_>>().iter())
+}
 
-    fn gather<'a>(
-        &'a self,
-        images: &'a [ImageUse],
-        deadline: Instant,
-    ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
-        Box::pin(async move {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = Wanted { deadline: Some(left), ..self.wanted.clone() };
-            let references: BTreeMap<&str, _> = images
-                .iter()
-                .filter_map(|image| Some((image.written.as_str(), image.reference.as_ref().ok()?)))
-                .collect();
-            let each = references.into_iter().map(|(written, reference)| {
-                let wanted = &wanted;
-                async move {
-                    let facts: Known<_> = self.gatherer.facts(&self.access, reference, wanted).await;
-                    (written.to_owned(), facts)
-                }
+/// Takes changed policy, trust and namespace files in. What cannot be used changes nothing: what was in force stays.
+async fn watch(running: &Running, facts: &GatheringFacts, options: &ServeOptions, session: &Session<'_>) {
+    let mut policies_seen = look_at_policies(session);
+    let mut namespaces_seen = look(options.namespaces.iter());
+    let mut ticks = tokio::time::interval(POLL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = look_at_policies(session);
+        if now != policies_seen {
+            policies_seen = now;
+            report(session, "policy", reload_policy(running, facts, session));
+        }
+        let now = look(options.namespaces.iter());
+        if now != namespaces_seen {
+            namespaces_seen = now;
+            let taken = namespaces(options).map(|namespaces| {
+                running.set_namespaces(namespaces);
+                "labels of namespaces read again".to_owned()
             });
-            futures_util::future::join_all(each).await.into_iter().collect()
-        })
+            report(session, "namespaces", taken);
+        }
+    }
+}
+
+fn reload_policy(running: &Running, facts: &GatheringFacts, session: &Session<'_>) -> Result<String> {
+    let policies = policies::load(session.settings)?;
+    facts.replace(session.gatherer(policies.materials, Some(session.store()?))?);
+    let digest = policies.policy.digest();
+    running.set_policy(policies.policy.into());
+    Ok(format!("policy {} in force", digest.short()))
+}
+
+fn report(session: &Session<'_>, what: &str, result: std::result::Result<String, Failure>) {
+    let printer = session.printer;
+    match result {
+        Ok(text) => printer.note(&text),
+        Err(failure) => {
+            let _ = printer.failure(&failure);
+            printer.note(&format!("the {what} of before stays in force"));
+        }
     }
 }

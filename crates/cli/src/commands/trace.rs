@@ -278,7 +278,12 @@ fn promotions(digest: Digest, store: &Store) -> Result<Vec<TraceStep>> {
 
 /// Whether what runs was admitted.
 fn admissions(digest: Digest, running: &[InventoryRow], store: &Store) -> Result<Vec<TraceStep>> {
-    let decisions = store.decisions_of(digest)?;
+    let mut decisions = store.decisions_of(digest)?;
+    // A promotion is judged by the same Gate and lets nothing into a cluster.
+    decisions.retain(|decision| {
+        use assay_case::Operation::{Audit, Promote, Rollback};
+        !decision.dry_run && !matches!(decision.request.operation, Promote | Rollback | Audit)
+    });
     let admitted = |row: &InventoryRow| {
         decisions.iter().find(|decision| {
             let request = &decision.request;

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use assay_case::{ControlOutcome, Verdict};
+use assay_case::{ControlOutcome, Operation, Verdict};
 use assay_model::Timestamp;
 use assay_store::InventoryRow;
 
 use super::page::{count, cut};
 use super::{Align, Page, Report, Table};
 use crate::commands::inventory::{InventoryOutcome, SyncOutcome, WhoRunsOutcome};
-use crate::commands::release::{CreateOutcome, PromoteOutcome, StatusOutcome};
+use crate::commands::release::{CreateOutcome, LedgerOutcome, PromoteOutcome, Rebuilt, StatusOutcome};
 use crate::commands::trace::{ExplainOutcome, Standing, TraceOutcome};
+
+/// Packages named in a difference; the rest is counted.
+const PACKAGES_MAX: usize = 5;
 
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
@@ -66,9 +69,10 @@ impl Report for PromoteOutcome {
 
     fn text(&self, page: Page) -> String {
         let mut out = String::new();
+        let done = if self.operation == Operation::Rollback { "rolled back" } else { "promoted" };
         match self.entry {
             Some(number) => {
-                let _ = writeln!(out, "{}  {} to {}", page.good("promoted"), self.release, self.environment);
+                let _ = writeln!(out, "{}  {} to {}", page.good(done), self.release, self.environment);
                 let _ = writeln!(out, "  ledger    {number}");
             }
             None => {
@@ -76,9 +80,63 @@ impl Report for PromoteOutcome {
             }
         }
         let _ = writeln!(out, "  digest    {}", self.digest);
-        let _ = writeln!(out, "  decision  {}", self.decision);
-        write_verdict(&mut out, &self.verdict, page);
+        if let Some(rebuilt) = &self.rebuilt {
+            write_rebuilt(&mut out, rebuilt, page);
+            return out;
+        }
+        if let Some(copied) = &self.copied {
+            let text = format!(
+                "to {} with {} ({} in all), read again: same digest",
+                copied.to,
+                count(copied.referrers, "referrer"),
+                count(copied.manifests, "manifest")
+            );
+            let _ = writeln!(out, "  copied    {}", page.wrap(&text, 12));
+        }
+        let risk = self.counts.map(|counts| {
+            format!("{} critical, {} high, {} exploited", counts.critical, counts.high, counts.known_exploited)
+        });
+        let _ = writeln!(out, "  risk      {}", risk.unwrap_or_else(|| "its vulnerabilities are not known".to_owned()));
+        if let Some(decision) = &self.decision {
+            let _ = writeln!(out, "  decision  {decision}");
+        }
+        if let Some(verdict) = &self.verdict {
+            write_verdict(&mut out, verdict, page);
+        }
         out
+    }
+}
+
+/// What differs between the release and what was offered in its place.
+fn write_rebuilt(out: &mut String, rebuilt: &Rebuilt, page: Page) {
+    let _ = writeln!(out, "  offered   {}", rebuilt.offered);
+    let _ = writeln!(out, "  one build goes through all environments: deploy the digest of the release");
+    if let Some(why) = &rebuilt.unknown {
+        let _ = writeln!(out, "  what differs is not known: {}", page.wrap(why, 4));
+    }
+    let Some(difference) = &rebuilt.difference else { return };
+    let _ = writeln!(out, "  layers    {} of {} are the same", difference.shared_layers, difference.layers);
+    let parts = [("changed", &difference.changed), ("added", &difference.added), ("removed", &difference.removed)];
+    if parts.iter().all(|(_, packages)| packages.is_empty()) {
+        let _ = writeln!(out, "  packages  the same; other files or build times differ");
+    }
+    for (word, packages) in parts.iter().filter(|(_, packages)| !packages.is_empty()) {
+        let shown = if page.detail { packages.len() } else { PACKAGES_MAX };
+        let mut text = packages.iter().take(shown).cloned().collect::<Vec<_>>().join(", ");
+        if packages.len() > shown {
+            let _ = write!(text, ", {} more (-v)", packages.len() - shown);
+        }
+        let _ = writeln!(out, "  {word:<9} {}", page.wrap(&text, 12));
+    }
+}
+
+impl Report for LedgerOutcome {
+    const NAME: &'static str = "ledger";
+
+    fn text(&self, page: Page) -> String {
+        let entries = usize::try_from(self.ledger.entries).unwrap_or(usize::MAX);
+        let head = self.ledger.head.map(|head| format!("  head  {head}\n")).unwrap_or_default();
+        format!("{}  {}, each hash fits the one before\n{head}", page.good("intact"), count(entries, "entry"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `assay release`, `assay serve`, resolved.
 
+use assay_case::Operation;
 use assay_server::CertificateSource;
 
 use crate::Result;
@@ -19,13 +20,13 @@ impl ReleaseCreateArguments {
 
 impl ReleasePromoteArguments {
     /// What is to be promoted.
-    pub(crate) fn resolve(self) -> Result<PromoteOptions> {
+    pub(crate) fn resolve(self, operation: Operation) -> Result<PromoteOptions> {
         let by = self.by.or_else(|| variables::read(variables::USER)).ok_or_else(|| CliError::Usage {
             message: "nobody is named who promotes".to_owned(),
             next: "--by WHO".to_owned(),
         })?;
-        let Self { name, to, approved_by, repository, .. } = self;
-        Ok(PromoteOptions { name, to, by, approved_by, repository })
+        let Self { name, to, approved_by, repository, target, image, .. } = self;
+        Ok(PromoteOptions { operation, name, to, by, approved_by, repository, target, image })
     }
 }
 
@@ -42,6 +43,7 @@ impl ServeArguments {
             mutate: self.mutate,
             namespaces: self.namespaces,
             platforms: self.platform,
+            called: self.print_webhook_configuration,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Gathering against a registry on loopback that counts requests, lies and moves tags.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod advisories;
+
 use std::sync::Arc;
 use std::time::Duration;
 

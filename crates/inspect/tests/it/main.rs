@@ -1,6 +1,7 @@
 //! What inspection finds, from bytes to contents.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod advisories;
 mod archive;
 mod bench_images;
 mod configuration;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -203,7 +203,8 @@ pub(crate) async fn serve_nothing() {
 }
 
 fn announce(url: &str, certificate: &str) {
-    println!("{url}\n{}\n{certificate}", certificate.len());
+    print!("{url}\n{}\n{certificate}", certificate.len());
+    std::io::stdout().flush().unwrap();
 }
 
 /// Until the other end of standard input is closed.

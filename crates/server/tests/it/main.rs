@@ -9,6 +9,7 @@ mod case;
 mod cases;
 mod certificate;
 mod fixture;
+mod gathering;
 mod mutate;
 mod operations;
 mod parity;

@@ -224,3 +224,26 @@ fn trust_material_is_bounded() {
     }
     assert!(matches!(material.with_public_key(&pem), Err(MaterialError::TooLarge { .. })));
 }
+
+/// rekor: log entries that are empty, or hold nothing where something belongs, end in an error.
+#[test]
+fn cve_2023_33199_and_cve_2026_23831_empty_log_entries_are_errors() {
+    let authority = authority();
+    let good = signed(&authority, b"image");
+    let entry = "/verificationMaterial/tlogEntries/0";
+    let fields: Vec<String> = good.pointer(entry).unwrap().as_object().unwrap().keys().cloned().collect();
+    assert!(fields.len() >= 5, "{fields:?}");
+    let places = fields.iter().map(|field| format!("{entry}/{field}")).chain([entry.to_owned()]);
+    for place in places {
+        for nothing in [Value::Null, json!({}), json!([]), json!("")] {
+            let mut bundle = good.clone();
+            let part = bundle.pointer_mut(&place).unwrap();
+            // Where nothing stands, nothing is damaged; and beside an inclusion proof no promise is needed.
+            if *part == nothing || (nothing.is_null() && place.ends_with("/inclusionPromise")) {
+                continue;
+            }
+            *part = nothing.clone();
+            assert!(verify(&authority, &bundle, b"image").is_err(), "{place} = {nothing}");
+        }
+    }
+}

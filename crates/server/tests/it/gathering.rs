@@ -1,0 +1,156 @@
+//! The whole admission path: a registry on loopback, really signed images, facts through a gatherer, real TLS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use assay_gate::{Policy, PolicyInput, TrustRootInput, catalogue};
+use assay_gather::{Access, Gatherer, Options};
+use assay_kinds::{Kind, load_yaml};
+use assay_model::{Digest, Reference};
+use assay_oci::{Client, ClientOptions, Descriptor, RetryOptions};
+use assay_sandbox::sigstore::evidence::KeyPair;
+use assay_sandbox::{BuiltImage, Endpoint, Fault, ImageBuilder, Registry, RegistryOptions};
+use assay_server::GatheringFacts;
+use assay_sign::Statement;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::fixture::{Harness, NOW, Temper, pod, review, start_with};
+
+/// A registry with a signed and an unsigned image.
+struct Chain {
+    registry: Registry,
+    key: KeyPair,
+    signed: Digest,
+    unsigned: Digest,
+}
+
+fn image(name: &str) -> BuiltImage {
+    ImageBuilder::new().layer([("app/name", name, 0o644)]).build()
+}
+
+fn client() -> Client {
+    let retry = RetryOptions { tries: 1, wait: Duration::ZERO, total: Duration::from_secs(5) };
+    Client::new(ClientOptions { retry, ..ClientOptions::default() }).unwrap()
+}
+
+impl Chain {
+    async fn start() -> Self {
+        let registry = Registry::start(RegistryOptions::default()).await.unwrap();
+        let key = KeyPair::generate("release");
+        let good = image("good");
+        let signed = registry.put_image("payments/api", "1.0", &good);
+        let unsigned = registry.put_image("payments/api", "evil", &image("evil"));
+        let artifact = key.bundle(&Statement::image_signature(&signed)).artifact(NOW.parse().unwrap());
+        let repository = format!("{}/payments/api:1.0", registry.host()).parse::<Reference>().unwrap();
+        let subject = Descriptor::of(good.media_type(), good.manifest());
+        client().attach(repository.repository(), &subject, &artifact).await.unwrap();
+        Self { registry, key, signed, unsigned }
+    }
+
+    fn image(&self, rest: &str) -> String {
+        format!("{}/payments/api{rest}", self.registry.host())
+    }
+
+    /// prod wants a signature by the key `release`; nothing else.
+    fn policy(&self) -> Arc<Policy> {
+        let controls: Vec<String> = catalogue()
+            .iter()
+            .map(|entry| {
+                let wanted = matches!(entry.id.as_str(), "require-signature" | "trusted-signer");
+                format!("{}: {{action: {}}}", entry.id, if wanted { "enforce" } else { "off" })
+            })
+            .collect();
+        let text = format!(
+            "apiVersion: assay.dev/v1\nkind: Environment\nmetadata: {{name: prod}}\nspec:\n  tier: prod\n  trustRoot: team\n  \
+             signers: [{{name: release, for: [signature], key: release}}]\n  controls: {{{}}}\n",
+            controls.join(", ")
+        );
+        let objects = load_yaml(&text, "prod.yaml").unwrap().objects.into_iter();
+        let environments = objects.filter_map(|object| match object.value {
+            Kind::Environment(environment) => Some(*environment),
+            _ => None,
+        });
+        let material = &self.key.material;
+        let keys = material.keys().iter().map(|key| (key.name().unwrap().to_owned(), key.fingerprint()));
+        let root = TrustRootInput { name: "team".into(), material: material.hash(), keys: keys.collect() };
+        let input =
+            PolicyInput { environments: environments.collect(), trust_roots: vec![root], ..PolicyInput::default() };
+        Arc::new(Policy::compile(input).unwrap())
+    }
+
+    async fn serve(&self) -> Harness {
+        start_with(Temper::Silent, |options| {
+            let gatherer = Gatherer::new(Options {
+                pack: Some(Arc::new(assay_vuln::embedded().unwrap())),
+                materials: vec![self.key.material.clone()],
+                store: Some(Arc::clone(&options.store)),
+                clock: Arc::clone(&options.clock),
+                ..Options::default()
+            });
+            options.facts = Arc::new(GatheringFacts::new(gatherer, Access::new(client()), Vec::new()));
+            options.policy = Some(self.policy());
+            options.mutate = true;
+        })
+        .await
+    }
+}
+
+fn create(image: &str) -> serde_json::Value {
+    review("payments-prod", "", "Pod", pod(image))
+}
+
+#[tokio::test]
+async fn a_signed_image_is_admitted_and_an_unsigned_one_denied() {
+    let chain = Chain::start().await;
+    let server = chain.serve().await;
+    let good = server.validate(&create(&chain.image(&format!("@{}", chain.signed)))).await;
+    assert_eq!(good["allowed"], true, "{good}");
+    let bad = server.validate(&create(&chain.image(&format!("@{}", chain.unsigned)))).await;
+    assert_eq!(bad["allowed"], false, "{bad}");
+    assert!(bad["status"]["message"].as_str().unwrap().contains("(require-signature"), "{bad}");
+}
+
+#[tokio::test]
+async fn what_is_known_by_digest_is_answered_without_the_registry() {
+    let chain = Chain::start().await;
+    let server = chain.serve().await;
+    let pinned = create(&chain.image(&format!("@{}", chain.signed)));
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    chain.registry.clear_requests();
+    chain.registry.set_fault(Fault::Status { endpoint: None, status: 503, count: 99, retry_after: None });
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    assert_eq!(chain.registry.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_registry_that_does_not_answer_admits_nothing_new() {
+    let chain = Chain::start().await;
+    chain.registry.set_fault(Fault::Status { endpoint: None, status: 503, count: 99, retry_after: None });
+    let server = chain.serve().await;
+    let response = server.validate(&create(&chain.image(&format!("@{}", chain.signed)))).await;
+    assert_eq!(response["allowed"], false, "{response}");
+}
+
+/// Kyverno resolved a tag twice, and the registry gave another digest the second time: what was verified was not what
+/// ran. Here the digest that is pinned is the one of the first answer, and the other one is judged by its own evidence.
+#[tokio::test]
+async fn cve_2022_47633_what_is_pinned_is_what_was_verified() {
+    let chain = Chain::start().await;
+    let then = chain.unsigned;
+    let (repository, tag) = ("payments/api".to_owned(), "1.0".to_owned());
+    chain.registry.set_fault(Fault::TagMovesAfterFirstRead { repository, tag, then });
+    let server = chain.serve().await;
+    let (status, body) = server.post("/mutate?timeout=10s", create(&chain.image(":1.0")).to_string()).await;
+    assert_eq!(status, 200);
+    let patch = body["response"]["patch"].as_str().unwrap();
+    let patch = String::from_utf8(STANDARD.decode(patch).unwrap()).unwrap();
+    assert!(patch.contains(&chain.signed.to_string()), "{patch}");
+    let pinned = server.validate(&create(&chain.image(&format!("@{}", chain.signed)))).await;
+    assert_eq!(pinned["allowed"], true, "{pinned}");
+    // Whoever asks by the tag now is given the other image, whose own evidence counts: it has none.
+    let moved = server.validate(&create(&chain.image(":1.0"))).await;
+    assert_eq!(moved["allowed"], false, "{moved}");
+    assert!(chain.registry.count(Endpoint::Referrers) > 0);
+}

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use assay_case::{Cause, Known};
-use assay_inspect::{ANALYSER, ImageConfiguration, LayerResult, Limits, inspect_layer, merge};
+use assay_inspect::{ANALYSER, ImageConfiguration, LayerError, LayerResult, Limits, inspect_layer, merge};
 use assay_model::{Contents, Digest, Findings, Timestamp};
-use assay_oci::{CONFIG_MAX, Descriptor, Source};
+use assay_oci::{CONFIG_MAX, Descriptor, OciError, Source};
 use assay_store::Store;
 use assay_vuln::Pack;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -74,12 +74,21 @@ async fn read_layer(
     let (digest, media_type) = (layer.digest, layer.media_type);
     let result = blocking(move || inspect_layer(reader, &digest, &media_type, &limits))
         .await?
-        .map_err(|error| Cause::from_error(&error))?;
+        .map_err(|error| unread(&error))?;
     keep(store.as_deref(), |store| match serde_json::to_vec(&result) {
         Ok(bytes) => store.put_layer(digest, ANALYSER, &bytes),
         Err(_) => Ok(()),
     });
     Ok(result)
+}
+
+/// Why there is no result of a layer. Where its stream failed, what the registry did says more than that it failed.
+fn unread(error: &LayerError) -> Cause {
+    let stream = match error {
+        LayerError::Read { source, .. } => source.get_ref().and_then(|inner| inner.downcast_ref::<OciError>()),
+        _ => None,
+    };
+    stream.map_or_else(|| Cause::from_error(error), Cause::from_error)
 }
 
 /// What the pack says about contents: from the store, or matched now.

@@ -40,6 +40,9 @@ pub(crate) async fn contents(
     now: Timestamp,
 ) -> Result<Held, Cause> {
     let subject = image.subject.digest;
+    if let Some(index) = image.subject.index {
+        keep(store.as_deref(), |store| store.put_index_member(index, subject));
+    }
     if let Some((contents, at)) = kept(store.as_deref(), |store| store.contents(subject, ANALYSER)) {
         return Held::new(contents, at);
     }

@@ -157,6 +157,16 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps that an index holds a platform manifest: runtimes report an image that was pulled through an index by the
+    /// index's digest, and what is known is known of the platform's.
+    pub fn put_index_member(&self, index: Digest, member: Digest) -> Result<(), StoreError> {
+        let connection = self.connection();
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO index_member VALUES (?1, ?2)")?
+            .execute(params![index.to_string(), member.to_string()])?;
+        Ok(())
+    }
+
     /// The digests that the store holds contents of, in order.
     pub fn known_images(&self) -> Result<Vec<Digest>, StoreError> {
         let connection = self.connection();

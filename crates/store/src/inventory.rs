@@ -158,13 +158,18 @@ impl Store {
         let mut statement = connection.prepare_cached(&format!(
             "SELECT cluster.name, workload.namespace, workload.owner, workload.kind, workload.name, pod.name, c.name, c.role,
                 c.requested, c.repository, image.digest, workload.environment,
-                (SELECT counts FROM image_risk WHERE image_risk.image = c.image),
+                coalesce((SELECT counts FROM image_risk WHERE image_risk.image = c.image),
+                    (SELECT counts FROM image_risk JOIN image m ON m.id = image_risk.image JOIN index_member ON member = m.digest
+                        WHERE image_index = image.digest ORDER BY member LIMIT 1)),
                 (SELECT min(since) FROM rollout WHERE rollout.workload = workload.id AND rollout.container = c.name
                     AND rollout.image = c.image AND rollout.until IS NULL),
-                (SELECT signer FROM evidence WHERE evidence.subject = image.digest AND kind = 'signature' ORDER BY source LIMIT 1),
-                (SELECT source FROM evidence WHERE evidence.subject = image.digest AND kind = 'sbom' ORDER BY source LIMIT 1),
+                (SELECT signer FROM evidence WHERE evidence.subject IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
+                    AND kind = 'signature' ORDER BY source LIMIT 1),
+                (SELECT source FROM evidence WHERE evidence.subject IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
+                    AND kind = 'sbom' ORDER BY source LIMIT 1),
                 (SELECT body FROM decision JOIN decision_image ON decision.id = decision_image.decision
-                    WHERE decision_image.digest = image.digest AND decision.namespace = workload.namespace
+                    WHERE decision_image.digest IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
+                    AND decision.namespace = workload.namespace
                     AND allowed AND NOT dry_run ORDER BY at DESC LIMIT 1)
              FROM pod_container c JOIN pod ON pod.id = c.pod JOIN workload ON workload.id = pod.workload
                 JOIN cluster ON cluster.id = workload.cluster LEFT JOIN image ON image.id = c.image

@@ -73,11 +73,17 @@ impl Store {
         rows.map(|digest| parse("digest", digest?)).collect()
     }
 
-    /// What runs of these images.
+    /// What runs of these images, by their own digest or by that of an index that holds them. Each container once.
     pub fn who_runs(&self, images: &BTreeSet<Digest>) -> Result<Vec<InventoryRow>, StoreError> {
-        let mut rows = Vec::new();
+        let condition = "image.digest = ?1 OR image.digest IN (SELECT image_index FROM index_member WHERE member = ?1)";
+        let (mut rows, mut seen) = (Vec::new(), BTreeSet::new());
         for digest in images {
-            rows.extend(self.inventory_where("image.digest = ?1", &[&digest.to_string()])?);
+            for row in self.inventory_where(condition, &[&digest.to_string()])? {
+                let place = (row.cluster.clone(), row.namespace.clone(), row.pod.clone(), row.container.clone());
+                if seen.insert(place) {
+                    rows.push(row);
+                }
+            }
         }
         Ok(rows)
     }

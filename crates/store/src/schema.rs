@@ -43,6 +43,9 @@ CREATE TABLE exception_use(exception TEXT, decision TEXT, at INTEGER NOT NULL, P
 CREATE TABLE release(name TEXT PRIMARY KEY, service TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE ledger(number INTEGER PRIMARY KEY, previous TEXT NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TABLE ledger_head(one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, hash TEXT NOT NULL);
+", "
+CREATE TABLE index_member(image_index TEXT, member TEXT, PRIMARY KEY(image_index, member)) WITHOUT ROWID;
+CREATE INDEX index_member_member ON index_member(member);
 "];
 
 /// Brings a database to the newest schema, all of it or nothing.

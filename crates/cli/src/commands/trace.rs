@@ -230,7 +230,7 @@ fn promotions(digest: Digest, store: &Store) -> Result<Vec<TraceStep>> {
     let mut steps = Vec::new();
     for entry in store.ledger()? {
         match entry.event {
-            LedgerEvent::Promotion { promotion, rollback, exceptions, approved_by, pack, .. }
+            LedgerEvent::Promotion { promotion, rollback, exceptions, approved_by, pack, findings, .. }
                 if promotion.digest == digest =>
             {
                 let counts = promotion.counts;
@@ -238,9 +238,15 @@ fn promotions(digest: Digest, store: &Store) -> Result<Vec<TraceStep>> {
                 let approved = approved_by.map(|by| format!(", approved by {by}")).unwrap_or_default();
                 let used =
                     if exceptions.is_empty() { String::new() } else { format!(", by {}", exceptions.join(", ")) };
-                let known = match pack {
-                    Some(_) => format!("{} critical, {} high known then{used}", counts.critical, counts.high),
-                    None => format!("findings not known then{used}"),
+                let known = match (findings, pack) {
+                    (Some(findings), Some(pack)) => format!(
+                        "{} critical, {} high known then{used} (findings {}, data {})",
+                        counts.critical,
+                        counts.high,
+                        findings.short(),
+                        pack.short()
+                    ),
+                    _ => format!("findings not known then{used}"),
                 };
                 steps.push(TraceStep {
                     step: "promote",

@@ -77,3 +77,22 @@ fn the_zero_day_question_is_answered_from_any_side() {
     assert_eq!(store.who_runs_package("zlib", |_| true).unwrap().len(), 2);
     assert!(store.who_runs_package("zli", |_| true).unwrap().is_empty(), "names match whole");
 }
+
+#[test]
+fn a_pod_that_reports_the_index_is_found_by_its_platforms() {
+    let store = Store::in_memory().unwrap();
+    let (index, amd64, arm64) = (Digest::of(b"index"), Digest::of(b"amd64"), Digest::of(b"arm64"));
+    for member in [amd64, arm64] {
+        store.put_index_member(index, member).unwrap();
+        store.put_index_member(index, member).unwrap();
+    }
+    store.put_findings(amd64, Digest::of(b"contents"), &findings("CVE-2026-1234")).unwrap();
+    store.sync_inventory("east", at(10), &[pod("api-1", "api", b"index", at(0))]).unwrap();
+    for images in [vec![amd64], vec![arm64], vec![amd64, arm64, index]] {
+        let rows = store.who_runs(&images.into_iter().collect()).unwrap();
+        assert_eq!(rows.len(), 1, "the container once, whichever platform was asked for");
+        assert_eq!(rows[0].digest, Some(index));
+        assert_eq!(rows[0].vulnerabilities.unwrap().critical, 1);
+    }
+    assert!(store.who_runs(&[Digest::of(b"other")].into()).unwrap().is_empty());
+}

@@ -2,6 +2,7 @@
 
 mod global;
 mod image;
+mod key;
 #[cfg(feature = "lab")]
 mod lab;
 mod operate;
@@ -14,6 +15,7 @@ use crate::settings::Flags;
 
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
+pub(crate) use key::{AlgorithmArgument, KeyCommand};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
 pub(crate) use operate::{
@@ -50,6 +52,9 @@ pub(crate) enum Command {
     Scan(ScanArguments),
     /// Write a software bill of materials (-o cyclonedx, the default, or -o spdx)
     Sbom(SbomArguments),
+    /// Keys to sign with
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Sign an image
     Sign(Box<SignArguments>),
     /// State something about an image, signed: an SBOM, provenance, a scan

@@ -6,6 +6,7 @@ mod config;
 pub(crate) mod database;
 pub(crate) mod exception;
 pub(crate) mod inventory;
+pub(crate) mod key;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod man;
@@ -27,7 +28,8 @@ pub(crate) use config::ConfigOutcome;
 use assay_case::Operation;
 
 use crate::arguments::{
-    Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, PolicyCommand, ReleaseCommand, SbomCommand,
+    AlgorithmArgument, Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand,
+    PolicyCommand, ReleaseCommand, SbomCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -70,6 +72,14 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Lab(arguments) => lab::run(&arguments.resolve(), settings, printer),
         Command::Config(ConfigCommand::Show { origin }) => {
             emit(&config::show(settings, origin), outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Key(KeyCommand::New(arguments)) => {
+            let algorithm = match arguments.algorithm {
+                AlgorithmArgument::EcdsaP256 => assay_sign::KeyAlgorithm::EcdsaP256,
+                AlgorithmArgument::Ed25519 => assay_sign::KeyAlgorithm::Ed25519,
+            };
+            emit(&key::new(&arguments.to, algorithm)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Sign(arguments) => {

@@ -5,6 +5,7 @@ mod config;
 mod database;
 mod document;
 mod exception;
+mod key;
 #[cfg(feature = "lab")]
 mod lab;
 mod markdown;

@@ -40,6 +40,8 @@ pub(crate) struct ServeOptions {
 
 /// Serves until it is told to stop.
 pub(crate) fn serve(options: &ServeOptions, session: &Session<'_>) -> Result<()> {
+    // Looked at before they are read: what changes in between is read again.
+    let seen = Seen { policies: look_at_policies(session), namespaces: look(options.namespaces.iter()) };
     let policies = policies::load(session.settings)?;
     let store = session.store()?;
     let gatherer = session.gatherer(policies.materials, Some(Arc::clone(&store)))?;
@@ -57,7 +59,7 @@ pub(crate) fn serve(options: &ServeOptions, session: &Session<'_>) -> Result<()>
         let running = Server::start(started).await?;
         announce(&running, options, &environments, session);
         tokio::select! {
-            () = watch(&running, &facts, options, session) => {}
+            () = watch(&running, &facts, seen, options, session) => {}
             () = stop => {}
         }
         session.printer.note("stopping: requests under way are finished");
@@ -119,6 +121,12 @@ fn namespaces(options: &ServeOptions) -> Result<Namespaces> {
 /// What a file looked like: time of change and size. Renames and links, as Kubernetes mounts files, change both or either.
 type Look = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
 
+/// How the files looked when they were read.
+struct Seen {
+    policies: Look,
+    namespaces: Look,
+}
+
 fn look<'p>(paths: impl Iterator<Item = &'p PathBuf>) -> Look {
     let of = |path: &Path| {
         let metadata = std::fs::metadata(path).ok()?;
@@ -136,21 +144,25 @@ fn look_at_policies(session: &Session<'_>) -> Look {
 }
 
 /// Takes changed policy, trust and namespace files in. What cannot be used changes nothing: what was in force stays.
-async fn watch(running: &Running, facts: &GatheringFacts, options: &ServeOptions, session: &Session<'_>) {
-    let mut policies_seen = look_at_policies(session);
-    let mut namespaces_seen = look(options.namespaces.iter());
+async fn watch(
+    running: &Running,
+    facts: &GatheringFacts,
+    mut seen: Seen,
+    options: &ServeOptions,
+    session: &Session<'_>,
+) {
     let mut ticks = tokio::time::interval(POLL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let now = look_at_policies(session);
-        if now != policies_seen {
-            policies_seen = now;
+        if now != seen.policies {
+            seen.policies = now;
             report(session, "policy", reload_policy(running, facts, session));
         }
         let now = look(options.namespaces.iter());
-        if now != namespaces_seen {
-            namespaces_seen = now;
+        if now != seen.namespaces {
+            seen.namespaces = now;
             let taken = namespaces(options).map(|namespaces| {
                 running.set_namespaces(namespaces);
                 "labels of namespaces read again".to_owned()

@@ -30,8 +30,6 @@ pub enum LedgerEvent {
         pack: Option<Digest>,
         /// Names of the Exceptions it used.
         exceptions: Vec<String>,
-        /// Who approved it, where somebody did.
-        approved_by: Option<String>,
         /// The decision that allowed it.
         decision: Option<String>,
     },

@@ -54,9 +54,6 @@ pub(crate) struct ReleasePromoteArguments {
     /// Who promotes; the user of this process where missing
     #[arg(long, value_name = "WHO")]
     pub(crate) by: Option<String>,
-    /// Who approved it
-    #[arg(long, value_name = "WHO")]
-    pub(crate) approved_by: Option<String>,
     /// Repository that holds the digest for this environment, where it is another one
     #[arg(long, value_name = "REPOSITORY")]
     pub(crate) repository: Option<Repository>,

@@ -58,8 +58,6 @@ pub(crate) struct PromoteOptions {
     pub(crate) to: EnvironmentName,
     /// By whom.
     pub(crate) by: String,
-    /// Who approved it.
-    pub(crate) approved_by: Option<String>,
     /// Where the digest is, if elsewhere than in the release.
     pub(crate) repository: Option<Repository>,
     /// Where it is copied to.
@@ -262,7 +260,6 @@ pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result
             findings: bytes.map(|bytes| Digest::of(&bytes)),
             pack: findings.as_ref().map(|findings| findings.pack.digest),
             exceptions: record.exceptions_used(),
-            approved_by: options.approved_by.clone(),
             decision: Some(record.id.clone()),
         })?;
         outcome.entry = Some(written.number);

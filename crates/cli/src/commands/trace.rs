@@ -230,12 +230,11 @@ fn promotions(digest: Digest, store: &Store) -> Result<Vec<TraceStep>> {
     let mut steps = Vec::new();
     for entry in store.ledger()? {
         match entry.event {
-            LedgerEvent::Promotion { promotion, rollback, exceptions, approved_by, pack, findings, .. }
+            LedgerEvent::Promotion { promotion, rollback, exceptions, pack, findings, .. }
                 if promotion.digest == digest =>
             {
                 let counts = promotion.counts;
                 let word = if rollback { "rolled back to" } else { "to" };
-                let approved = approved_by.map(|by| format!(", approved by {by}")).unwrap_or_default();
                 let used =
                     if exceptions.is_empty() { String::new() } else { format!(", by {}", exceptions.join(", ")) };
                 let known = match (findings, pack) {
@@ -252,7 +251,7 @@ fn promotions(digest: Digest, store: &Store) -> Result<Vec<TraceStep>> {
                     step: "promote",
                     standing: Standing::Proven,
                     what: format!(
-                        "{word} {} {} by {}{approved}: {known}",
+                        "{word} {} {} by {}: {known}",
                         promotion.environment,
                         day(promotion.at),
                         promotion.by

@@ -25,8 +25,8 @@ impl ReleasePromoteArguments {
             message: "nobody is named who promotes".to_owned(),
             next: "--by WHO".to_owned(),
         })?;
-        let Self { name, to, approved_by, repository, target, image, .. } = self;
-        Ok(PromoteOptions { operation, name, to, by, approved_by, repository, target, image })
+        let Self { name, to, repository, target, image, .. } = self;
+        Ok(PromoteOptions { operation, name, to, by, repository, target, image })
     }
 }
 

@@ -138,7 +138,6 @@ pub(crate) async fn serve_assay() {
                     findings: None,
                     pack: None,
                     exceptions: Vec::new(),
-                    approved_by: None,
                     decision: None,
                 })
                 .unwrap();

@@ -154,7 +154,6 @@ impl Stage {
             findings: bytes.map_err(LabError::fixture("findings"))?.map(|bytes| Digest::of(&bytes)),
             pack: findings.map(|findings| findings.pack.digest),
             exceptions: used.map(|note| note.name.clone()).collect(),
-            approved_by: None,
             decision: Some(judged.decision.clone()),
         })?;
         self.webhook.refresh_world();
@@ -172,7 +171,6 @@ impl Stage {
                 findings: None,
                 pack: None,
                 exceptions: Vec::new(),
-                approved_by: None,
                 decision: None,
             })?;
         }

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use assay_case::{Facts, Known};
 use assay_credentials::{Keychain, Sources};
-use assay_gather::{Access, Gatherer, Options};
-use assay_oci::{Client, ClientOptions};
+use assay_gather::{Access, Gatherer, Options, Wanted};
+use assay_oci::{Client, ClientOptions, ImageSource, Source};
 use assay_store::Store;
 use assay_trust::TrustMaterial;
 use tokio::runtime::Runtime;
 
 use crate::Result;
 use crate::commands::database;
-use crate::failure::CliError;
+use crate::failure::{CliError, Failure};
 use crate::printer::Printer;
 use crate::settings::Settings;
 
@@ -106,6 +107,27 @@ impl Session<'_> {
     pub(crate) fn gatherer(&self, materials: Vec<TrustMaterial>, store: Option<Arc<Store>>) -> Result<Gatherer> {
         let pack = Some(database::open(self.settings.pack.value.as_deref())?);
         Ok(Gatherer::new(Options { pack, materials, store, ..Options::default() }))
+    }
+
+    /// What a gatherer finds out about an image, in a registry or on disk.
+    pub(crate) fn facts(
+        &self,
+        gatherer: &Gatherer,
+        image: &ImageSource,
+        wanted: &Wanted,
+    ) -> Result<Known<Vec<Arc<Facts>>>> {
+        let registry = matches!(image, ImageSource::Registry(_));
+        let client = if registry { self.online("reading a registry")? } else { self.client()? };
+        self.run(async {
+            Ok(match image {
+                ImageSource::Registry(reference) => gatherer.facts(&Access::new(client), reference, wanted).await,
+                local => {
+                    let opened = Source::open(&client, local).await;
+                    let source = opened.map_err(|error| Failure::from(error).about(local))?;
+                    gatherer.facts_of_source(&source, wanted).await
+                }
+            })
+        })
     }
 
     /// Access to registries with the credentials of this process.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_case::{Cause, Known};
-use assay_gather::{Access, Wanted};
+use assay_gather::Wanted;
 use assay_inspect::Limits;
 use assay_model::{Contents, Findings, Timestamp};
-use assay_oci::{ImageSource, Source};
+use assay_oci::ImageSource;
 use assay_sbom::{Generation, Lifecycle, Root};
 
 use super::database;
@@ -103,21 +103,11 @@ pub(crate) fn inspect(target: &Target, vulnerabilities: bool, session: &Session<
 }
 
 fn inspect_image(image: &ImageSource, vulnerabilities: bool, session: &Session<'_>) -> Result<Inspected> {
-    let registry = matches!(image, ImageSource::Registry(_));
-    let client = if registry { session.online("reading a registry")? } else { session.client()? };
     let gatherer = session.gatherer(Vec::new(), session.existing_store()?)?;
     let platforms = session.settings.platform.value.iter().cloned().collect();
     let wanted = Wanted { platforms, evidence: false, ..Wanted::default() };
     session.printer.progress(&format!("reading {image}"));
-    let facts = session.run(async {
-        Ok(match image {
-            ImageSource::Registry(reference) => gatherer.facts(&Access::new(client), reference, &wanted).await,
-            local => {
-                let source = Source::open(&client, local).await.map_err(|error| Failure::from(error).about(local))?;
-                gatherer.facts_of_source(&source, &wanted).await
-            }
-        })
-    })?;
+    let facts = session.facts(&gatherer, image, &wanted)?;
     let facts = facts.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
     let Some(facts) = facts.first() else {
         return Err(Failure::from_cause(&Cause::new("platform-not-found", "there is no image in it")).about(image));

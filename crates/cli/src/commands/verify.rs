@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use assay_gather::{Access, Wanted};
+use assay_gather::Wanted;
 use assay_model::{Digest, Explain as _, Timestamp};
-use assay_oci::{ImageSource, Source};
+use assay_oci::ImageSource;
 use assay_trust::{
     Artifact, CheckName, Evidence, EvidenceKind, IdentityPolicy, Signer, TrustMaterial, VerifyError, verify_bundle,
 };
@@ -278,21 +278,11 @@ struct ImageEvidence {
 }
 
 fn image_evidence(image: &ImageSource, material: TrustMaterial, session: &Session<'_>) -> Result<ImageEvidence> {
-    let registry = matches!(image, ImageSource::Registry(_));
-    let client = if registry { session.online("reading a registry")? } else { session.client()? };
     let gatherer = session.gatherer(vec![material], None)?;
     let platforms = session.settings.platform.value.iter().cloned().collect();
     let wanted = Wanted { platforms, contents: false, ..Wanted::default() };
     session.printer.progress(&format!("looking at what refers to {image}"));
-    let facts = session.run(async {
-        Ok(match image {
-            ImageSource::Registry(reference) => gatherer.facts(&Access::new(client), reference, &wanted).await,
-            local => {
-                let source = Source::open(&client, local).await.map_err(|error| Failure::from(error).about(local))?;
-                gatherer.facts_of_source(&source, &wanted).await
-            }
-        })
-    })?;
+    let facts = session.facts(&gatherer, image, &wanted)?;
     let facts = facts.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
     let facts = facts.first().ok_or_else(|| CliError::NotFound {
         what: format!("an image in {image}"),

@@ -8,6 +8,14 @@ use assay_model::{Purl, PurlError};
 use serde::Deserialize;
 use serde_json::Value;
 
+/// Said to the terminal itself: the test harness would keep a passing test's output to itself.
+macro_rules! said {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        std::io::stderr().write_all((format!($($text)*) + "\n").as_bytes()).unwrap();
+    }};
+}
+
 /// Tests of the whole corpus that must pass; only ever raised.
 ///
 /// What is missing to 586 contradicts the rest: uppercase qualifier keys must be refused in two tests and put into
@@ -110,13 +118,13 @@ fn the_purl_suite_passes_its_floor() {
     let corpus = std::env::var_os("ASSAY_CORPUS").map_or_else(|| root.join("../shared/conformance"), PathBuf::from);
     let tests = corpus.join("purl/tests");
     if !tests.is_dir() {
-        println!("skipped: corpus purl not present");
+        said!("skipped: corpus purl not present");
         return;
     }
     let results = [run(&tests.join("spec")), run(&tests.join("types"))];
     let passed: usize = results.iter().map(|result| result.0).sum();
     let total: usize = results.iter().map(|result| result.1).sum();
-    println!("purl: {passed} of {total} passed");
+    said!("purl: {passed} of {total} passed");
     let failures: Vec<_> = results.iter().flat_map(|result| &result.2).collect();
     assert!(passed >= FLOOR, "{failures:#?}");
 }

@@ -7,6 +7,14 @@ use std::path::{Path, PathBuf};
 use assay_model::Digest;
 use assay_trust::{Artifact, Evidence, IdentityPolicy, Pattern, TrustMaterial, verify_bundle};
 
+/// Said to the terminal itself: the test harness would keep a passing test's output to itself.
+macro_rules! said {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        std::io::stderr().write_all((format!($($text)*) + "\n").as_bytes()).unwrap();
+    }};
+}
+
 /// Both questions of the 49 cases.
 const FLOOR: usize = 98;
 
@@ -72,11 +80,11 @@ fn every_case_of_the_corpus_has_the_expected_result() {
         .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"), PathBuf::from);
     let assets = corpus.join("sigstore/test/assets");
     if !assets.is_dir() {
-        println!("skipped: corpus sigstore not present");
+        said!("skipped: corpus sigstore not present");
         return;
     }
     let (passed, asked, wrong) = run(&assets);
-    println!("sigstore: {passed} of {asked} passed");
+    said!("sigstore: {passed} of {asked} passed");
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(passed >= FLOOR, "{passed} passed, the floor is {FLOOR}");
 }

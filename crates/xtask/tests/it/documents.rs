@@ -104,7 +104,7 @@ fn every_yaml_block_of_the_guide_is_read_as_the_kinds_are() {
 /// `[text](target)` in the pages for people who work here or with it.
 #[test]
 fn links_between_pages_lead_somewhere() {
-    let mut pages = vec!["ARCHITECTURE.md".into(), "CONTRIBUTING.md".into(), "SECURITY.md".into()];
+    let mut pages = vec!["README.md".into(), "ARCHITECTURE.md".into(), "CONTRIBUTING.md".into(), "SECURITY.md".into()];
     for folder in ["docs", "docs/guide", "docs/adr"] {
         let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap());
         let names = entries.map(|entry| format!("{folder}/{}", entry.file_name().to_string_lossy()));

@@ -12,7 +12,11 @@ fn settled(text: &str, host: &str) -> String {
             let time = word.len() >= 5 && word.as_bytes()[2] == b':' && word[..2].bytes().all(|b| b.is_ascii_digit());
             let date = word.starts_with("20") && word.matches('-').count() == 2;
             let id = word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
-            words.push(if time {
+            // Short digests of findings hold the time at which they were matched.
+            let short = word.starts_with("sha256:") && word.trim_end_matches([',', ')']).len() == 19;
+            words.push(if short {
+                "SHORT-DIGEST"
+            } else if time {
                 "TIME"
             } else if date {
                 "DATE"

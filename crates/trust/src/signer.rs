@@ -23,13 +23,24 @@ pub enum Signer {
         /// What the certificate says about the build.
         claims: Box<WorkflowClaims>,
     },
+    /// A certificate of an X.509 authority that the trust material names: Notation's, or cosign's with a pinned CA.
+    Certificate {
+        /// Subject distinguished name of the leaf, as RFC 4514 writes it.
+        subject: String,
+        /// Issuer distinguished name of the leaf, as RFC 4514 writes it.
+        issuer: String,
+        /// SHA-256 of the leaf's DER.
+        fingerprint: Digest,
+        /// Name of the authority or trust store that its chain ends in.
+        authority: String,
+    },
 }
 
 impl fmt::Display for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key { fingerprint } => write!(f, "key {}", fingerprint.short()),
-            Self::Keyless { subject, .. } => f.write_str(subject),
+            Self::Keyless { subject, .. } | Self::Certificate { subject, .. } => f.write_str(subject),
         }
     }
 }

@@ -127,7 +127,7 @@ fn approval(
         match verify_bundle(&bundle, Artifact::Digest(digest), material, now) {
             Ok(evidence) => {
                 let by = match evidence.signer() {
-                    Signer::Keyless { subject, .. } => subject.clone(),
+                    Signer::Keyless { subject, .. } | Signer::Certificate { subject, .. } => subject.clone(),
                     Signer::Key { fingerprint } => {
                         let key = material.keys().iter().find(|key| key.fingerprint() == *fingerprint);
                         key.and_then(TrustedPublicKey::name).map_or_else(|| fingerprint.to_string(), str::to_owned)

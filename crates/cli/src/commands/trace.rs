@@ -130,7 +130,7 @@ fn find_digest(what: &str, store: &Store) -> Result<Digest> {
 fn by_signer(evidence: &Evidence) -> String {
     match evidence.signer() {
         Signer::Key { .. } => format!("signed with {}", evidence.signer()),
-        Signer::Keyless { subject, .. } => format!("signed by {subject}"),
+        Signer::Keyless { subject, .. } | Signer::Certificate { subject, .. } => format!("signed by {subject}"),
     }
 }
 

@@ -27,6 +27,10 @@ impl Report for VerifyOutcome {
                     let _ = writeln!(out, "  signer     {subject}");
                     let _ = writeln!(out, "  issuer     {issuer}");
                 }
+                Signer::Certificate { subject, issuer, authority, .. } => {
+                    let _ = writeln!(out, "  signer     {subject}");
+                    let _ = writeln!(out, "  issuer     {issuer}, trusted as {authority}");
+                }
             }
             let logged = evidence.checks.contains(&CheckName::TransparencyLog);
             let time = match (evidence.signed_at, logged) {

@@ -277,7 +277,7 @@ fn gather(
 pub(crate) fn world(session: &Session<'_>) -> Result<World> {
     let Some(store) = session.existing_store()? else { return Ok(World::unknown()) };
     let now = Timestamp::now();
-    Ok(World { promotions: Known::new(store.promotions()?, now), ..World::unknown() })
+    Ok(World { promotions: Known::new(store.promotions()?.into(), now), ..World::unknown() })
 }
 
 fn checked(input: &Input, manifest: &Manifest<'_>, verdict: Verdict) -> CheckedObject {

@@ -27,7 +27,8 @@ fn write_verdict(out: &mut String, verdict: &Verdict, page: Page) {
         let control = outcome.control.as_str();
         let control = if outcome.denies() { page.bad(control) } else { page.warn(control) };
         let name = if outcome.target.name.is_empty() { "" } else { &outcome.target.name };
-        let message = if name.is_empty() { outcome.message.clone() } else { format!("{name}: {}", outcome.message) };
+        let separator = if name.is_empty() { "" } else { ": " };
+        let message = format!("{name}{separator}{}", outcome.message);
         let _ = writeln!(out, "  {control}");
         let _ = writeln!(out, "    {}", page.wrap(&message, 4));
         if let Some(fix) = &outcome.fix {

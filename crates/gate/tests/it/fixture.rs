@@ -399,7 +399,7 @@ fn world(value: &Value, now: Timestamp) -> World {
             }))
             .unwrap()
         };
-        entries.iter().enumerate().map(promotion).collect::<Vec<_>>()
+        entries.iter().enumerate().map(promotion).collect::<Vec<_>>().into()
     });
     let secrets =
         value.get("pullSecrets").map(|secrets| serde_json::from_value::<Vec<PullSecret>>(secrets.clone()).unwrap());

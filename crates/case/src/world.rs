@@ -1,6 +1,6 @@
 //! What else is known: an immutable snapshot beside the facts of each image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_model::{Digest, EnvironmentName, FindingCounts, Repository, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ impl From<Promotions> for Vec<Promotion> {
 pub enum Exposure {
     /// A LoadBalancer or NodePort Service, an Ingress or a Gateway route selects it, or a label says so.
     InternetFacing,
-    /// Nothing selects it, and everything that could was looked at.
+    /// What was looked at reaches it from within the cluster only.
     Internal,
 }
 
@@ -132,6 +132,10 @@ pub struct World {
     pub exposure: BTreeMap<String, Exposure>,
     /// Registry credentials in the namespaces concerned.
     pub pull_secrets: Known<Vec<PullSecret>>,
+    /// The ServiceAccounts, `namespace/name`, all of whose credentials are among `pull_secrets`; none = every one is.
+    /// Given where a set of manifests is looked at instead of a cluster: a Secret that is not in it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_accounts: Option<BTreeSet<String>>,
     /// Earlier admissions of the digests concerned.
     #[serde(default)]
     pub admissions: Vec<PriorAdmission>,
@@ -144,6 +148,7 @@ impl World {
             promotions: Known::unknown("no-ledger", "there is no promotion ledger here"),
             exposure: BTreeMap::new(),
             pull_secrets: Known::unknown("no-cluster", "Secrets and ServiceAccounts are not known outside the cluster"),
+            pull_accounts: None,
             admissions: Vec::new(),
         }
     }

@@ -225,7 +225,13 @@ fn world_of(world: &World, facts: &GatheredFacts, admissions: Vec<assay_case::Pr
         }
         Known::Unknown { cause } => Known::Unknown { cause: cause.clone() },
     };
-    World { promotions, exposure: world.exposure.clone(), pull_secrets: world.pull_secrets.clone(), admissions }
+    World {
+        promotions,
+        exposure: world.exposure.clone(),
+        pull_secrets: world.pull_secrets.clone(),
+        pull_accounts: world.pull_accounts.clone(),
+        admissions,
+    }
 }
 
 /// Nothing new would run.

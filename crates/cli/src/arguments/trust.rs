@@ -12,6 +12,9 @@ pub(crate) struct SignArguments {
     pub(crate) image: String,
     #[command(flatten)]
     pub(crate) signer: SignerArguments,
+    /// Take a tag, and sign the digest that it means now
+    #[arg(long)]
+    pub(crate) resolve: bool,
 }
 
 /// Who signs, for `sign` and `attest`.
@@ -32,9 +35,6 @@ pub(crate) struct SignerArguments {
     /// Timestamp authority for keyless signing
     #[arg(long, value_name = "URL", conflicts_with = "key")]
     pub(crate) timestamp_url: Option<String>,
-    /// Take a tag, and sign the digest that it means now
-    #[arg(long)]
-    pub(crate) resolve: bool,
 }
 
 /// `assay attest`
@@ -56,6 +56,9 @@ pub(crate) struct AttestArguments {
     pub(crate) from_sbom: bool,
     #[command(flatten)]
     pub(crate) signer: SignerArguments,
+    /// Take a tag, and sign the digest that it means now
+    #[arg(long)]
+    pub(crate) resolve: bool,
 }
 
 /// `assay verify`

@@ -12,7 +12,8 @@ use crate::failure::{CliError, read_text};
 use crate::variables;
 
 impl SignerArguments {
-    fn resolve(self) -> Result<SignerOptions> {
+    /// Who signs.
+    pub(crate) fn resolve(self) -> Result<SignerOptions> {
         if let Some(key) = self.key {
             return Ok(SignerOptions::Key(key));
         }
@@ -33,7 +34,7 @@ impl SignerArguments {
 impl SignArguments {
     /// What is to be signed.
     pub(crate) fn resolve(self) -> Result<SignOptions> {
-        let resolve = self.signer.resolve;
+        let resolve = self.resolve;
         let image = self.image.parse()?;
         Ok(SignOptions { image, resolve, stated: Stated::Signature, signer: self.signer.resolve()? })
     }
@@ -42,7 +43,7 @@ impl SignArguments {
 impl AttestArguments {
     /// What is to be attested.
     pub(crate) fn resolve(self) -> Result<SignOptions> {
-        let resolve = self.signer.resolve;
+        let resolve = self.resolve;
         let stated = match (self.from_scan, self.from_sbom, self.predicate, self.predicate_type.as_deref()) {
             (true, ..) => Stated::Scan,
             (_, true, _, None | Some("cyclonedx")) => Stated::Sbom(assay_sbom::Format::CycloneDx),

@@ -295,7 +295,10 @@ fn in_root(parts: &Parts<'_>, root: &Root) -> Result<Vec<Timestamp>, VerifyError
         if parts.timestamps.iter().take(index).any(|earlier| earlier == token) {
             return Err(VerifyError::TimestampInvalid { reason: "it stands twice".to_owned() });
         }
-        times.push(timestamp(token, &parts.signature, root)?);
+        times.extend(timestamp(token, &parts.signature, root)?);
+    }
+    if times.is_empty() && !parts.timestamps.is_empty() {
+        return Err(VerifyError::TimestampInvalid { reason: TimestampError::OtherContent.to_string() });
     }
     for (index, entry) in parts.entries.iter().enumerate() {
         // The same entry once more proves nothing more.
@@ -307,13 +310,16 @@ fn in_root(parts: &Parts<'_>, root: &Root) -> Result<Vec<Timestamp>, VerifyError
     Ok(times)
 }
 
-fn timestamp(token: &[u8], signature: &[u8], root: &Root) -> Result<Timestamp, VerifyError> {
+/// The time of a timestamp; none if it is of other bytes. Such a one says nothing about this signature: it is no proof,
+/// and beside one that holds no fault.
+fn timestamp(token: &[u8], signature: &[u8], root: &Root) -> Result<Option<Timestamp>, VerifyError> {
     let invalid = |error: TimestampError| VerifyError::TimestampInvalid { reason: error.to_string() };
     let token = Token::parse(token).map_err(invalid)?;
     let mut refused = None;
     for authority in &root.timestamp_authorities {
         match token.verify(signature, authority) {
-            Ok(verified) => return Ok(verified.at),
+            Ok(verified) => return Ok(Some(verified.at)),
+            Err(TimestampError::OtherContent) => return Ok(None),
             Err(error @ TimestampError::OutsideAuthority { .. }) => refused = Some(error),
             // A signer that another authority pins tells less than anything else.
             Err(error) => match &refused {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use assay_model::{Algorithm, Digest, Timestamp};
+use assay_model::{Digest, Timestamp};
 use assay_trust::{Artifact, TrustMaterial, verify_bundle};
 use base64::Engine as _;
 use serde_json::Value;
@@ -52,12 +52,17 @@ fn artifact(bundle: &Path) -> Option<PathBuf> {
     Some(bundle.with_file_name(file)).filter(|path| path.is_file())
 }
 
-/// The digest that the bundle names itself, for a file that is too large to be in the corpus.
-fn stated(bundle: &[u8]) -> Digest {
-    let bundle: Value = serde_json::from_slice(bundle).unwrap();
-    let digest = bundle["messageSignature"]["messageDigest"]["digest"].as_str().unwrap();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(digest).unwrap();
-    format!("{}:{}", Algorithm::Sha256.name(), hex::encode(bytes)).parse().unwrap()
+/// The digest that the bundle itself names: an attestation is about another file than it stands beside, and one file is
+/// too large to be in the corpus.
+fn stated(bundle: &Value) -> Digest {
+    let decode = |text: &Value| base64::engine::general_purpose::STANDARD.decode(text.as_str().unwrap()).unwrap();
+    if let Some(envelope) = bundle.get("dsseEnvelope") {
+        let statement: Value = serde_json::from_slice(&decode(&envelope["payload"])).unwrap();
+        let hex = statement["subject"][0]["digest"]["sha256"].as_str().unwrap();
+        return format!("sha256:{hex}").parse().unwrap();
+    }
+    let bytes = decode(&bundle["messageSignature"]["messageDigest"]["digest"]);
+    format!("sha256:{}", hex::encode(bytes)).parse().unwrap()
 }
 
 fn run(corpus: &Path) -> Tally {
@@ -71,10 +76,12 @@ fn run(corpus: &Path) -> Tally {
         }
         let bundle = std::fs::read(&path).unwrap();
         let material = material(&assets, path.parent().unwrap().ends_with("tsa"));
-        let content = artifact(&path).map(|path| std::fs::read(path).unwrap());
+        let parsed: Value = serde_json::from_slice(&bundle).unwrap();
+        let beside = artifact(&path).filter(|_| parsed.get("dsseEnvelope").is_none());
+        let content = beside.map(|path| std::fs::read(path).unwrap());
         let artifact = match &content {
             Some(bytes) => Artifact::Bytes(bytes),
-            None => Artifact::Digest(stated(&bundle)),
+            None => Artifact::Digest(stated(&parsed)),
         };
         let result = verify_bundle(&bundle, artifact, &material, now);
         let wrong = result.is_ok() == REFUSED.contains(&name);

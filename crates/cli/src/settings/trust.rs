@@ -79,7 +79,7 @@ impl VerifyArguments {
         };
         let signer = self.signer()?;
         let artifact = match self.bundle {
-            Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact },
+            Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact, rekor_entry: self.rekor_entry },
             None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
         };
         Ok(VerifyOptions { artifact, signer, kind })
@@ -98,11 +98,15 @@ impl VerifyArguments {
             })
         };
         let subject = pattern(&self.certificate_identity, &self.certificate_identity_regexp)?;
+        if let Some(file) = &self.ca_roots {
+            return Ok(WantedSigner::Authority { file: file.clone(), subject });
+        }
         let issuer = pattern(&self.certificate_oidc_issuer, &self.certificate_oidc_issuer_regexp)?;
         let (Some(subject), Some(issuer)) = (subject, issuer) else {
             return Err(CliError::Usage {
                 message: "a signature by anybody proves nothing: say who must have signed".to_owned(),
-                next: "--key FILE, or --certificate-identity ID with --certificate-oidc-issuer URL".to_owned(),
+                next: "--key FILE, --ca-roots FILE, or --certificate-identity ID with --certificate-oidc-issuer URL"
+                    .to_owned(),
             }
             .into());
         };

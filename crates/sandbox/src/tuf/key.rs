@@ -55,7 +55,7 @@ impl Key {
         let (pair, public) = match kind {
             KeyType::Ed25519 => {
                 let pair = Ed25519KeyPair::generate().expect("a key");
-                let public: String = pair.public_key().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+                let public = hex::encode(pair.public_key());
                 (Pair::Ed25519(pair), described("ed25519", "ed25519", &public))
             }
             KeyType::Ecdsa => {
@@ -111,7 +111,7 @@ impl Key {
                 signature
             }
         };
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(bytes)
     }
 }
 

@@ -1,4 +1,9 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod kms;
+mod notation;
+mod oidc;
 mod referrer;
 mod signing;
+mod stand_in;
+mod witness;

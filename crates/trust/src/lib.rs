@@ -28,11 +28,13 @@ mod identity;
 mod keyed;
 mod keyless;
 mod material;
+mod npm;
 mod policy;
 mod predicate;
 pub mod predicates;
 mod signer;
 mod sigstore;
+mod slsa;
 mod statement;
 mod verify;
 
@@ -41,7 +43,12 @@ pub use error::VerifyError;
 pub use evidence::{Check, CheckName, Evidence, EvidenceKind, RestoreError, SealedEvidence, SealingKey};
 pub use identity::{Pattern, PatternError};
 pub use material::{MaterialError, TrustMaterial, TrustedPublicKey};
+pub use npm::{NpmError, NpmEvidence, verify_npm};
 pub use policy::{Claim, IdentityMismatch, IdentityPolicy};
-pub use predicate::{Material, Predicate, Provenance, SbomFormat, SbomSummary, ScanSummary, VexStatement, VexStatus};
+pub use predicate::{
+    AttributeReport, LinkSummary, Material, Predicate, Provenance, RawPredicate, ReleaseSummary, SbomFormat,
+    SbomSummary, ScanSummary, TestResult, TestSummary, VerificationSummary, VexStatement, VexStatus,
+};
 pub use signer::{Signer, WorkflowClaims};
+pub use slsa::{BuildExpectation, BuildMismatch, BuilderId, VerifiedBuild};
 pub use verify::{Artifact, verify_bundle};

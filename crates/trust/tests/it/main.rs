@@ -3,3 +3,5 @@
 mod advisories;
 mod conformance;
 mod mutation;
+mod npm;
+mod predicates;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use assay_oci::ImageSource;
 use clap::Args;
 
+use super::{BuildArguments, SummaryArguments};
+
 /// `assay sign`
 #[derive(Debug, Args)]
 pub(crate) struct SignArguments {
@@ -102,6 +104,10 @@ pub(crate) struct VerifyArguments {
     /// Sigstore trusted root (JSON) instead of the public-good instance's
     #[arg(long, value_name = "FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) build: BuildArguments,
+    #[command(flatten)]
+    pub(crate) summary: SummaryArguments,
 }
 
 /// `assay tree`

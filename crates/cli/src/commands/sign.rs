@@ -110,7 +110,8 @@ pub(crate) fn sign(options: &SignOptions, session: &Session<'_>) -> Result<SignO
     })
 }
 
-async fn signed(signer: &SignerOptions, statement: &Statement) -> Result<SignedBundle> {
+/// Signs a statement.
+pub(crate) async fn signed(signer: &SignerOptions, statement: &Statement) -> Result<SignedBundle> {
     Ok(match signer {
         SignerOptions::Key(path) => KeySigner::new(PrivateKey::from_pem(&read_text(path)?)?).sign_now(statement)?,
         SignerOptions::Keyless { token, services } => {
@@ -175,9 +176,12 @@ pub(crate) fn predicate_type(word: &str) -> Result<String> {
         "vuln" => predicates::COSIGN_VULN_V1,
         "scan" => predicates::ASSAY_SCAN_V1,
         "openvex" => predicates::OPENVEX,
+        "vsa" => predicates::VERIFICATION_SUMMARY_V1,
+        "test" => predicates::TEST_RESULT_V01,
         uri if uri.contains("://") => uri,
         _ => {
-            let known = ["spdx", "cyclonedx", "slsaprovenance1", "slsaprovenance", "vuln", "scan", "openvex"];
+            let known =
+                ["spdx", "cyclonedx", "slsaprovenance1", "slsaprovenance", "vuln", "scan", "openvex", "vsa", "test"];
             return Err(CliError::NotFound {
                 what: format!("predicate type {word}"),
                 suggestion: assay_kinds::suggestion(word, known).map(str::to_owned),

@@ -7,6 +7,7 @@ mod assay;
 mod attacks;
 #[cfg(feature = "lab")]
 mod attacks_lab;
+mod build;
 mod check;
 mod config;
 mod key;

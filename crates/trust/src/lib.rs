@@ -20,15 +20,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod certificate;
+mod crypto;
 mod dsse;
 mod error;
 mod evidence;
 mod identity;
-mod keyed;
-mod keyless;
 mod material;
+pub mod merkle;
 mod npm;
+mod pem;
 mod policy;
 mod predicate;
 pub mod predicates;
@@ -36,7 +36,9 @@ mod signer;
 mod sigstore;
 mod slsa;
 mod statement;
+mod timestamp;
 mod verify;
+mod x509;
 
 pub use dsse::{IN_TOTO_PAYLOAD_TYPE, pae};
 pub use error::VerifyError;
@@ -50,5 +52,8 @@ pub use predicate::{
     SbomSummary, ScanSummary, TestResult, TestSummary, VerificationSummary, VexStatement, VexStatus,
 };
 pub use signer::{Signer, WorkflowClaims};
+pub use sigstore::cosign::CosignLayer;
 pub use slsa::{BuildExpectation, BuildMismatch, BuilderId, VerifiedBuild};
-pub use verify::{Artifact, verify_bundle};
+pub use verify::{
+    Artifact, verify_bundle, verify_cosign_attestation, verify_cosign_signature, verify_envelope, verify_file,
+};

@@ -6,7 +6,7 @@ use assay_model::{Explain, Purl, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::sigstore::{Bundle, Signed};
+use crate::sigstore::{Content, bundle};
 use crate::statement::Statement;
 use crate::{
     Artifact, BuildExpectation, BuildMismatch, Evidence, EvidenceKind, Predicate, Signer, TrustMaterial, VerifiedBuild,
@@ -107,7 +107,7 @@ pub fn verify_npm(
             Some(kind) if kind.starts_with(PUBLISH) => &mut publish,
             _ => continue,
         };
-        let package = package(bytes)?;
+        let package = package(bytes, artifact)?;
         if place.replace((evidence, package)).is_some() {
             return Err(NpmError::Twice);
         }
@@ -141,13 +141,12 @@ fn agreed(built: &Purl, published: &Purl, stated: &Publish) -> Result<(String, S
 }
 
 /// The package that a verified statement is about: its only subject.
-fn package(bundle: &[u8]) -> Result<Purl, NpmError> {
+fn package(bytes: &[u8], artifact: Artifact<'_>) -> Result<Purl, NpmError> {
     let malformed = |reason: String| NpmError::Malformed { reason };
-    let parsed = Bundle::parse(bundle)?;
-    let Signed::Envelope { payload, .. } = parsed.signed()? else {
+    let Content::Envelope { payload, .. } = bundle::read(bytes, artifact)?.content else {
         return Err(malformed("an attestation without statement".to_owned()));
     };
-    let statement = Statement::parse(payload)?;
+    let statement = Statement::parse(&payload)?;
     let name = statement.only_subject().ok_or_else(|| malformed("it is about several packages".to_owned()))?;
     let purl: Purl = name.parse().map_err(|error: assay_model::PurlError| malformed(error.to_string()))?;
     if purl.kind != "npm" || purl.version.is_none() {

@@ -16,7 +16,8 @@ use crate::failure::{CliError, read_text};
 use crate::variables;
 
 impl SignerArguments {
-    fn resolve(self) -> Result<SignerOptions> {
+    /// Who signs.
+    pub(crate) fn resolve(self) -> Result<SignerOptions> {
         if let Some(key) = self.key {
             return Ok(SignerOptions::Key(key));
         }
@@ -37,7 +38,7 @@ impl SignerArguments {
 impl SignArguments {
     /// What is to be signed.
     pub(crate) fn resolve(self) -> Result<SignOptions> {
-        let resolve = self.signer.resolve;
+        let resolve = self.resolve;
         let image = self.image.parse()?;
         Ok(SignOptions { image, resolve, stated: Stated::Signature, signer: self.signer.resolve()? })
     }
@@ -46,7 +47,7 @@ impl SignArguments {
 impl AttestArguments {
     /// What is to be attested.
     pub(crate) fn resolve(self) -> Result<SignOptions> {
-        let resolve = self.signer.resolve;
+        let resolve = self.resolve;
         let stated = match (self.from_scan, self.from_sbom, self.predicate, self.predicate_type.as_deref()) {
             (true, ..) => Stated::Scan,
             (_, true, _, None | Some("cyclonedx")) => Stated::Sbom(assay_sbom::Format::CycloneDx),
@@ -120,7 +121,7 @@ impl VerifyArguments {
             return Err(CliError::Usage { message: message.to_owned(), next: next.to_owned() }.into());
         };
         let key = self.key;
-        let signer = SignerArguments { key, identity_token, fulcio_url, rekor_url, timestamp_url, resolve: false };
+        let signer = SignerArguments { key, identity_token, fulcio_url, rekor_url, timestamp_url };
         let image = self.artifact.parse()?;
         Ok(SummaryOptions { image, file, verifier, policy: policy_uri, signer: signer.resolve()? })
     }
@@ -136,7 +137,7 @@ impl VerifyArguments {
         };
         let signer = self.signer()?;
         let artifact = match self.bundle {
-            Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact },
+            Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact, rekor_entry: self.rekor_entry },
             None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
         };
         Ok(VerifyOptions { artifact, signer, kind, build })
@@ -150,7 +151,7 @@ impl VerifyArguments {
             &self.certificate_oidc_issuer,
             &self.certificate_oidc_issuer_regexp,
         ];
-        if self.build.source_uri.is_some() && identity.iter().all(|flag| flag.is_none()) {
+        if self.build.source_uri.is_some() && self.ca_roots.is_none() && identity.iter().all(|flag| flag.is_none()) {
             return Ok(WantedSigner::Builder(self.key.clone()));
         }
         if let Some(key) = &self.key {
@@ -164,11 +165,15 @@ impl VerifyArguments {
             })
         };
         let subject = pattern(&self.certificate_identity, &self.certificate_identity_regexp)?;
+        if let Some(file) = &self.ca_roots {
+            return Ok(WantedSigner::Authority { file: file.clone(), subject });
+        }
         let issuer = pattern(&self.certificate_oidc_issuer, &self.certificate_oidc_issuer_regexp)?;
         let (Some(subject), Some(issuer)) = (subject, issuer) else {
             return Err(CliError::Usage {
                 message: "a signature by anybody proves nothing: say who must have signed".to_owned(),
-                next: "--key FILE, or --certificate-identity ID with --certificate-oidc-issuer URL".to_owned(),
+                next: "--key FILE, --ca-roots FILE, or --certificate-identity ID with --certificate-oidc-issuer URL"
+                    .to_owned(),
             }
             .into());
         };

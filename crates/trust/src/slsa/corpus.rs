@@ -13,12 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
-use sigstore_crypto::x509::parse_certificate_info;
-use sigstore_types::DerCertificate;
 
 use super::*;
+use crate::sigstore::fulcio;
 use crate::statement::Statement;
-use crate::{Artifact, NpmError, Predicate, TrustMaterial, certificate, predicates, verify_npm};
+use crate::x509::Certificate;
+use crate::{Artifact, NpmError, Predicate, TrustMaterial, predicates, verify_npm};
 
 /// Questions of the whole corpus.
 const FLOOR: usize = 4447;
@@ -100,12 +100,7 @@ fn said(path: &Path) -> Option<(Signer, Provenance)> {
         let lines = pem.lines().skip(1).take_while(|line| !line.starts_with('-'));
         STANDARD.decode(lines.collect::<String>()).ok()
     })?;
-    let information = parse_certificate_info(&DerCertificate::from_bytes(&der)).unwrap();
-    let signer = Signer::Keyless {
-        issuer: information.issuer.clone().unwrap(),
-        subject: information.identity.as_ref().unwrap().as_str().to_owned(),
-        claims: Box::new(certificate::claims(&information.ci_claims)),
-    };
+    let signer = fulcio::signer(&Certificate::parse(&der).unwrap()).unwrap();
     let payload = STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap();
     let statement = Statement::parse(&payload).unwrap();
     match predicates::read(&statement.predicate_type, statement.predicate).unwrap().1 {

@@ -1,7 +1,13 @@
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod advisories;
 mod conformance;
+mod connaisseur;
+mod corpus;
+mod legacy;
+mod merkle;
 mod mutation;
 mod npm;
 mod predicates;
+mod sigstore_python;
+mod slsa_verifier;

@@ -8,6 +8,7 @@ mod legacy;
 mod merkle;
 mod mutation;
 mod npm;
+mod oracle;
 mod predicates;
 mod sigstore_python;
 mod slsa_verifier;

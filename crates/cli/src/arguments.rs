@@ -1,5 +1,6 @@
 //! What can be typed. Types only: nothing here reads a file or decides.
 
+mod build;
 mod global;
 mod image;
 mod key;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::Flags;
 
+pub(crate) use build::{BuildArguments, SummaryArguments};
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};

@@ -1,5 +1,6 @@
 //! One function a command: settings in, typed outcome out.
 
+pub(crate) mod build;
 pub(crate) mod check;
 mod completions;
 mod config;
@@ -20,6 +21,7 @@ pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod summary;
 pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod verify;
@@ -86,6 +88,11 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Attest(arguments) => {
             emit(&sign::sign(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
+        }
+        Command::Verify(arguments) if arguments.summary.emit_vsa.is_some() => {
+            let outcome = summary::summarise(&arguments.resolve_summary()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
         }
         Command::Verify(arguments) => {
             let outcome = verify::verify(&arguments.resolve()?, &session)?;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use assay_oci::ImageSource;
 use clap::{Args, ValueEnum};
 
+use super::{BuildArguments, SummaryArguments};
+
 /// `assay sign`
 #[derive(Debug, Args)]
 pub(crate) struct SignArguments {
@@ -63,7 +65,7 @@ pub(crate) enum WitnessArgument {
 }
 
 /// Who signs, for `sign` and `attest`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct SignerArguments {
     /// Private key: a file (PEM), env://NAME, pkcs11:..., hashivault://KEY, awskms:///KEY, azurekms://VAULT/KEY or
     /// gcpkms://projects/...; keyless where missing
@@ -196,6 +198,10 @@ pub(crate) struct VerifyArguments {
     /// Sigstore instance to trust: publicGood (default), github, staging, or its trusted root (JSON file)
     #[arg(long, value_name = "NAME|FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) build: BuildArguments,
+    #[command(flatten)]
+    pub(crate) summary: SummaryArguments,
 }
 
 /// `assay tree`

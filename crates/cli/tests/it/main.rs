@@ -8,6 +8,7 @@ mod assay;
 mod attacks;
 #[cfg(feature = "lab")]
 mod attacks_lab;
+mod build;
 mod check;
 mod config;
 mod key;

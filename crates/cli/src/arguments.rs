@@ -7,6 +7,7 @@ mod key;
 mod lab;
 mod operate;
 mod policy;
+mod root;
 mod trust;
 
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +26,7 @@ pub(crate) use operate::{
 pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
 };
+pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
     AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
 };
@@ -63,6 +65,9 @@ pub(crate) enum Command {
     Attest(Box<AttestArguments>),
     /// Verify who signed an image or a file
     Verify(Box<VerifyArguments>),
+    /// What signatures are verified against
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Show what hangs on an image: platforms, signatures, attestations
     Tree(TreeArguments),
     /// Copy an image with everything that refers to it

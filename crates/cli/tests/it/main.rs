@@ -14,6 +14,7 @@ mod key;
 mod operate;
 mod promotion;
 mod reference;
+mod root;
 mod scan;
 mod serve;
 mod source_rules;

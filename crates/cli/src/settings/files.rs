@@ -76,10 +76,11 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
         };
         let is_path = matches!(name.as_str(), "config" | "pack" | "cache-dir" | "trusted-root" | "ca-file");
         // Sigstore instances have names, which are no paths.
-        let is_name = |text: &str| name == "trusted-root" && INSTANCES.contains(&text);
-        let list = list
-            .into_iter()
-            .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text });
+        let may_be_name = name == "trusted-root";
+        let list = list.into_iter().map(|text| {
+            let is_name = may_be_name && INSTANCES.contains(&text.as_str());
+            if is_path && !is_name { folder.join(text).display().to_string() } else { text }
+        });
         values.insert(name, list.collect());
     }
     Ok(SettingsFile { path: path.to_owned(), values })

@@ -38,6 +38,8 @@ mod oid {
     pub(super) const TST_INFO: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.1.4");
     pub(super) const CONTENT_TYPE: Oid = Oid::new_unwrap("1.2.840.113549.1.9.3");
     pub(super) const MESSAGE_DIGEST: Oid = Oid::new_unwrap("1.2.840.113549.1.9.4");
+    /// The baseline time-stamp policy, which promises one second (RFC 3628, section 5.2).
+    pub(super) const BASELINE_POLICY: Oid = Oid::new_unwrap("0.4.0.2023.1.1");
     pub(super) const SIGNING_CERTIFICATE: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.2.12");
     pub(super) const SIGNING_CERTIFICATE_V2: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.2.47");
 }
@@ -287,14 +289,15 @@ impl Info {
         let mut reader = SliceReader::new(der)?;
         let info = reader.sequence(|fields| {
             let version: u8 = fields.decode()?;
-            ObjectIdentifier::decode(fields)?;
+            let policy = ObjectIdentifier::decode(fields)?;
             let (algorithm, imprint) = fields.sequence(|imprint| {
                 let algorithm = AlgorithmIdentifierOwned::decode(imprint)?;
                 Ok((algorithm.oid, OctetString::decode(imprint)?))
             })?;
             fields.tlv_bytes()?; // The serial number, of up to 160 bits.
             let at = fields.tlv_bytes()?;
-            let mut accuracy = SignedDuration::ZERO;
+            let mut accuracy =
+                if policy == oid::BASELINE_POLICY { SignedDuration::from_secs(1) } else { SignedDuration::ZERO };
             while !fields.is_finished() {
                 let tag = fields.peek_tag()?;
                 let field = fields.tlv_bytes()?;

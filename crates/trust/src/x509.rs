@@ -62,7 +62,9 @@ pub(crate) struct Certificate {
     parsed: x509_cert::Certificate,
     subject: Vec<u8>,
     issuer: Vec<u8>,
-    scheme: Scheme,
+    /// An algorithm that is not known (an old root's SHA-1) fails the signature, not the certificate: who is trusted by
+    /// itself needs none.
+    scheme: Result<Scheme, SignatureError>,
     key: PublicKey,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -122,7 +124,7 @@ impl Certificate {
             signed,
             subject: tbs.subject.to_der().map_err(|error| malformed(&error))?,
             issuer: tbs.issuer.to_der().map_err(|error| malformed(&error))?,
-            scheme: Scheme::from_identifier(&parsed.signature_algorithm, None)?,
+            scheme: Scheme::from_identifier(&parsed.signature_algorithm, None),
             key: PublicKey::from_spki(&key)?,
             not_before: time(tbs.validity.not_before).ok_or_else(|| malformed(&"its validity is out of range"))?,
             not_after: time(tbs.validity.not_after).ok_or_else(|| malformed(&"its validity is out of range"))?,
@@ -296,7 +298,7 @@ impl Certificate {
     pub(crate) fn check_signature(&self, key: &PublicKey) -> Result<(), X509Error> {
         let signed = self.der.get(self.signed.clone()).unwrap_or_default();
         let signature = self.parsed.signature.raw_bytes();
-        key.verify(self.scheme, signed, signature).map_err(|error| match error {
+        key.verify(self.scheme.clone()?, signed, signature).map_err(|error| match error {
             SignatureError::Invalid => X509Error::SignatureInvalid { subject: self.subject_text() },
             other => other.into(),
         })

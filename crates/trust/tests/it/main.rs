@@ -3,3 +3,4 @@
 mod advisories;
 mod conformance;
 mod mutation;
+mod notation;

@@ -24,7 +24,7 @@ pub(crate) use operate::{
 };
 pub(crate) use policy::{CheckArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand};
 pub(crate) use trust::{
-    AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
+    AttestArguments, CopyArguments, NotationArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.

@@ -95,6 +95,11 @@ impl RevocationData {
         self.answers.insert(request, answer);
     }
 
+    /// The answer to a question, or why there is none; none where it was not asked.
+    pub fn answer(&self, request: &RevocationRequest) -> Option<Result<&[u8], &str>> {
+        self.answers.get(request).map(|answer| answer.as_deref().map_err(String::as_str))
+    }
+
     /// Whether a question has been answered, or given up.
     pub fn contains(&self, request: &RevocationRequest) -> bool {
         self.answers.contains_key(request)

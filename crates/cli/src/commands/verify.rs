@@ -95,6 +95,9 @@ pub(crate) struct VerifyOutcome {
     pub(crate) evidence: Vec<VerifiedEvidence>,
     /// What does not, and why.
     pub(crate) rejected: Vec<RejectedEvidence>,
+    /// What is wrong with what counts, where a trust policy only logs it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logged: Vec<RejectedEvidence>,
 }
 
 /// Evidence that counts.
@@ -249,6 +252,7 @@ fn outcome(artifact: String, digest: Option<Digest>, options: &VerifyOptions) ->
         wanted: options.kind.title(),
         evidence: Vec::new(),
         rejected: Vec::new(),
+        logged: Vec::new(),
     }
 }
 
@@ -257,27 +261,41 @@ impl VerifyOutcome {
         match answer {
             Ok(()) => {
                 self.verified = true;
-                self.evidence.push(VerifiedEvidence {
-                    kind: evidence.kind().title(),
-                    predicate_type: evidence.predicate_type().map(str::to_owned),
-                    subject: evidence.subject(),
-                    signer: evidence.signer().clone(),
-                    signed_at: evidence.signed_at(),
-                    checks: evidence.checks().iter().filter(|check| check.made).map(|check| check.name).collect(),
-                    source: evidence.source(),
-                });
+                self.evidence.push(VerifiedEvidence::of(evidence));
             }
             Err(rejected) => self.rejected.push(rejected),
         }
     }
 }
 
-struct ImageEvidence {
-    digest: Digest,
-    evidence: assay_case::EvidenceSet,
+impl VerifiedEvidence {
+    /// As it is shown.
+    pub(super) fn of(evidence: &Evidence) -> Self {
+        Self {
+            kind: evidence.kind().title(),
+            predicate_type: evidence.predicate_type().map(str::to_owned),
+            subject: evidence.subject(),
+            signer: evidence.signer().clone(),
+            signed_at: evidence.signed_at(),
+            checks: evidence.checks().iter().filter(|check| check.made).map(|check| check.name).collect(),
+            source: evidence.source(),
+        }
+    }
 }
 
-fn image_evidence(image: &ImageSource, material: TrustMaterial, session: &Session<'_>) -> Result<ImageEvidence> {
+/// What refers to an image.
+pub(super) struct ImageEvidence {
+    /// The image's digest.
+    pub(super) digest: Digest,
+    /// What refers to it.
+    pub(super) evidence: assay_case::EvidenceSet,
+}
+
+pub(super) fn image_evidence(
+    image: &ImageSource,
+    material: TrustMaterial,
+    session: &Session<'_>,
+) -> Result<ImageEvidence> {
     let gatherer = session.gatherer(vec![material], None)?;
     let platforms = session.settings.platform.value.iter().cloned().collect();
     let wanted = Wanted { platforms, contents: false, ..Wanted::default() };

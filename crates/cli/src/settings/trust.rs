@@ -1,13 +1,16 @@
 //! `assay sign`, `assay attest`, `assay verify`, resolved.
 
+use std::path::PathBuf;
+
 use assay_model::Secret;
 use assay_sign::{SigningConfig, TOKEN_VARIABLE};
 use assay_trust::{Claim, IdentityPolicy, Pattern};
 
 use crate::Result;
-use crate::arguments::{AttestArguments, SignArguments, SignerArguments, VerifyArguments};
+use crate::arguments::{AttestArguments, NotationArguments, SignArguments, SignerArguments, VerifyArguments};
 use crate::commands::sign::{SignOptions, SignerOptions, Stated, predicate_type};
 use crate::commands::verify::{VerifiedArtifact, VerifyOptions, WantedKind, WantedSigner};
+use crate::commands::verify_notation::{NotationOptions, SignedFile};
 use crate::failure::{CliError, read_text};
 use crate::variables;
 
@@ -82,6 +85,21 @@ impl VerifyArguments {
             None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
         };
         Ok(VerifyOptions { artifact, signer, kind })
+    }
+
+    /// What must hold of a Notation signature, if that is what is asked.
+    pub(crate) fn notation(&self) -> Result<Option<NotationOptions>> {
+        let NotationArguments { notation_policy, trust_store, signature, notation_statement } = &self.notation;
+        let (Some(policy), Some(stores)) = (notation_policy, trust_store) else { return Ok(None) };
+        let artifact = match signature {
+            Some(signature) => SignedFile::File {
+                file: PathBuf::from(&self.artifact),
+                signature: signature.clone(),
+                statement: notation_statement.clone(),
+            },
+            None => SignedFile::Image(Box::new(self.artifact.parse()?)),
+        };
+        Ok(Some(NotationOptions { artifact, policy: policy.clone(), stores: stores.clone() }))
     }
 
     /// Both halves of an identity are needed: whoever may choose the issuer may choose the name.

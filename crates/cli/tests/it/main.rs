@@ -17,3 +17,4 @@ mod scan;
 mod serve;
 mod source_rules;
 mod verify;
+mod verify_notation;

@@ -20,17 +20,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod certificate;
-#[allow(dead_code, reason = "the verification that uses all of it follows")]
 mod crypto;
 mod dsse;
 mod error;
 mod evidence;
 mod identity;
-mod keyed;
-mod keyless;
 mod material;
+pub mod merkle;
 pub mod notation;
+mod pem;
 mod policy;
 mod predicate;
 pub mod predicates;
@@ -38,10 +36,8 @@ mod revocation;
 mod signer;
 mod sigstore;
 mod statement;
-#[allow(dead_code, reason = "the verification that uses all of it follows")]
 mod timestamp;
 mod verify;
-#[allow(dead_code, reason = "the verification that uses all of it follows")]
 mod x509;
 
 pub use dsse::{IN_TOTO_PAYLOAD_TYPE, pae};
@@ -53,4 +49,7 @@ pub use policy::{Claim, IdentityMismatch, IdentityPolicy};
 pub use predicate::{Material, Predicate, Provenance, SbomFormat, SbomSummary, ScanSummary, VexStatement, VexStatus};
 pub use revocation::{RevocationData, RevocationRequest, revocation_list_expiry};
 pub use signer::{Signer, WorkflowClaims};
-pub use verify::{Artifact, verify_bundle};
+pub use sigstore::cosign::CosignLayer;
+pub use verify::{
+    Artifact, verify_bundle, verify_cosign_attestation, verify_cosign_signature, verify_envelope, verify_file,
+};

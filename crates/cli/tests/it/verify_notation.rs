@@ -75,7 +75,8 @@ fn trust_stores_have_no_links_and_no_folders() {
     let target = assay.path().join("e2e/x509/ca/e2e/e2e.crt");
     std::os::unix::fs::symlink(target, assay.path().join("linked/x509/ca/e2e/e2e.crt")).unwrap();
     std::fs::create_dir_all(assay.path().join("store-linked/x509/ca")).unwrap();
-    std::os::unix::fs::symlink(assay.path().join("e2e/x509/ca/e2e"), assay.path().join("store-linked/x509/ca/e2e")).unwrap();
+    std::os::unix::fs::symlink(assay.path().join("e2e/x509/ca/e2e"), assay.path().join("store-linked/x509/ca/e2e"))
+        .unwrap();
     for stores in ["folder", "linked", "store-linked"] {
         let (status, shown) = verify(&assay, "e2e-valid-signature", "trustpolicy", stores);
         assert!(status == 2 && shown.contains("without links and folders"), "{stores}\n{shown}");

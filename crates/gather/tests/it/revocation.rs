@@ -161,7 +161,8 @@ async fn questions_without_end_are_bounded() {
     local(None)
         .settle(now(), |_| {
             asked += 1;
-            let wanted = (0..8).map(|part| RevocationRequest::Crl { url: format!("{}?{asked}-{part}", server.address) });
+            let wanted =
+                (0..8).map(|part| RevocationRequest::Crl { url: format!("{}?{asked}-{part}", server.address) });
             outcome(wanted.collect())
         })
         .await;

@@ -212,7 +212,7 @@ proptest! {
 
 #[test]
 fn a_trust_root_may_have_a_notation_policy() {
-    let yaml = "apiVersion: assay.dev/v1alpha1
+    let yaml = "apiVersion: assay.dev/v1
 kind: TrustRoot
 metadata: {name: wabbit}
 spec:
@@ -226,11 +226,11 @@ spec:
     trustStores:
       - {type: ca, name: wabbit, files: [wabbit.crt]}
 ";
-    let loaded = load_yaml("root.yaml", yaml);
+    let loaded = load_yaml(yaml, "root.yaml").unwrap();
     let Kind::TrustRoot(root) = &loaded.objects[0].value else { panic!("a TrustRoot") };
     let notation = root.spec.notation.as_ref().unwrap();
     assert_eq!(notation.trust_policies[0].signature_verification.overrides["expiry"], "log");
     assert_eq!(notation.trust_stores[0].files, ["wabbit.crt"]);
-    let unknown = load_yaml("root.yaml", &yaml.replace("trustedIdentities", "trustedIdentity"));
-    assert!(unknown.objects.is_empty());
+    let unknown = error(&yaml.replace("trustedIdentities", "trustedIdentity"));
+    assert_eq!(unknown.code(), "field-unknown");
 }

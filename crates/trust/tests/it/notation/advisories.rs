@@ -17,7 +17,7 @@ fn cve_2023_33959_a_signature_is_about_the_digest_that_was_asked_for() {
         let statement = trust.for_repository("registry.example.com/a").unwrap();
         let other = SignedArtifact::Manifest { digest: Digest::of(b"another"), media_type: None, size: None };
         let outcome = statement.verify(&envelope, EnvelopeFormat::Jws, other, &RevocationData::new(), now());
-        assert_eq!(outcome.refusal().map(|error| error.code()), Some("evidence-wrong-digest"), "{level}");
+        assert_eq!(outcome.refusal().map(assay_model::Explain::code), Some("evidence-wrong-digest"), "{level}");
         assert!(outcome.evidence.is_none());
     }
 }
@@ -45,7 +45,7 @@ fn cve_2023_25656_and_cve_2023_33958_envelopes_chains_and_headers_are_bounded() 
     let statement = trust.for_repository("registry.example.com/a").unwrap();
     let code = |bytes: &[u8], format| {
         let outcome = statement.verify(bytes, format, ARTIFACT(), &RevocationData::new(), now());
-        outcome.refusal().map(|error| error.code())
+        outcome.refusal().map(assay_model::Explain::code)
     };
     let large = vec![b' '; (1 << 20) + 1];
     assert_eq!(code(&large, EnvelopeFormat::Jws), Some("notation-too-large"));
@@ -104,6 +104,6 @@ fn cve_2024_56138_the_timestamp_authoritys_certificates_may_be_revoked() {
     }
     let outcome = judge(&answers);
     assert!(outcome.wanted.is_empty());
-    assert_eq!(outcome.refusal().map(|error| error.code()), Some("timestamp-invalid"));
+    assert_eq!(outcome.refusal().map(assay_model::Explain::code), Some("timestamp-invalid"));
     assert!(outcome.refusal().unwrap().to_string().contains("not known whether its certificate"));
 }

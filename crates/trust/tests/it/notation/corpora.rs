@@ -74,13 +74,11 @@ fn filled(files: &[(&str, Vec<u8>)]) -> TrustStores {
 
 /// One word for an outcome: the refusal's code, or `accepted` with the codes that were only logged.
 fn verdict(outcome: &NotationOutcome) -> String {
-    match outcome.refusal() {
-        Some(error) => error.code().to_owned(),
-        None => {
-            let logged: Vec<_> = outcome.logged().map(assay_model::Explain::code).collect();
-            std::iter::once("accepted").chain(logged).collect::<Vec<_>>().join(" ")
-        }
+    if let Some(error) = outcome.refusal() {
+        return error.code().to_owned();
     }
+    let logged = outcome.logged().map(assay_model::Explain::code);
+    std::iter::once("accepted").chain(logged).collect::<Vec<_>>().join(" ")
 }
 
 /// A signature of an OCI layout, with what it refers to.
@@ -543,7 +541,8 @@ fn notation_go_is_judged_as_its_tests_say() {
     let without = strict(json!({"level": "strict"}), &["ca:valid-trust-store"]);
     let mismatch = strict(json!({"level": "strict"}), &["ca:valid-trust-store", "tsa:test-mismatch"]);
     let now = "2024-06-20T00:00:00Z";
-    let cases: [(&str, &dyn Fn(&[u8]) -> NotationTrust, &str); 11] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&[u8]) -> NotationTrust, &'a str);
+    let cases: [Case<'_>; 11] = [
         ("jwsWithTimestamp", &always, "holds, revocation open"),
         ("coseWithTimestamp", &always, "holds, revocation open"),
         ("jwsExpiredWithTimestamp", &always, "holds, revocation open"),

@@ -32,7 +32,7 @@ impl Bench {
         let statement = self.trust.for_repository("registry.example.com/a").unwrap();
         let outcome = statement.verify(bytes, format, ARTIFACT(), &RevocationData::new(), now());
         assert_eq!(outcome.evidence.is_none(), outcome.refusal().is_some());
-        outcome.refusal().map_or("accepted", |error| error.code())
+        outcome.refusal().map_or("accepted", assay_model::Explain::code)
     }
 
     fn jws(&self, envelope: &Value) -> &'static str {
@@ -69,7 +69,7 @@ fn without(name: &str) -> impl FnOnce(&mut Value) + '_ {
     move |header| drop(header.as_object_mut().unwrap().remove(name).unwrap())
 }
 
-fn set<'a>(name: &'a str, value: Value) -> impl FnOnce(&mut Value) + 'a {
+fn set(name: &str, value: Value) -> impl FnOnce(&mut Value) + '_ {
     move |header| header[name] = value
 }
 
@@ -213,7 +213,7 @@ fn certificates_keep_the_rules() {
     for more in
         [Usage::KeyEncipherment, Usage::DataEncipherment, Usage::KeyAgreement, Usage::KeyCertSign, Usage::CrlSign]
     {
-        assert_eq!(leaf(&|params| params.key_usages = vec![Usage::DigitalSignature, more.clone()]), rule, "{more:?}");
+        assert_eq!(leaf(&|params| params.key_usages = vec![Usage::DigitalSignature, more]), rule, "{more:?}");
     }
     for purpose in [
         Purpose::Any,
@@ -311,7 +311,7 @@ fn a_file_is_bound_by_hash_size_and_media_type() {
     let judge = |bytes_of: &[u8], media_type: Option<&str>| {
         let blob = SignedArtifact::Blob { bytes: bytes_of, media_type };
         let outcome = statement.verify(&bytes, EnvelopeFormat::Jws, blob, &RevocationData::new(), now());
-        outcome.refusal().map_or("accepted", |error| error.code())
+        outcome.refusal().map_or("accepted", assay_model::Explain::code)
     };
     assert_eq!(judge(b"words", None), "accepted");
     assert_eq!(judge(b"words", Some("text/plain")), "accepted");
@@ -319,7 +319,7 @@ fn a_file_is_bound_by_hash_size_and_media_type() {
     assert_eq!(judge(b"word", None), "evidence-wrong-digest");
     let manifest = SignedArtifact::Manifest { digest: artifact(), media_type: None, size: None };
     let outcome = statement.verify(&bytes, EnvelopeFormat::Jws, manifest, &RevocationData::new(), now());
-    assert_eq!(outcome.refusal().map(|error| error.code()), Some("evidence-wrong-digest"));
+    assert_eq!(outcome.refusal().map(assay_model::Explain::code), Some("evidence-wrong-digest"));
 }
 
 proptest! {

@@ -23,12 +23,18 @@ const OCSP: &str = "http://ocsp.example.com/";
 const LIST: &str = "http://crl.example.com/a.crl";
 const DELTA: &str = "http://crl.example.com/a.delta";
 
+/// An OCSP responder's mind.
+type Respond = Box<dyn Fn(&OcspRequest) -> Vec<u8>>;
+
+/// A delta list in the making.
+type MakeDelta<'a> = &'a dyn Fn(&Root, &[u8]) -> Vec<u8>;
+
 /// What answers, by address.
 #[derive(Default)]
 struct World {
     list: Option<Vec<u8>>,
     delta: Option<Vec<u8>>,
-    responder: Option<Box<dyn Fn(&OcspRequest) -> Vec<u8>>>,
+    responder: Option<Respond>,
 }
 
 impl World {
@@ -75,7 +81,7 @@ impl World {
 }
 
 fn code(outcome: &NotationOutcome) -> &'static str {
-    outcome.refusal().map_or("accepted", |error| error.code())
+    outcome.refusal().map_or("accepted", assay_model::Explain::code)
 }
 
 fn message(outcome: &NotationOutcome) -> String {
@@ -271,10 +277,7 @@ fn an_expired_list_still_revokes() {
 }
 
 /// What a base list and its delta say.
-fn with_delta(
-    base: impl FnOnce(List, &[u8]) -> List,
-    delta: Option<&dyn Fn(&Root, &[u8]) -> Vec<u8>>,
-) -> NotationOutcome {
+fn with_delta(base: impl FnOnce(List, &[u8]) -> List, delta: Option<MakeDelta<'_>>) -> NotationOutcome {
     let (root, signer) = ours(None, Some(LIST));
     let leaf = &signer.chain[0];
     let list = base(List::new(5).freshest(), leaf).sign(&root);
@@ -301,7 +304,7 @@ fn a_delta_list_has_the_last_word() {
 
 #[test]
 fn a_delta_list_that_is_missing_or_does_not_fit_leaves_it_unknown() {
-    let cases: [(&str, Option<&dyn Fn(&Root, &[u8]) -> Vec<u8>>); 5] = [
+    let cases: [(&str, Option<MakeDelta<'_>>); 5] = [
         ("nobody answers", None),
         ("goes with a newer list", Some(&|root, _| List::new(7).delta_of(6).sign(root))),
         ("is older", Some(&|root, _| List::new(4).delta_of(3).sign(root))),
@@ -392,9 +395,8 @@ fn with_responder(
 ) -> NotationOutcome {
     let (root, signer) = ours(Some(OCSP), list);
     let responder = responder(&root);
-    let responder = responder.map(|responder| {
-        Box::new(move |request: &OcspRequest| responder.respond(request)) as Box<dyn Fn(&OcspRequest) -> Vec<u8>>
-    });
+    let responder =
+        responder.map(|responder| Box::new(move |request: &OcspRequest| responder.respond(request)) as Respond);
     World { responder, ..world }.judge(&root, &signer)
 }
 
@@ -448,8 +450,7 @@ fn an_ocsp_answer_that_does_not_hold_says_nothing() {
         let world = World { responder: Some(Box::new(move |_| vec![0x30, 3, 0x0a, 1, status])), ..World::default() };
         unknown(word, world.judge(&root, &signer));
     }
-    for noise in [&b""[..], b"no", &[0x30, 0x80], &[0; 70_000]] {
-        let noise = noise.to_vec();
+    for noise in [Vec::new(), b"no".to_vec(), vec![0x30, 0x80], vec![0; 70_000]] {
         let world = World { responder: Some(Box::new(move |_| noise.clone())), ..World::default() };
         assert_eq!(code(&world.judge(&root, &signer)), "revocation-unknown");
     }
@@ -496,7 +497,7 @@ fn a_responder_without_nocheck_is_looked_up_itself() {
     assert_eq!(code(&alone(|root| delegated(root, root, |_| {}))), "accepted");
     let (root, signer) = ours(Some(OCSP), None);
     let judge = |list: Option<Vec<u8>>, responder: Responder| {
-        let responder: Box<dyn Fn(&OcspRequest) -> Vec<u8>> = Box::new(move |request| responder.respond(request));
+        let responder: Respond = Box::new(move |request| responder.respond(request));
         World { list, responder: Some(responder), ..World::default() }.judge(&root, &signer)
     };
     let responder = || delegated(&root, &root, |params| revocable(params, None, Some(LIST)));
@@ -559,7 +560,7 @@ fn the_level_says_what_unknown_and_revoked_mean() {
         let judge = |level| world.judge_with(&root, &signer, RevocationData::new(), level);
         assert_eq!(code(&judge(json!({"level": "strict"}))), expected);
         let logged = judge(json!({"level": "permissive"}));
-        assert_eq!(logged.logged().map(|error| error.code()).collect::<Vec<_>>(), [expected]);
+        assert_eq!(logged.logged().map(assay_model::Explain::code).collect::<Vec<_>>(), [expected]);
         assert!(logged.evidence.is_some());
         let skipped = judge(json!({"level": "strict", "override": {"revocation": "skip"}}));
         assert_eq!(code(&skipped), "accepted");

@@ -8,5 +8,6 @@ mod legacy;
 mod merkle;
 mod mutation;
 mod notation;
+mod oracle;
 mod sigstore_python;
 mod slsa_verifier;

@@ -56,7 +56,6 @@ pub(crate) struct TimestampAuthority {
 
 impl TimestampAuthority {
     /// Any signer with a path over the token's certificates to one of these anchors.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn of_anchors(anchors: Vec<Anchor>) -> Self {
         Self { signer: None, pool: Vec::new(), anchors }
     }
@@ -100,13 +99,11 @@ pub(crate) struct VerifiedTimestamp {
 
 impl VerifiedTimestamp {
     /// The earliest time that the accuracy allows.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn earliest(&self) -> Timestamp {
         self.at.saturating_sub(self.accuracy).unwrap_or(Timestamp::MIN)
     }
 
     /// The latest time that the accuracy allows.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn latest(&self) -> Timestamp {
         self.at.saturating_add(self.accuracy).unwrap_or(Timestamp::MAX)
     }
@@ -117,7 +114,6 @@ impl VerifiedTimestamp {
 /// Checked are: the imprint over `stamped`, content type and digest of the signed attributes, that the signer's
 /// certificate is the one the signed attributes name, its signature, its purpose (timestamps only, marked critical, unless
 /// the signer is pinned), and its path to the authority at the stamped time.
-#[allow(dead_code, reason = "for Notation")]
 pub(crate) fn verify(
     token: &[u8],
     stamped: &[u8],

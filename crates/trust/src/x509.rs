@@ -284,7 +284,6 @@ impl Certificate {
     }
 
     /// Whether subject and issuer are one and its own key signed it.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn is_self_signed(&self) -> bool {
         self.subject == self.issuer && self.check_signature(&self.key).is_ok()
     }

@@ -10,7 +10,7 @@ use super::policy::VerifyTimestamp;
 use super::store::StoreKind;
 use super::trust::StatementTrust;
 use crate::revocation::{self, ChainStatus, RevocationData, RevocationRequest};
-use crate::timestamp::{TimestampAuthority, Token, VerifiedTimestamp};
+use crate::timestamp::{TimestampAuthority, VerifiedTimestamp};
 use crate::x509::{Anchor, Certificate};
 
 /// What is known about the time of a signature.
@@ -75,7 +75,6 @@ fn countersignature(
 ) -> Result<(), NotationError> {
     let invalid = |reason: &dyn std::fmt::Display| NotationError::TimestampInvalid { reason: reason.to_string() };
     let token = envelope.timestamp.as_deref().ok_or(NotationError::TimestampMissing)?;
-    let token = Token::parse(token).map_err(|error| invalid(&error))?;
     let mut anchors = Vec::new();
     for store in trust.statement.stores().iter().filter(|store| store.kind() == StoreKind::Tsa) {
         let certificates = trust.stores.certificates(store);
@@ -83,7 +82,7 @@ fn countersignature(
         anchors.extend(certificates.iter().cloned().map(Anchor::new));
     }
     let authority = TimestampAuthority::of_anchors(anchors);
-    let verified = token.verify(&envelope.signature, &authority).map_err(|error| invalid(&error))?;
+    let verified = crate::timestamp::verify(token, &envelope.signature, &authority).map_err(|error| invalid(&error))?;
     let chain = verified.chain.iter().map(|der| Certificate::parse(der)).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| invalid(&error))?;
     chain::check(&chain, Purpose::Timestamping).map_err(|error| invalid(&error))?;

@@ -16,6 +16,7 @@ mod promotion;
 mod reference;
 mod scan;
 mod serve;
+mod sign;
 mod source_rules;
 mod verify;
 mod verify_notation;

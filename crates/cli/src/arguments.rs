@@ -30,8 +30,8 @@ pub(crate) use policy::{
 };
 pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
-    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, SignArguments, SignatureFormatArgument,
-    SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, NotationArguments, SignArguments,
+    SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.

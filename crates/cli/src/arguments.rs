@@ -17,7 +17,7 @@ use crate::settings::Flags;
 pub(crate) use build::{BuildArguments, SummaryArguments};
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
-pub(crate) use key::{AlgorithmArgument, KeyCommand};
+pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
 pub(crate) use operate::{
@@ -28,7 +28,8 @@ pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
 };
 pub(crate) use trust::{
-    AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
+    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, SignArguments, SignatureFormatArgument,
+    SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.

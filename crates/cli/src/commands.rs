@@ -11,6 +11,7 @@ pub(crate) mod key;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod man;
+pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
@@ -30,8 +31,8 @@ pub(crate) use config::ConfigOutcome;
 use assay_case::Operation;
 
 use crate::arguments::{
-    AlgorithmArgument, Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand,
-    PolicyCommand, ReleaseCommand, SbomCommand,
+    Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand, ReleaseCommand,
+    SbomCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -77,11 +78,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Key(KeyCommand::New(arguments)) => {
-            let algorithm = match arguments.algorithm {
-                AlgorithmArgument::EcdsaP256 => assay_sign::KeyAlgorithm::EcdsaP256,
-                AlgorithmArgument::Ed25519 => assay_sign::KeyAlgorithm::Ed25519,
-            };
-            emit(&key::new(&arguments.to, algorithm)?, outputs, Format::Text, printer)?;
+            emit(&key::new(&arguments.resolve(), printer)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Sign(arguments) => {

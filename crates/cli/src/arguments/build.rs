@@ -48,23 +48,11 @@ pub(crate) struct SummaryArguments {
     #[arg(long, value_name = "FILE", requires = "emit_vsa", conflicts_with = "key")]
     pub(crate) identity_token: Option<PathBuf>,
     /// Certificate authority for keyless signing
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "https://fulcio.sigstore.dev",
-        requires = "emit_vsa",
-        conflicts_with = "key"
-    )]
-    pub(crate) fulcio_url: String,
+    #[arg(long, value_name = "URL", requires = "emit_vsa", conflicts_with = "key")]
+    pub(crate) fulcio_url: Option<String>,
     /// Transparency log for keyless signing
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "https://rekor.sigstore.dev",
-        requires = "emit_vsa",
-        conflicts_with = "key"
-    )]
-    pub(crate) rekor_url: String,
+    #[arg(long, value_name = "URL", requires = "emit_vsa", conflicts_with = "key")]
+    pub(crate) rekor_url: Option<String>,
     /// Timestamp authority for keyless signing
     #[arg(long, value_name = "URL", requires = "emit_vsa", conflicts_with = "key")]
     pub(crate) timestamp_url: Option<String>,

@@ -15,7 +15,7 @@ use assay_sign::Statement;
 use assay_trust::{Material, VerificationSummary, predicates};
 use serde::Serialize;
 
-use super::sign::{SignerOptions, signed};
+use super::sign::signer::SignerOptions;
 use super::{check, policies};
 use crate::failure::{CliError, Failure};
 use crate::session::Session;
@@ -114,7 +114,7 @@ pub(crate) fn summarise(options: &SummaryOptions, session: &Session<'_>) -> Resu
     let statement =
         Statement::attestation(&subject, predicates::VERIFICATION_SUMMARY_V1, summary.predicate().as_bytes())?;
     session.run(async {
-        let bundle = signed(&options.signer, &statement).await?;
+        let bundle = options.signer.ready(session).await?.sign(&statement).await?;
         std::fs::write(&options.file, bundle.bytes()).map_err(CliError::unwritable(&options.file))?;
         outcome.file = Some(options.file.display().to_string());
         if let ImageSource::Registry(_) = image {

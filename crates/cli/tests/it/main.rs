@@ -17,5 +17,6 @@ mod promotion;
 mod reference;
 mod scan;
 mod serve;
+mod sign;
 mod source_rules;
 mod verify;

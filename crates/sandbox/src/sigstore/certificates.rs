@@ -10,7 +10,7 @@ use x509_cert::der::{Decode, Encode};
 
 use super::encode::{octet_string, utf8_string};
 use super::key::Key;
-use super::{Identity, Refusal};
+use super::{Identity, Refusal, certificate_log};
 
 /// Fulcio's arc: 1.3.6.1.4.1.57264.1 (sigstore/fulcio, `docs/oid-info.md`).
 const FULCIO: [u64; 8] = [1, 3, 6, 1, 4, 1, 57264, 1];
@@ -44,9 +44,7 @@ impl CertificateAuthority {
 
     /// The certificate of a timestamp authority, whose only use is time-stamping (RFC 3161, section 2.3).
     pub(super) fn timestamping(&self, name: &str, key: &impl PublicKeyData) -> Result<Vec<u8>, Refusal> {
-        let mut params = named(name);
-        params.serial_number = Some(SerialNumber::from(2u64));
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        let mut params = timestamper(name, 2);
         // 1.3.6.1.5.5.7.3.8, critical: written by hand because the builder cannot mark it so.
         let purpose = [0x30, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x08];
         let mut usage = CustomExtension::from_oid_content(&[2, 5, 29, 37], purpose.to_vec());
@@ -55,22 +53,28 @@ impl CertificateAuthority {
         Ok(params.signed_by(key, &self.issuer()).map_err(refuse)?.der().to_vec())
     }
 
-    /// A signing certificate for `identity`, with an SCT of `log` made at `logged_at` (seconds).
-    pub(super) fn signing(
-        &self,
-        identity: &Identity,
-        key: &impl PublicKeyData,
-        serial: u64,
-        validity: (i64, i64),
-        (log, logged_at): (&Key, i64),
-    ) -> Result<Vec<u8>, Refusal> {
-        let mut params = leaf(identity, serial, validity)?;
+    /// The same without that use.
+    pub(super) fn without_usage(&self, name: &str, key: &impl PublicKeyData) -> Result<Vec<u8>, Refusal> {
+        Ok(timestamper(name, 3).signed_by(key, &self.issuer()).map_err(refuse)?.der().to_vec())
+    }
+
+    /// A signing certificate.
+    pub(super) fn signing(&self, wanted: &Wanted<'_>, key: &impl PublicKeyData) -> Result<Vec<u8>, Refusal> {
+        let mut params = leaf(wanted)?;
+        let Some((log, covered)) = &wanted.sct else {
+            return Ok(params.signed_by(key, &self.issuer()).map_err(refuse)?.der().to_vec());
+        };
         let without = params.signed_by(key, &self.issuer()).map_err(refuse)?;
         // The log signs the certificate as it is without the list (RFC 6962, section 3.2): same serial, same order.
         let parsed = Certificate::from_der(without.der()).map_err(refuse)?;
-        let to_be_signed = parsed.tbs_certificate.to_der().map_err(refuse)?;
-        let sct = sct(log, logged_at, &Digest::of(&self.key.spki()), &to_be_signed)?;
-        params.custom_extensions.push(CustomExtension::from_oid_content(&SCT_LIST, octet_string(&sct)));
+        let mut to_be_signed = parsed.tbs_certificate.to_der().map_err(refuse)?;
+        if *covered == Covered::OtherBytes {
+            to_be_signed.extend(b"another certificate");
+        }
+        let entry = certificate_log::Entry::Precertificate { issuer: Digest::of(&self.key.spki()), to_be_signed };
+        let sct = certificate_log::sign(log, wanted.validity.0, &entry)?;
+        let list = sct.list()?;
+        params.custom_extensions.push(CustomExtension::from_oid_content(&SCT_LIST, octet_string(&list)));
         Ok(params.signed_by(key, &self.issuer()).map_err(refuse)?.der().to_vec())
     }
 
@@ -98,16 +102,42 @@ fn authority(name: &str, path_length: u8) -> CertificateParams {
     params
 }
 
-fn leaf(identity: &Identity, serial: u64, (from, to): (i64, i64)) -> Result<CertificateParams, Refusal> {
+/// What a signing certificate is to say.
+pub(super) struct Wanted<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) serial: u64,
+    /// First and last second.
+    pub(super) validity: (i64, i64),
+    pub(super) usage: ExtendedKeyUsagePurpose,
+    /// The log whose SCT it carries, made when it begins.
+    pub(super) sct: Option<(&'a Key, Covered)>,
+}
+
+/// What an SCT is made over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Covered {
+    Certificate,
+    OtherBytes,
+}
+
+fn timestamper(name: &str, serial: u64) -> CertificateParams {
+    let mut params = named(name);
+    params.serial_number = Some(SerialNumber::from(serial));
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params
+}
+
+fn leaf(wanted: &Wanted<'_>) -> Result<CertificateParams, Refusal> {
+    let Wanted { identity, validity: (from, to), .. } = wanted;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.serial_number = Some(SerialNumber::from(serial));
+    params.serial_number = Some(SerialNumber::from(wanted.serial));
     let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + std::time::Duration::from_secs(u64::try_from(from).map_err(refuse)?);
-    params.not_after = epoch + std::time::Duration::from_secs(u64::try_from(to).map_err(refuse)?);
+    params.not_before = epoch + std::time::Duration::from_secs(u64::try_from(*from).map_err(refuse)?);
+    params.not_after = epoch + std::time::Duration::from_secs(u64::try_from(*to).map_err(refuse)?);
     params.use_authority_key_identifier_extension = true;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+    params.extended_key_usages = vec![wanted.usage.clone()];
     let subject = identity.subject.as_str().try_into().map_err(refuse)?;
     let is_person = identity.repository.is_none();
     params.subject_alt_names = vec![if is_person { SanType::Rfc822Name(subject) } else { SanType::URI(subject) }];
@@ -143,35 +173,6 @@ fn extensions(identity: &Identity) -> Vec<CustomExtension> {
     ];
     all.extend(second.into_iter().map(|(number, text)| extension(number, utf8_string(&text))));
     all
-}
-
-/// A list of one SCT in TLS encoding (RFC 6962, sections 3.2 and 3.3).
-fn sct(log: &Key, logged_at: i64, issuer: &Digest, to_be_signed: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let timestamp = u64::try_from(logged_at).map_err(refuse)?.saturating_mul(1000).to_be_bytes();
-    let length = u32::try_from(to_be_signed.len()).map_err(refuse)?.to_be_bytes();
-    // Version 1, certificate timestamp, then the precertificate entry, then no extensions.
-    let mut signed = vec![0, 0];
-    signed.extend(timestamp);
-    signed.extend([0, 1]);
-    signed.extend(issuer.as_bytes());
-    signed.extend(length.iter().skip(1));
-    signed.extend(to_be_signed);
-    signed.extend([0, 0]);
-    let signature = log.sign(&signed)?;
-
-    let mut sct = vec![0];
-    sct.extend(log.id().as_bytes());
-    sct.extend(timestamp);
-    // No extensions; SHA-256 with ECDSA (RFC 5246, section 7.4.1.4.1).
-    sct.extend([0, 0, 4, 3]);
-    sct.extend(length_prefixed(&signature)?);
-    length_prefixed(&length_prefixed(&sct)?)
-}
-
-fn length_prefixed(bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let mut out = u16::try_from(bytes.len()).map_err(refuse)?.to_be_bytes().to_vec();
-    out.extend_from_slice(bytes);
-    Ok(out)
 }
 
 fn refuse(error: impl std::fmt::Display) -> Refusal {

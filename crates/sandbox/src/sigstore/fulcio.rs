@@ -4,7 +4,7 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, Unpa
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use x509_cert::der::{Decode, pem};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
@@ -36,25 +36,6 @@ struct PublicKey {
     content: String,
 }
 
-/// Mints a token (RFC 7519, ES256) that says `identity`.
-pub(super) fn token(issuer: &Key, identity: &Identity, now: i64) -> Result<String, Refusal> {
-    let header = json!({"alg": "ES256", "typ": "JWT", "kid": issuer.id().hex()}).to_string();
-    let claims = identity.claims(now).to_string();
-    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = issuer.sign_fixed(signed.as_bytes())?;
-    Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
-}
-
-/// The issuer's keys as a JSON Web Key Set (RFC 7517).
-pub(super) fn key_set(issuer: &Key) -> Value {
-    let point = issuer.point();
-    let coordinate = |from: usize| URL_SAFE_NO_PAD.encode(point.get(from..from + 32).unwrap_or_default());
-    json!({"keys": [{
-        "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": issuer.id().hex(),
-        "x": coordinate(1), "y": coordinate(33),
-    }]})
-}
-
 /// Checks a request: who asks, for which key.
 pub(super) fn check(request: &[u8], issuer: &Key, now: i64) -> Result<(Identity, PublicPoint), Refusal> {
     let request: Request = serde_json::from_slice(request).map_err(bad)?;
@@ -77,7 +58,7 @@ fn claims(token: &str, issuer: &Key, now: i64) -> Result<Map<String, Value>, Ref
     let (signed, signature) = token.rsplit_once('.').ok_or_else(|| bad("no token"))?;
     let (_, payload) = signed.split_once('.').ok_or_else(|| bad("no token"))?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(bad)?;
-    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, issuer.point())
+    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, issuer.public())
         .verify(signed.as_bytes(), &signature)
         .map_err(|_| Refusal { status: 401, message: "the token is not of this issuer".to_owned() })?;
     let payload = URL_SAFE_NO_PAD.decode(payload).map_err(bad)?;

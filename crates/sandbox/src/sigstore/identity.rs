@@ -52,10 +52,17 @@ impl Identity {
         }
     }
 
+    /// The same identity as another issuer states it, for services that check where a token comes from.
+    #[must_use]
+    pub fn of_issuer(mut self, issuer: &str) -> Self {
+        issuer.clone_into(&mut self.issuer);
+        self
+    }
+
     /// The claims of a token, with GitHub's names (docs.github.com, "OpenID Connect reference").
-    pub(super) fn claims(&self, now: i64) -> Value {
+    pub(super) fn claims(&self, audience: &str, now: i64) -> Value {
         let mut claims = json!({
-            "iss": self.issuer, "aud": "sigstore", "iat": now, "nbf": now, "exp": now + 300,
+            "iss": self.issuer, "aud": audience, "iat": now, "nbf": now, "exp": now + 300,
         });
         let more: Value = match &self.repository {
             Some(repository) => json!({
@@ -63,13 +70,17 @@ impl Identity {
                 "job_workflow_ref": self.subject.strip_prefix("https://github.com/").unwrap_or(&self.subject),
                 "job_workflow_sha": self.sha,
                 "repository": repository,
+                "repository_id": "1001",
                 "repository_owner": repository.split('/').next().unwrap_or_default(),
+                "repository_owner_id": "1002",
                 "ref": self.reference,
                 "sha": self.sha,
                 "event_name": self.trigger,
                 "runner_environment": self.runner,
                 "repository_visibility": "private",
                 "workflow": "release",
+                "workflow_ref": self.subject.strip_prefix("https://github.com/").unwrap_or(&self.subject),
+                "workflow_sha": self.sha,
                 "run_id": "4711",
                 "run_attempt": "1",
             }),

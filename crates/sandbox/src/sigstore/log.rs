@@ -1,102 +1,120 @@
-//! The transparency log: an append-only Merkle tree with signed checkpoints and promises.
+//! A transparency log: an append-only Merkle tree whose checkpoints are signed. Both versions of Rekor stand on it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
+use assay_model::Digest;
 
-use super::key::Key;
+use super::fault::{Fault, Faults};
+use super::key::{Key, KeyKind};
 use super::merkle::{self, Hash};
-use super::{Clock, Refusal};
+use super::{Refusal, note};
 
-/// The name in checkpoints (C2SP `tlog-checkpoint`).
-pub(super) const ORIGIN: &str = "rekor.sandbox.assay.dev - 1";
+/// The origin that [`Fault::CheckpointOfAnotherOrigin`] names.
+const OTHER_ORIGIN: &str = "rekor.elsewhere.example";
 
-/// A log and its key.
+/// A log with its keys and entries.
 pub(super) struct Log {
-    pub(super) key: Key,
+    /// The first line of its checkpoints.
+    origin: &'static str,
+    key: Key,
+    /// A key of the same log that the trusted root names as ended.
+    retired: Key,
+    /// A key that the trusted root does not name.
+    stranger: Key,
+    entries: Vec<Vec<u8>>,
     leaves: Vec<Hash>,
 }
 
-/// What the promise covers; the fields stand in the order of canonical JSON (RFC 8785).
-#[derive(Serialize)]
-struct Promised<'a> {
-    body: &'a str,
-    #[serde(rename = "integratedTime")]
-    integrated_time: i64,
-    #[serde(rename = "logID")]
-    log_id: &'a str,
-    #[serde(rename = "logIndex")]
-    log_index: usize,
+/// Who signs.
+pub(super) struct Signer<'a> {
+    pub(super) key: &'a Key,
+    pub(super) id: Digest,
 }
 
-/// An entry as Rekor answers it (sigstore/rekor, `openapi.yaml`, `LogEntry`).
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Entry {
-    body: String,
-    integrated_time: i64,
-    #[serde(rename = "logID")]
-    log_id: String,
-    log_index: usize,
-    verification: Verification,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Verification {
-    inclusion_proof: Proof,
-    signed_entry_timestamp: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Proof {
-    checkpoint: String,
-    hashes: Vec<String>,
-    log_index: usize,
-    root_hash: String,
-    tree_size: usize,
+/// An entry with the proof that it is in the log.
+pub(super) struct Appended {
+    pub(super) index: usize,
+    pub(super) leaf: Hash,
+    pub(super) size: usize,
+    pub(super) root: Hash,
+    pub(super) path: Vec<Hash>,
+    pub(super) checkpoint: String,
 }
 
 impl Log {
-    pub(super) fn new() -> Result<Self, Refusal> {
-        Ok(Self { key: Key::generate()?, leaves: Vec::new() })
+    pub(super) fn new(origin: &'static str, kind: KeyKind) -> Result<Self, Refusal> {
+        let [key, retired, stranger] = [Key::of_kind(kind)?, Key::of_kind(kind)?, Key::of_kind(kind)?];
+        Ok(Self { origin, key, retired, stranger, entries: Vec::new(), leaves: Vec::new() })
     }
 
-    /// Appends a canonical body. `signer` is the log's own key, but for the fault that wants another.
-    pub(super) fn append(
-        &mut self,
-        body: &[u8],
-        clock: &Clock,
-        signer: Option<&Key>,
-    ) -> Result<(String, Entry), Refusal> {
-        let leaf = merkle::leaf(body);
-        let index = self.leaves.len();
-        self.leaves.push(leaf);
-        let signer = signer.unwrap_or(&self.key);
-        let (body, log_id) = (STANDARD.encode(body), self.key.id().hex());
-        let integrated_time = clock.seconds();
-        let promised = Promised { body: &body, integrated_time, log_id: &log_id, log_index: index };
-        let promised = serde_json::to_vec(&promised).map_err(|error| Refusal::internal(&error.to_string()))?;
-        let root = merkle::root(&self.leaves);
-        let proof = Proof {
-            checkpoint: self.checkpoint(&root, signer)?,
-            hashes: merkle::inclusion(&self.leaves, index).iter().map(Hash::hex).collect(),
-            log_index: index,
-            root_hash: root.hex(),
-            tree_size: self.leaves.len(),
-        };
-        let signed_entry_timestamp = STANDARD.encode(signer.sign(&promised)?);
-        let verification = Verification { inclusion_proof: proof, signed_entry_timestamp };
-        Ok((leaf.hex(), Entry { body, integrated_time, log_id, log_index: index, verification }))
+    pub(super) fn origin(&self) -> &'static str {
+        self.origin
     }
 
-    /// A signed note: text, empty line, signature with the first four bytes of the key's hash.
-    fn checkpoint(&self, root: &Hash, signer: &Key) -> Result<String, Refusal> {
-        let text = format!("{ORIGIN}\n{}\n{}\n", self.leaves.len(), STANDARD.encode(root.as_bytes()));
-        let mut signature: Vec<u8> = self.key.id().as_bytes().iter().take(4).copied().collect();
-        signature.extend(signer.sign(text.as_bytes())?);
-        let name = ORIGIN.split(' ').next().unwrap_or(ORIGIN);
-        Ok(format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(signature)))
+    /// Its key and the one it had before, each with its identity.
+    pub(super) fn trusted(&self) -> [Signer<'_>; 2] {
+        [&self.key, &self.retired].map(|key| self.signer_of(key))
+    }
+
+    /// The entries' bodies.
+    pub(super) fn entries(&self) -> &[Vec<u8>] {
+        &self.entries
+    }
+
+    /// The hashes of the entries.
+    pub(super) fn leaves(&self) -> &[Hash] {
+        &self.leaves
+    }
+
+    /// Who signs with these faults on.
+    pub(super) fn signer(&self, faults: &Faults) -> Signer<'_> {
+        let own = self.signer_of(&self.key);
+        if faults.has(Fault::WrongLogKey) {
+            Signer { key: &self.stranger, id: own.id }
+        } else if faults.has(Fault::UnknownLog) {
+            self.signer_of(&self.stranger)
+        } else if faults.has(Fault::RetiredLogKey) {
+            self.signer_of(&self.retired)
+        } else {
+            own
+        }
+    }
+
+    /// Appends a body and proves it.
+    pub(super) fn append(&mut self, body: &[u8], faults: &Faults) -> Result<Appended, Refusal> {
+        let index = self.push(body);
+        let proven = if faults.has(Fault::ProofOfAnotherLeaf) { self.push(b"another leaf") } else { index };
+        let checkpoint = self.checkpoint(faults)?;
+        Ok(Appended {
+            index,
+            leaf: merkle::leaf(body),
+            size: self.leaves.len(),
+            root: merkle::root(&self.leaves),
+            path: merkle::inclusion(&self.leaves, proven),
+            checkpoint,
+        })
+    }
+
+    /// The checkpoint of the whole tree.
+    pub(super) fn checkpoint(&self, faults: &Faults) -> Result<String, Refusal> {
+        let forked = faults.has(Fault::ForkedCheckpoint);
+        let root = if forked { merkle::leaf(b"the other tree") } else { merkle::root(&self.leaves) };
+        let Signer { key, mut id } = self.signer(faults);
+        let mut origin = self.origin;
+        if faults.has(Fault::CheckpointOfAnotherOrigin) {
+            origin = OTHER_ORIGIN;
+            id = note::key_id(origin, key);
+        }
+        // Rekor's own origins are a name and the number of the tree; the name signs.
+        let name = origin.split(' ').next().unwrap_or(origin);
+        note::checkpoint(origin, self.leaves.len(), &root, (name, key, &id))
+    }
+
+    fn push(&mut self, body: &[u8]) -> usize {
+        self.entries.push(body.to_vec());
+        self.leaves.push(merkle::leaf(body));
+        self.leaves.len() - 1
+    }
+
+    fn signer_of<'a>(&self, key: &'a Key) -> Signer<'a> {
+        Signer { key, id: note::key_id(self.origin, key) }
     }
 }

@@ -8,7 +8,8 @@ use cms::signed_data::{
 };
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_CONTENT_TYPE, ID_MESSAGE_DIGEST, ID_SIGNED_DATA};
-use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_SHA_256};
+use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_SHA_256, SHA_256_WITH_RSA_ENCRYPTION};
+use const_oid::db::rfc8410::ID_ED_25519;
 use x509_cert::Certificate;
 use x509_cert::attr::Attribute;
 use x509_cert::der::asn1::{Any, GeneralizedTime, Int, OctetString, SetOfVec};
@@ -16,7 +17,7 @@ use x509_cert::der::{Decode, Encode, Sequence};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use super::encode::{octet_string, sequence};
-use super::key::Key;
+use super::key::{Key, KeyKind};
 use super::{Refusal, certificates::CertificateAuthority};
 
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
@@ -62,14 +63,24 @@ pub(super) struct TimestampAuthority {
     root: CertificateAuthority,
     key: Key,
     certificate: Vec<u8>,
+    /// Of the same key and root, and not for time-stamping.
+    without_usage: Vec<u8>,
+}
+
+/// Which of its certificates a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Usage {
+    TimeStamping,
+    None,
 }
 
 impl TimestampAuthority {
-    pub(super) fn new() -> Result<Self, Refusal> {
-        let root = CertificateAuthority::root("timestamp root")?;
-        let key = Key::generate()?;
-        let certificate = root.timestamping("timestamp authority", &key)?;
-        Ok(Self { root, key, certificate })
+    pub(super) fn new(name: &str, kind: KeyKind) -> Result<Self, Refusal> {
+        let root = CertificateAuthority::root(&format!("{name} root"))?;
+        let key = Key::of_kind(kind)?;
+        let certificate = root.timestamping(name, &key)?;
+        let without_usage = root.without_usage(name, &key)?;
+        Ok(Self { root, key, certificate, without_usage })
     }
 
     /// Its chain, leaf first.
@@ -77,18 +88,36 @@ impl TimestampAuthority {
         [&self.certificate, &self.root.der]
     }
 
-    /// Answers a request with a token that says `at` (seconds).
-    pub(super) fn respond(&self, request: &[u8], serial: u64, at: i64) -> Result<Vec<u8>, Refusal> {
-        let request = Request::from_der(request).map_err(|error| Refusal::request(&error.to_string()))?;
+    /// Answers a request with a token that says `at` (seconds), over `imprint` instead of the asked one if there is one.
+    pub(super) fn respond(
+        &self,
+        request: &[u8],
+        (serial, at): (u64, i64),
+        imprint: Option<&[u8]>,
+        usage: Usage,
+    ) -> Result<Vec<u8>, Refusal> {
+        let internal = |error: cms_der::Error| Refusal::internal(&error.to_string());
+        let mut request = Request::from_der(request).map_err(|error| Refusal::request(&error.to_string()))?;
         if request.message_imprint.hash_algorithm.oid != ID_SHA_256 {
             return Err(Refusal::request("only SHA-256 is stamped"));
         }
-        let token = self.token(request, serial, at).map_err(|error| Refusal::internal(&error.to_string()))??;
+        if let Some(imprint) = imprint {
+            request.message_imprint.hashed_message =
+                OctetString::new(digest(&SHA256, imprint).as_ref()).map_err(internal)?;
+        }
+        let certificate = if usage == Usage::None { &self.without_usage } else { &self.certificate };
+        let token = self.token(request, serial, at, certificate).map_err(internal)??;
         // PKIStatusInfo: granted.
         Ok(sequence(&[&sequence(&[&[0x02, 0x01, 0x00]]), &token]))
     }
 
-    fn token(&self, request: Request, serial: u64, at: i64) -> Result<Result<Vec<u8>, Refusal>, cms_der::Error> {
+    fn token(
+        &self,
+        request: Request,
+        serial: u64,
+        at: i64,
+        der: &[u8],
+    ) -> Result<Result<Vec<u8>, Refusal>, cms_der::Error> {
         let since = std::time::Duration::from_secs(u64::try_from(at).unwrap_or(0));
         let info = TstInfo {
             version: 1,
@@ -99,9 +128,8 @@ impl TimestampAuthority {
             nonce: request.nonce,
         }
         .to_der()?;
-        let certificate = Certificate::from_der(&self.certificate)?;
-        let identifier =
-            sequence(&[&sequence(&[&sequence(&[&octet_string(digest(&SHA256, &self.certificate).as_ref())])])]);
+        let certificate = Certificate::from_der(der)?;
+        let identifier = sequence(&[&sequence(&[&sequence(&[&octet_string(digest(&SHA256, der).as_ref())])])]);
         let signed_attributes = SetOfVec::try_from(vec![
             attribute(ID_CONTENT_TYPE, &TST_INFO.to_der()?)?,
             attribute(ID_MESSAGE_DIGEST, &octet_string(digest(&SHA256, &info).as_ref()))?,
@@ -120,7 +148,7 @@ impl TimestampAuthority {
             }),
             digest_alg: sha256.clone(),
             signed_attrs: Some(signed_attributes),
-            signature_algorithm: AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
+            signature_algorithm: self.signature_algorithm(),
             signature: OctetString::new(signature)?,
             unsigned_attrs: None,
         };
@@ -141,6 +169,17 @@ impl TimestampAuthority {
         };
         let content = Any::from_der(&signed_data.to_der()?)?;
         ContentInfo { content_type: ID_SIGNED_DATA, content }.to_der().map(Ok)
+    }
+
+    fn signature_algorithm(&self) -> AlgorithmIdentifierOwned {
+        match self.key.kind() {
+            KeyKind::Rsa2048 => {
+                AlgorithmIdentifierOwned { oid: SHA_256_WITH_RSA_ENCRYPTION, parameters: Some(Any::null()) }
+            }
+            KeyKind::EcdsaP256 => AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None },
+            // RFC 8410, section 3.
+            KeyKind::Ed25519 => AlgorithmIdentifierOwned { oid: ID_ED_25519, parameters: None },
+        }
     }
 }
 

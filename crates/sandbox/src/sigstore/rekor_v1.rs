@@ -1,16 +1,67 @@
-//! Rekor, version 1: entries of the kinds `dsse` and `hashedrekord`, both 0.0.1.
+//! Rekor, version 1: entries of the kinds `dsse` and `hashedrekord`, both 0.0.1 (sigstore/rekor, `openapi.yaml`).
 
 use assay_model::Digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, pem};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::Refusal;
+use super::fault::{Fault, Faults};
+use super::log::Log;
+
+/// By how much [`Fault::LateLogEntry`] is late, in seconds.
+const LATE: i64 = 3600;
+
+/// What the promise covers; the fields stand in the order of canonical JSON (RFC 8785).
+#[derive(Serialize)]
+struct Promised<'a> {
+    body: &'a str,
+    #[serde(rename = "integratedTime")]
+    integrated_time: i64,
+    #[serde(rename = "logID")]
+    log_id: &'a str,
+    #[serde(rename = "logIndex")]
+    log_index: usize,
+}
+
+/// Takes an entry into the log and answers with it, its proof and the promise.
+pub(super) fn append(request: &[u8], log: &mut Log, now: i64, faults: &Faults) -> Result<Value, Refusal> {
+    let canonical = canonical(request, log, faults)?;
+    let appended = log.append(&canonical, faults)?;
+    let signer = log.signer(faults);
+    let (body, log_id) = (STANDARD.encode(&canonical), signer.id.hex());
+    let integrated_time = if faults.has(Fault::LateLogEntry) { now + LATE } else { now };
+    let other = faults.has(Fault::PromiseOverAnotherBody).then(|| STANDARD.encode("{}"));
+    let promised = Promised {
+        body: other.as_deref().unwrap_or(&body),
+        integrated_time,
+        log_id: &log_id,
+        log_index: appended.index,
+    };
+    let promised = serde_json::to_vec(&promised).map_err(|error| Refusal::internal(&error.to_string()))?;
+    let entry = json!({
+        "body": body,
+        "integratedTime": integrated_time,
+        "logID": log_id,
+        "logIndex": appended.index,
+        "verification": {
+            "inclusionProof": {
+                "checkpoint": appended.checkpoint,
+                "hashes": appended.path.iter().map(Digest::hex).collect::<Vec<_>>(),
+                "logIndex": appended.index,
+                "rootHash": appended.root.hex(),
+                "treeSize": appended.size,
+            },
+            "signedEntryTimestamp": STANDARD.encode(signer.key.sign(&promised)?),
+        },
+    });
+    Ok(Value::Object([(appended.leaf.hex(), entry)].into_iter().collect()))
+}
 
 #[derive(Deserialize)]
 struct Proposed {
@@ -75,10 +126,16 @@ struct PublicKey {
 }
 
 /// The canonical body of a proposed entry, after the checks that Rekor makes: the signature must fit.
-/// `substitute` puts another signature into it: the fault of an entry that belongs to something else.
-pub(super) fn canonical(request: &[u8], substitute: Option<&[u8]>) -> Result<Vec<u8>, Refusal> {
+fn canonical(request: &[u8], log: &Log, faults: &Faults) -> Result<Vec<u8>, Refusal> {
     let proposed: Proposed = serde_json::from_slice(request).map_err(bad)?;
-    let logged = |written: &str| substitute.map_or_else(|| written.to_owned(), |other| STANDARD.encode(other));
+    let substitute = faults.has(Fault::EntryForAnotherSignature).then(|| log.signer(faults).key.sign(b"another"));
+    let substitute = substitute.transpose()?;
+    let logged = |written: &str| substitute.as_ref().map_or_else(|| written.to_owned(), |other| STANDARD.encode(other));
+    let other_artifact = faults.has(Fault::EntryOfAnotherArtifact);
+    let hash = |digest: &Digest| {
+        let digest = if other_artifact { Digest::of(b"another artifact") } else { *digest };
+        json!({"algorithm": digest.algorithm().name(), "value": digest.hex()})
+    };
     let body = match (proposed.kind.as_str(), proposed.version.as_str()) {
         ("dsse", "0.0.1") => {
             let Dsse { proposed_content: content } = serde_json::from_value(proposed.spec).map_err(bad)?;
@@ -122,10 +179,6 @@ pub(super) fn canonical(request: &[u8], substitute: Option<&[u8]>) -> Result<Vec
         (kind, version) => return Err(bad(format!("entries of kind {kind} {version} are not logged"))),
     };
     serde_json::to_vec(&body).map_err(bad)
-}
-
-fn hash(digest: &Digest) -> Value {
-    json!({"algorithm": digest.algorithm().name(), "value": digest.hex()})
 }
 
 /// Verifies with the key of a PEM certificate or public key, itself in base64.

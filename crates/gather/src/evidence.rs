@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use assay_case::{Cause, EvidenceSet, RejectedClaim};
 use assay_model::{Digest, Explain as _, Timestamp};
-use assay_oci::{Descriptor, Manifest, OciError, RawManifest, Source};
+use assay_oci::{Attachment, Descriptor, Manifest, OciError, RawManifest, Source};
 use assay_store::Store;
 use assay_trust::{Artifact, Evidence, EvidenceKind, TrustMaterial, VerifyError, verify_bundle};
+use bytes::Bytes;
 
 use crate::contents::keep;
 use crate::resolve::Image;
@@ -15,6 +16,8 @@ use crate::resolve::Image;
 const BUNDLE_MAX: u64 = 32 << 20;
 /// Bytes of all bundles of one image that are read (CVE-2023-46737, CVE-2024-29902: endless attachments).
 const BUNDLES_MAX: u64 = 128 << 20;
+/// Code of a claim that nobody signed.
+const UNSIGNED: &str = "referrer-unsigned";
 /// Beginning of the artifact types of Sigstore bundles (sigstore/cosign, specs/BUNDLE_SPEC.md).
 const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 /// Notation's signatures (notaryproject/specifications, signature-specification.md).
@@ -29,10 +32,17 @@ pub(crate) async fn evidence(
     limit: usize,
     now: Timestamp,
 ) -> Result<EvidenceSet, Cause> {
-    let mut collector = Collector { source, materials, store, now, bytes: 0, set: EvidenceSet::default() };
+    let mut collector = Collector { source, materials, store, now, limit, bytes: 0, set: EvidenceSet::default() };
     for digest in image.subject.covering_digests() {
-        let referrers = collector.source.referrers(digest, None, limit).await;
-        let referrers = referrers.map_err(|error| Cause::from_error(&error))?;
+        // Asked for together: what cosign kept under tags costs no round trip of its own.
+        let source = collector.source.clone();
+        let (referrers, signatures, attestations, sbom) = tokio::try_join!(
+            source.referrers(digest, None, limit),
+            source.attachment(digest, Attachment::Signatures),
+            source.attachment(digest, Attachment::Attestations),
+            source.attachment(digest, Attachment::Sbom),
+        )
+        .map_err(|error| Cause::from_error(&error))?;
         collector.set.truncated |= referrers.left_out > 0;
         for source in referrers.foreign {
             let message = "it is listed as a referrer, but does not refer to this image";
@@ -41,6 +51,13 @@ pub(crate) async fn evidence(
         let known = collector.restored(digest);
         for manifest in referrers.manifests {
             collector.referrer(digest, &manifest, &known).await?;
+        }
+        for tagged in [signatures, attestations].into_iter().flatten() {
+            collector.cosign(digest, &tagged).await?;
+        }
+        if let Some(sbom) = sbom {
+            let message = "an SBOM under a tag, without a signature".to_owned();
+            collector.reject(sbom.digest, Some(EvidenceKind::Sbom), UNSIGNED, message);
         }
     }
     Ok(collector.set)
@@ -51,6 +68,8 @@ struct Collector {
     materials: Vec<TrustMaterial>,
     store: Option<Arc<Store>>,
     now: Timestamp,
+    /// Claims about one digest that are looked at.
+    limit: usize,
     bytes: u64,
     set: EvidenceSet,
 }
@@ -99,33 +118,56 @@ impl Collector {
     }
 
     async fn bundle(&mut self, subject: Digest, source: Digest, layer: &Descriptor) -> Result<(), Cause> {
+        let Some(bytes) = self.read(source, layer).await? else { return Ok(()) };
+        let now = self.now;
+        self.verify(source, move |material| verify_bundle(&bytes, Artifact::Digest(subject), material, now)).await
+    }
+
+    /// The documents under one of cosign's tags, the newest first: cosign adds at the end.
+    async fn cosign(&mut self, subject: Digest, tagged: &RawManifest) -> Result<(), Cause> {
+        let Manifest::Image(manifest) = &tagged.manifest else { return Ok(()) };
+        self.set.truncated |= manifest.layers.len() > self.limit;
+        for layer in manifest.layers.iter().rev().take(self.limit) {
+            let message = format!("a cosign tag about {subject}, which this version does not verify");
+            self.reject(layer.digest, None, "signature-format-unsupported", message);
+        }
+        Ok(())
+    }
+
+    /// The bytes of a claim; none if it is rejected for its size, or is not what the registry said.
+    async fn read(&mut self, source: Digest, layer: &Descriptor) -> Result<Option<Bytes>, Cause> {
         self.bytes = self.bytes.saturating_add(layer.size);
         if layer.size > BUNDLE_MAX || self.bytes > BUNDLES_MAX {
             self.set.truncated = true;
             self.reject(source, None, "bundle-too-large", format!("it has {} bytes", layer.size));
-            return Ok(());
+            return Ok(None);
         }
         let blob = self.source.blob(layer).await;
         let bytes = match blob {
             Ok(blob) => blob.bytes(BUNDLE_MAX).await,
             Err(error) => Err(error),
         };
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
+        match bytes {
+            Ok(bytes) => Ok(Some(bytes)),
             // What is wrong with this one claim does not hide the others; what is wrong with the registry does.
             Err(
                 error @ (OciError::DigestMismatch { .. } | OciError::SizeMismatch { .. } | OciError::NotFound { .. }),
             ) => {
                 self.reject(source, None, error.code(), error.to_string());
-                return Ok(());
+                Ok(None)
             }
-            Err(error) => return Err(Cause::from_error(&error)),
-        };
-        let (materials, now) = (self.materials.clone(), self.now);
-        let verified = tokio::task::spawn_blocking(move || {
-            let verify = |material| verify_bundle(&bytes, Artifact::Digest(subject), material, now);
-            materials.iter().map(verify).collect::<Vec<_>>()
-        });
+            Err(error) => Err(Cause::from_error(&error)),
+        }
+    }
+
+    /// Verifies a claim against every root, and notes what came of it.
+    async fn verify(
+        &mut self,
+        source: Digest,
+        verify: impl Fn(&TrustMaterial) -> Result<Evidence, VerifyError> + Send + 'static,
+    ) -> Result<(), Cause> {
+        let materials = self.materials.clone();
+        let verified = tokio::task::spawn_blocking(move || materials.iter().map(verify).collect::<Vec<_>>());
         let verified =
             verified.await.map_err(|error| Cause::new("verification-failed", format!("it ended early: {error}")))?;
         if verified.is_empty() {
@@ -152,15 +194,14 @@ impl Collector {
 
 /// Referrers that say something which nobody signed in a form that is verified here.
 fn unverifiable(artifact_type: &str) -> Option<(Option<EvidenceKind>, &'static str, String)> {
-    let unsigned = "referrer-unsigned";
     let is = |word: &str| artifact_type.contains(word);
     if artifact_type == NOTATION {
         let message = "a Notation signature, which this version does not verify".to_owned();
         Some((Some(EvidenceKind::Signature), "signature-format-unsupported", message))
     } else if is("cyclonedx") || is("spdx") || is("syft") {
-        Some((Some(EvidenceKind::Sbom), unsigned, format!("{artifact_type} without a signature")))
+        Some((Some(EvidenceKind::Sbom), UNSIGNED, format!("{artifact_type} without a signature")))
     } else if is("in-toto") || is("openvex") || is("sarif") {
-        Some((None, unsigned, format!("{artifact_type} without a signature")))
+        Some((None, UNSIGNED, format!("{artifact_type} without a signature")))
     } else {
         None
     }

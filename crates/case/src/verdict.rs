@@ -1,6 +1,8 @@
 //! What comes out of a decision.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use assay_model::{ControlId, Digest, EnvironmentName, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -126,12 +128,12 @@ pub struct ControlOutcome {
     pub outcome: Outcome,
     /// What it says it about.
     #[serde(default)]
-    pub target: Target,
+    pub target: Arc<Target>,
     /// Why, one clause without a final period: `no digest: the tag can move after this check`.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// What to do, a command or a short instruction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fix: Option<String>,
+    pub fix: Option<Cow<'static, str>>,
     /// Severity of what was found, where it is a finding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,

@@ -1,6 +1,6 @@
 //! What else is known: an immutable snapshot beside the facts of each image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_model::{Digest, EnvironmentName, FindingCounts, Repository, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -35,13 +35,57 @@ pub struct Promotion {
     pub counts: FindingCounts,
 }
 
+/// The promotion ledger, by what controls ask for: every image of every request asks, and a ledger only grows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<Promotion>", into = "Vec<Promotion>")]
+pub struct Promotions {
+    /// By digest, then by number.
+    entries: Vec<Promotion>,
+    /// The newest number of each service, by environment.
+    newest: BTreeMap<EnvironmentName, BTreeMap<String, u64>>,
+}
+
+impl Promotions {
+    /// What is in the ledger about a digest, oldest first.
+    pub fn of(&self, digest: Digest) -> &[Promotion] {
+        let begin = self.entries.partition_point(|entry| entry.digest < digest);
+        let rest = self.entries.get(begin..).unwrap_or_default();
+        rest.get(..rest.partition_point(|entry| entry.digest == digest)).unwrap_or_default()
+    }
+
+    /// The newest promotion of a service to an environment, by its number.
+    pub fn newest(&self, environment: &EnvironmentName, service: &str) -> Option<u64> {
+        self.newest.get(environment)?.get(service).copied()
+    }
+}
+
+impl From<Vec<Promotion>> for Promotions {
+    fn from(mut entries: Vec<Promotion>) -> Self {
+        entries.sort_by_key(|entry| (entry.digest, entry.number));
+        let mut newest = BTreeMap::<EnvironmentName, BTreeMap<String, u64>>::new();
+        for Promotion { environment, service, number, .. } in &entries {
+            let newest = newest.entry(environment.clone()).or_default().entry(service.clone()).or_default();
+            *newest = (*newest).max(*number);
+        }
+        Self { entries, newest }
+    }
+}
+
+impl From<Promotions> for Vec<Promotion> {
+    fn from(promotions: Promotions) -> Self {
+        let mut entries = promotions.entries;
+        entries.sort_by_key(|entry| entry.number);
+        entries
+    }
+}
+
 /// Whether a workload can be reached from outside the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exposure {
     /// A LoadBalancer or NodePort Service, an Ingress or a Gateway route selects it, or a label says so.
     InternetFacing,
-    /// Nothing selects it, and everything that could was looked at.
+    /// What was looked at reaches it from within the cluster only.
     Internal,
 }
 
@@ -82,12 +126,16 @@ pub struct PriorAdmission {
 #[serde(rename_all = "camelCase")]
 pub struct World {
     /// The promotion ledger.
-    pub promotions: Known<Vec<Promotion>>,
+    pub promotions: Known<Promotions>,
     /// Exposure by `namespace/Kind/name`. A workload that is not listed is exposed for all anyone knows.
     #[serde(default)]
     pub exposure: BTreeMap<String, Exposure>,
     /// Registry credentials in the namespaces concerned.
     pub pull_secrets: Known<Vec<PullSecret>>,
+    /// The ServiceAccounts, `namespace/name`, all of whose credentials are among `pull_secrets`; none = every one is.
+    /// Given where a set of manifests is looked at instead of a cluster: a Secret that is not in it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_accounts: Option<BTreeSet<String>>,
     /// Earlier admissions of the digests concerned.
     #[serde(default)]
     pub admissions: Vec<PriorAdmission>,
@@ -100,7 +148,42 @@ impl World {
             promotions: Known::unknown("no-ledger", "there is no promotion ledger here"),
             exposure: BTreeMap::new(),
             pull_secrets: Known::unknown("no-cluster", "Secrets and ServiceAccounts are not known outside the cluster"),
+            pull_accounts: None,
             admissions: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn promotions_are_found_by_digest_and_written_in_the_ledgers_order() {
+        let promotion = |number, image: &[u8]| Promotion {
+            number,
+            release: "api-1".into(),
+            service: "api".into(),
+            digest: Digest::of(image),
+            repository: "registry.example.com/api".parse().unwrap(),
+            environment: "prod".parse().unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+            by: "ada".into(),
+            retired: None,
+            counts: FindingCounts::default(),
+        };
+        let written = vec![promotion(1, b"b"), promotion(2, b"a"), promotion(3, b"b"), promotion(4, b"c")];
+        let promotions = Promotions::from(written.clone());
+        let numbers = |image: &[u8]| {
+            promotions.of(Digest::of(image)).iter().map(|promotion| promotion.number).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(b"b"), [1, 3]);
+        assert_eq!(numbers(b"a"), [2]);
+        assert!(numbers(b"none").is_empty());
+        assert!(Promotions::default().of(Digest::of(b"b")).is_empty());
+        let prod = "prod".parse().unwrap();
+        assert_eq!((promotions.newest(&prod, "api"), promotions.newest(&prod, "other")), (Some(4), None));
+        assert_eq!(promotions.newest(&"dev".parse().unwrap(), "api"), None);
+        assert_eq!(Vec::from(promotions), written);
     }
 }

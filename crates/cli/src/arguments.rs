@@ -22,7 +22,9 @@ pub(crate) use operate::{
     ExplainArguments, InventoryCommand, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments,
     ServeArguments, TraceArguments, WhoRunsArguments,
 };
-pub(crate) use policy::{CheckArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand};
+pub(crate) use policy::{
+    CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
+};
 pub(crate) use trust::{
     AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
 };
@@ -133,6 +135,9 @@ impl Command {
                 set("environment", env.iter().cloned().collect());
                 let files = file.iter().map(|path| path.display().to_string());
                 flags.entry("config").or_default().extend(files);
+            }
+            Self::Exception(ExceptionCommand::Approve(arguments)) => {
+                set("environment", arguments.env.iter().cloned().collect());
             }
             Self::Sbom(arguments) => set("platform", arguments.platform.iter().cloned().collect()),
             _ => {}

@@ -172,6 +172,11 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
         }
+        Command::Exception(ExceptionCommand::Approve(arguments)) => {
+            let outcome = exception::approve(&arguments.resolve()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
         Command::Exception(ExceptionCommand::New(arguments)) => {
             let outcome = exception::new(arguments.resolve(jiff::Timestamp::now())?)?;
             emit(&outcome, outputs, Format::Text, printer)?;

@@ -44,7 +44,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("severity", "ASSAY_SEVERITY", "Severities that `scan` shows, separated by commas."),
     of("fail-on", "ASSAY_FAIL_ON", "Lowest severity at which `scan` exits 1."),
     of("pack", "ASSAY_PACK", "Vulnerability pack, a file; the embedded sample where unset."),
-    of("trusted-root", "ASSAY_TRUSTED_ROOT", "Sigstore trusted root, a JSON file; public good where unset."),
+    of(
+        "trusted-root",
+        "ASSAY_TRUSTED_ROOT",
+        "Sigstore trusted root, a JSON file, github or staging; public good where unset.",
+    ),
     of("ca-file", "ASSAY_CA_FILE", "Certificates (PEM) of registries' own authorities."),
     of("plain-http", "ASSAY_PLAIN_HTTP", "Registries spoken to without TLS, separated by commas."),
     other(KEY_PASSWORD, "Password of an encrypted private key, for `sign` and `attest`."),

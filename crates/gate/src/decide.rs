@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use assay_case::{
-    Action, Case, ControlOutcome, ExceptionNote, Exposure, Facts, ImageUse, Known, Operation, Outcome, Request, Verdict,
+    Action, Case, ControlOutcome, ExceptionNote, Exposure, Facts, ImageUse, Known, Operation, Outcome, Request, Target,
+    Verdict,
 };
 use assay_kinds::ErrorPolicy;
 use assay_model::{Reference, Timestamp};
@@ -25,8 +26,11 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
     if request.operation == Operation::Reschedule && admitted.contains(&false) {
         notes.push("not all images were admitted here before: those are judged like a new deployment".to_owned());
     }
+    let (whole, images) = (Arc::default(), Image::all(case));
     let mut decision = Decision {
         policy,
+        whole: &whole,
+        images: &images,
         selected: &selection.environments,
         case,
         exposed: is_exposed(case),
@@ -70,7 +74,9 @@ fn sorted(outcomes: Vec<(u64, ControlOutcome)>) -> Vec<ControlOutcome> {
     // Outcomes are large: their ranks are sorted, and each of them is moved once.
     let mut ranks: Vec<_> = outcomes.iter().enumerate().map(|(index, entry)| (rank(entry), index)).collect();
     let message = |index: usize| outcomes.get(index).map(|(_, outcome)| (&outcome.message, &outcome.target));
-    ranks.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| message(a.1).cmp(&message(b.1))));
+    ranks.sort_unstable_by(|a, b| {
+        a.0.cmp(&b.0).then_with(|| message(a.1).cmp(&message(b.1))).then_with(|| a.1.cmp(&b.1))
+    });
     let mut outcomes: Vec<Option<ControlOutcome>> = outcomes.into_iter().map(|(_, outcome)| Some(outcome)).collect();
     let taken = ranks.into_iter().filter_map(|(_, index)| outcomes.get_mut(index)?.take());
     let mut sorted: Vec<ControlOutcome> = taken.collect();
@@ -90,6 +96,9 @@ fn is_exposed(case: &Case<'_>) -> bool {
 
 /// Whether everything that an image may run was admitted here before, for this workload or its controller.
 fn admitted_before(case: &Case<'_>, image: &ImageUse) -> bool {
+    if case.world.admissions.is_empty() {
+        return false;
+    }
     let request = &case.request;
     let workload = format!("{}/{}", request.workload.kind, request.workload.name);
     let before = |digest| {
@@ -116,9 +125,53 @@ fn unbound(request: &Request<'_>) -> Vec<String> {
     written
 }
 
+/// An image as controls see it, and what outcomes about it are about. Made once, and shared by all of them.
+struct Image<'d> {
+    target: Arc<Target>,
+    /// Everything that may run, with the facts of each; nothing where that could not be found out.
+    platforms: Vec<(&'d Facts, Arc<Target>)>,
+}
+
+impl<'d> Image<'d> {
+    fn all(case: &'d Case<'_>) -> Vec<Self> {
+        case.request.images.iter().map(|image| Self::of(case, image)).collect()
+    }
+
+    fn of(case: &'d Case<'_>, image: &'d ImageUse) -> Self {
+        let of_image = Target {
+            role: Some(image.role),
+            name: image.name.clone(),
+            image: image.written.clone(),
+            digest: image.reference.as_ref().ok().and_then(Reference::digest),
+            platform: None,
+            field: image.field.clone(),
+        };
+        let target = Arc::new(of_image);
+        let found: &[Arc<Facts>] = match case.facts.get(&image.written) {
+            Some(Known::Known { value, .. }) if image.reference.is_ok() => value,
+            _ => &[],
+        };
+        let several = found.len() > 1;
+        let platforms = found.iter().map(|facts| {
+            let subject = &facts.subject;
+            if !several && target.digest == Some(subject.digest) {
+                return (facts.as_ref(), Arc::clone(&target));
+            }
+            // More than one is judged, so that messages name it.
+            let platform = subject.platform.as_ref().filter(|_| several).map(ToString::to_string);
+            (facts.as_ref(), Arc::new(Target { digest: Some(subject.digest), platform, ..Target::clone(&target) }))
+        });
+        Self { platforms: platforms.collect(), target }
+    }
+}
+
 /// A decision in the making.
 struct Decision<'d> {
     policy: &'d Policy,
+    /// What outcomes about the whole object are about.
+    whole: &'d Arc<Target>,
+    /// What is known of the request's images, in their order.
+    images: &'d [Image<'d>],
     selected: &'d [&'d CompiledEnvironment],
     case: &'d Case<'d>,
     exposed: bool,
@@ -141,14 +194,14 @@ impl<'d> Decision<'d> {
         let images: &'d [ImageUse] = &self.case.request.images;
         match &control.control {
             Control::Workload(judge) => {
-                let mut report = Report::new(control, action, images, self.buffer());
+                let mut report = Report::new(control, action, images, self.whole, self.buffer());
                 judge(context, &mut report);
                 self.finish(context, control, report.drafts, 0, 1);
             }
             Control::Image(judge) => {
-                for (index, image) in images.iter().enumerate() {
-                    let mut report =
-                        Report::new(control, self.rescheduled(control, action, index), images, self.buffer());
+                for (index, (image, own)) in images.iter().zip(self.images).enumerate() {
+                    let action = self.rescheduled(control, action, index);
+                    let mut report = Report::new(control, action, images, &own.target, self.buffer());
                     report.image = Some(image);
                     match &image.reference {
                         Ok(reference) => judge(context, image, reference, &mut report),
@@ -158,27 +211,23 @@ impl<'d> Decision<'d> {
                 }
             }
             Control::Subject(judge) => {
-                for (index, image) in images.iter().enumerate() {
-                    let mut report =
-                        Report::new(control, self.rescheduled(control, action, index), images, self.buffer());
+                for (index, (image, own)) in images.iter().zip(self.images).enumerate() {
+                    let action = self.rescheduled(control, action, index);
+                    let mut report = Report::new(control, action, images, &own.target, self.buffer());
                     report.image = Some(image);
-                    let platforms: &'d [Arc<Facts>] = match self.case.facts.get(&image.written) {
-                        Some(Known::Known { value, .. }) if image.reference.is_ok() => value,
-                        _ => &[],
-                    };
-                    if platforms.is_empty() {
+                    if own.platforms.is_empty() {
                         self.without_facts(image, &mut report);
                     }
-                    report.name_platform = platforms.len() > 1;
-                    for facts in platforms {
+                    for (facts, target) in &own.platforms {
                         report.facts = Some(facts);
+                        report.target = target;
                         judge(context, facts, &mut report);
                     }
-                    self.finish(context, control, report.drafts, index + 1, platforms.len());
+                    self.finish(context, control, report.drafts, index + 1, own.platforms.len());
                 }
             }
             Control::Exceptions => {
-                let mut report = Report::new(control, action, images, self.buffer());
+                let mut report = Report::new(control, action, images, self.whole, self.buffer());
                 self.judge_exceptions(&mut report);
                 self.finish(context, control, report.drafts, 0, 1);
             }
@@ -218,8 +267,7 @@ impl<'d> Decision<'d> {
         platforms: usize,
     ) {
         for draft in &mut drafts {
-            let lenient = context.environment.on_error(control) == ErrorPolicy::Warn;
-            if draft.outcome.outcome == Outcome::Error && lenient {
+            if draft.outcome.outcome == Outcome::Error && context.environment.on_error(control) == ErrorPolicy::Warn {
                 draft.outcome.action = draft.outcome.action.min(Action::Warn);
             }
             if draft.outcome.denies() && !matches!(control.control, Control::Exceptions) {
@@ -296,8 +344,8 @@ fn worst(outcomes: Vec<ControlOutcome>, platforms: usize) -> Vec<ControlOutcome>
     let counts =
         |outcome: &ControlOutcome| if worst.is_met() { outcome.outcome == worst } else { !outcome.outcome.is_met() };
     let mut kept: Vec<(ControlOutcome, Vec<String>)> = Vec::new();
-    for mut outcome in outcomes.into_iter().filter(counts) {
-        let platform = outcome.target.platform.take();
+    for outcome in outcomes.into_iter().filter(counts) {
+        let platform = outcome.target.platform.clone();
         let same = kept.iter_mut().find(|(other, _)| {
             (other.outcome, other.action, &other.message, &other.excepted_by, &other.packages, &other.vulnerabilities)
                 == (
@@ -316,7 +364,10 @@ fn worst(outcomes: Vec<ControlOutcome>, platforms: usize) -> Vec<ControlOutcome>
     }
     kept.into_iter()
         .map(|(mut outcome, names)| {
-            outcome.target.platform = (names.len() < platforms && !names.is_empty()).then(|| names.join(", "));
+            let platform = (names.len() < platforms && !names.is_empty()).then(|| names.join(", "));
+            if outcome.target.platform != platform {
+                Arc::make_mut(&mut outcome.target).platform = platform;
+            }
             outcome
         })
         .collect()

@@ -40,6 +40,11 @@ pub enum ExceptionProblem {
     },
     /// Nobody vouches for the approval: whoever wrote the file wrote that, too.
     NotAuthenticated,
+    /// What was signed as its approval does not hold.
+    ApprovalRefused {
+        /// What is wrong with it.
+        why: String,
+    },
     /// Somebody else approved than the Exception says.
     OtherApprover {
         /// Whom the Exception names.
@@ -70,6 +75,7 @@ impl fmt::Display for ExceptionProblem {
                 write!(f, "it lasts {} h from its approval, at most {} h are allowed", lasts.as_hours(), cap.as_hours())
             }
             Self::ApprovedInFuture { at } => write!(f, "its approval is dated in the future, {at}"),
+            Self::ApprovalRefused { why } => write!(f, "its approval does not hold: {why}"),
             Self::NotAuthenticated => f.write_str("its approval is not authenticated"),
             Self::OtherApprover { named, found } => write!(f, "it names {named} as approver, but {found} approved it"),
             Self::ApprovedByAuthor { by } => write!(f, "{by} approved what {by} asked for"),
@@ -110,8 +116,10 @@ pub(crate) fn is_live(
     if lasts > cap {
         return Err(ExceptionProblem::BeyondCap { lasts, cap });
     }
-    let ApprovalState::Authenticated { by, groups } = &input.approval else {
-        return Err(ExceptionProblem::NotAuthenticated);
+    let (by, groups) = match &input.approval {
+        ApprovalState::Authenticated { by, groups } => (by, groups),
+        ApprovalState::Unauthenticated => return Err(ExceptionProblem::NotAuthenticated),
+        ApprovalState::Refused { why } => return Err(ExceptionProblem::ApprovalRefused { why: why.clone() }),
     };
     if *by != approval.by {
         return Err(ExceptionProblem::OtherApprover { named: approval.by.clone(), found: by.clone() });

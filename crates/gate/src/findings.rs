@@ -30,12 +30,12 @@ impl Selected {
     }
 }
 
-/// Looks at every finding that `wanted` selects and reports those that count; `what` names them in messages.
+/// Looks at every finding that `wanted` selects and reports those that count; `none` is said where there are none.
 pub(crate) fn judge(
     context: &Context<'_>,
     facts: &Facts,
     report: &mut Report<'_>,
-    what: &str,
+    none: &'static str,
     wanted: impl Fn(&VulnerabilityFinding) -> bool,
 ) {
     let findings = match known(facts) {
@@ -57,15 +57,17 @@ pub(crate) fn judge(
     }
     // What could not be read may hold what was looked for: an unfinished reading is never clean.
     if let Some(partial) = facts.contents.get().ok().and_then(|contents| contents.partial.first()) {
-        return report.error(format!("no {what} found, but {} could not be read to its end", partial.what));
+        return report.error(format!("{none} found, but {} could not be read to its end", partial.what));
+    }
+    if excused == 0 && findings.uncovered == 0 {
+        return report.pass(none);
     }
     let excuse = if excused == 0 { String::new() } else { format!(", {excused} excused by VEX") };
     if findings.uncovered > 0 {
         let uncovered = findings.uncovered;
-        return report
-            .warn(format!("no {what}{excuse}; {uncovered} packages are not covered by the vulnerability data"));
+        return report.warn(format!("{none}{excuse}; {uncovered} packages are not covered by the vulnerability data"));
     }
-    report.pass(format!("no {what}{excuse}"));
+    report.pass(format!("{none}{excuse}"));
 }
 
 /// The findings that count, for controls that only count them.

@@ -10,6 +10,7 @@ const LISTS: [(&str, ContainerRole); 3] = [
 ];
 
 /// A Pod specification and where it stands in the object.
+#[derive(Clone, Copy)]
 pub(crate) struct Pod<'a> {
     pub(crate) spec: &'a Node<'a>,
     path: &'static [&'static str],
@@ -20,7 +21,10 @@ pub(crate) struct Container<'a> {
     pub(crate) node: &'a Node<'a>,
     pub(crate) role: ContainerRole,
     pub(crate) name: &'a str,
-    field: String,
+    /// Where it stands.
+    pod: Pod<'a>,
+    list: &'static str,
+    index: usize,
 }
 
 /// What a Pod specification is not.
@@ -62,12 +66,12 @@ impl<'a> Pod<'a> {
                 other => return Err(NoPod::Malformed(format!("{} is {}", self.field(list), other.kind()))),
             };
             for (index, node) in items.iter().enumerate() {
-                let field = format!("{}[{index}]", self.field(list));
                 if !matches!(node, Node::Object(_)) {
-                    return Err(NoPod::Malformed(format!("{field} is {}, not a container", node.kind())));
+                    let field = self.field(list);
+                    return Err(NoPod::Malformed(format!("{field}[{index}] is {}, not a container", node.kind())));
                 }
                 let name = node.get("name").as_str().unwrap_or_default();
-                containers.push(Container { node, role, name, field });
+                containers.push(Container { node, role, name, pod: *self, list, index });
             }
         }
         if containers.is_empty() {
@@ -84,7 +88,7 @@ impl Container<'_> {
             role: Some(self.role),
             name: self.name.to_owned(),
             image: self.node.get("image").as_str().unwrap_or_default().to_owned(),
-            field: format!("{}.{field}", self.field),
+            field: format!("{}[{}].{field}", self.pod.field(self.list), self.index),
             ..Target::default()
         }
     }

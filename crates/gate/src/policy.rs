@@ -54,6 +54,11 @@ pub enum ApprovalState {
         /// The approver's groups.
         groups: Vec<String>,
     },
+    /// Somebody meant to, but what they signed does not hold: it is about another text, or nobody here knows the signer.
+    Refused {
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// A trust root as verification knows it.
@@ -136,9 +141,11 @@ impl Policy {
         self.digest
     }
 
-    /// The names of its Environments, sorted.
+    /// The names of its Environments, in the order that a release goes through their tiers, then by name.
     pub fn environments(&self) -> impl Iterator<Item = &EnvironmentName> {
-        self.environments.iter().map(|environment| &environment.name)
+        let mut ordered: Vec<_> = self.environments.iter().map(|own| (own.tier, &own.name)).collect();
+        ordered.sort_unstable();
+        ordered.into_iter().map(|(_, name)| name)
     }
 
     /// The Environment that judges where none is selected.

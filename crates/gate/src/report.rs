@@ -1,7 +1,10 @@
 //! What controls see, and how they say what they found.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use assay_case::{Action, Case, Cause, ControlOutcome, Facts, ImageUse, Outcome, Target};
-use assay_model::{Reference, Severity, Timestamp};
+use assay_model::{Severity, Timestamp};
 
 use crate::policy::{CompiledControl, CompiledEnvironment};
 
@@ -15,15 +18,15 @@ pub(crate) struct Context<'c> {
 /// What a control says: a clause, and whatever else is known of it.
 #[derive(Default)]
 pub(crate) struct Said {
-    message: String,
-    fix: Option<String>,
+    message: Cow<'static, str>,
+    fix: Option<Cow<'static, str>>,
     severity: Option<Severity>,
     vulnerabilities: Vec<String>,
     packages: Vec<String>,
     target: Option<Target>,
 }
 
-impl<T: Into<String>> From<T> for Said {
+impl<T: Into<Cow<'static, str>>> From<T> for Said {
     fn from(message: T) -> Self {
         Self { message: message.into(), ..Self::default() }
     }
@@ -31,7 +34,7 @@ impl<T: Into<String>> From<T> for Said {
 
 impl Said {
     /// What to do about it.
-    pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
+    pub(crate) fn fix(mut self, fix: impl Into<Cow<'static, str>>) -> Self {
         self.fix = Some(fix.into());
         self
     }
@@ -72,8 +75,8 @@ pub(crate) struct Report<'c> {
     pub(crate) images: &'c [ImageUse],
     pub(crate) image: Option<&'c ImageUse>,
     pub(crate) facts: Option<&'c Facts>,
-    /// More than one platform is judged, so that messages name it.
-    pub(crate) name_platform: bool,
+    /// What outcomes are about that do not say so themselves.
+    pub(crate) target: &'c Arc<Target>,
 }
 
 impl<'c> Report<'c> {
@@ -81,9 +84,10 @@ impl<'c> Report<'c> {
         control: &'c CompiledControl,
         action: Action,
         images: &'c [ImageUse],
+        target: &'c Arc<Target>,
         drafts: Vec<Draft<'c>>,
     ) -> Self {
-        Self { drafts, control, action, images, image: None, facts: None, name_platform: false }
+        Self { drafts, control, action, images, image: None, facts: None, target }
     }
 
     /// It does not apply here.
@@ -125,7 +129,7 @@ impl<'c> Report<'c> {
             }
             (None, None) => None,
         };
-        let target = said.target.unwrap_or_else(|| self.target());
+        let target = said.target.map_or_else(|| Arc::clone(self.target), Arc::new);
         self.drafts.push(Draft {
             outcome: ControlOutcome {
                 control: self.control.id.clone(),
@@ -142,22 +146,5 @@ impl<'c> Report<'c> {
             image,
             facts: self.facts,
         });
-    }
-
-    fn target(&self) -> Target {
-        let Some(image) = self.image else { return Target::default() };
-        let subject = self.facts.map(|facts| &facts.subject);
-        let written = image.reference.as_ref().ok().and_then(Reference::digest);
-        Target {
-            role: Some(image.role),
-            name: image.name.clone(),
-            image: image.written.clone(),
-            digest: subject.map(|subject| subject.digest).or(written),
-            platform: subject
-                .filter(|_| self.name_platform)
-                .and_then(|subject| subject.platform.as_ref())
-                .map(ToString::to_string),
-            field: image.field.clone(),
-        }
     }
 }

@@ -16,18 +16,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod credential;
 mod edit;
+mod exposure;
 mod kustomize;
 mod manifest;
+mod object;
 mod response;
 mod review;
+mod values;
 mod workload;
 
+pub use credential::{PullCredentials, pull_credentials};
 pub use edit::{EditError, Replacement, apply};
+pub use exposure::{EXPOSURE_LABEL, exposure};
 pub use kustomize::KustomizeImage;
 pub use manifest::{
     ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Place, Skipped, namespace_of,
 };
+pub use object::Object;
 pub use response::{PatchOperation, Response, Status, json_pointer};
 pub use review::{Admission, PassReason, Review, ReviewError, ReviewOperation};
+pub use values::ValuesImage;
 pub use workload::{Origin, is_built_in_controller, is_workload, request_of};

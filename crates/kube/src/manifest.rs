@@ -11,9 +11,14 @@ use std::collections::BTreeMap;
 use assay_case::{ContainerRole, Namespace, Node, Operation, Request, User};
 use assay_model::Explain;
 
+use self::events::Parsed;
 pub use self::events::Place;
-use self::events::{Marked, Parsed, Value};
+pub(crate) use self::events::{Marked, Value};
+use crate::credential::concerns_credentials;
+use crate::exposure::concerns_exposure;
 use crate::kustomize::{KustomizeImage, kustomize_images};
+use crate::object::Object;
+use crate::values::{ValuesImage, values_images};
 use crate::workload::{Origin, is_workload, request_of};
 
 /// Largest manifest file that is read, in bytes. `helm template` of a large platform is about 5 MiB.
@@ -32,6 +37,11 @@ pub struct Manifests<'a> {
     pub assay: Vec<Manifest<'a>>,
     /// `Kustomization` files.
     pub kustomizations: Vec<Manifest<'a>>,
+    /// What is no object at all, but holds fields: the values of a chart. They stand among what is skipped, too.
+    pub values: Vec<Manifest<'a>>,
+    /// What says how workloads can be reached and what they pull with: Services, Ingresses, routes, Secrets,
+    /// ServiceAccounts. They stand among what is skipped, too.
+    pub surroundings: Vec<Manifest<'a>>,
     /// Everything else.
     pub skipped: Vec<Skipped>,
     /// Labels of the Namespace objects in the file, by name.
@@ -149,7 +159,13 @@ impl<'a> Manifests<'a> {
                     self.namespaces.insert(name.to_owned(), labels(node.at(&["metadata", "labels"])));
                 }
             }
-            self.skipped.push(Skipped { api_version: manifest.api_version, kind: manifest.kind, line });
+            let (api_version, kind) = (manifest.api_version.clone(), manifest.kind.clone());
+            self.skipped.push(Skipped { api_version, kind, line });
+            if concerns_exposure(&group, &manifest.kind) || concerns_credentials(&group, &manifest.kind) {
+                self.surroundings.push(manifest);
+            } else if manifest.kind.is_empty() && manifest.api_version.is_empty() {
+                self.values.push(manifest);
+            }
         }
         Ok(())
     }
@@ -200,6 +216,13 @@ impl<'a> Manifest<'a> {
         self.root.to_node()
     }
 
+    /// The object with its group and namespace, `default` where it names none.
+    pub fn object(&self, default: &str) -> Object<'a> {
+        let node = self.node();
+        let namespace = namespace_of(&node, default).to_owned();
+        Object { group: group_of(&self.api_version), kind: self.kind.clone(), namespace, node }
+    }
+
     /// The request that applying it is. `None` for kinds without a Pod template.
     pub fn request(&self, namespace: Namespace) -> Option<Request<'a>> {
         let origin = Origin { operation: Operation::Create, namespace, user: User::default(), name: String::new() };
@@ -243,6 +266,16 @@ impl<'a> Manifest<'a> {
     /// The entries of a Kustomization's `images`.
     pub fn kustomize_images(&self) -> Vec<KustomizeImage> {
         kustomize_images(self)
+    }
+
+    /// The images of a chart's values.
+    pub fn values_images(&self) -> Vec<ValuesImage> {
+        values_images(self)
+    }
+
+    /// The text at a place.
+    pub(crate) fn source_of(&self, place: Place) -> Option<&'a str> {
+        self.text.get(place.start..place.end)
     }
 
     /// The bytes that hold exactly `written`, within quotes or without.

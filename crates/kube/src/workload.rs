@@ -37,6 +37,16 @@ pub fn is_workload(group: &str, kind: &str) -> bool {
     pod_paths(group, kind).is_some()
 }
 
+/// The Pod specification in an object, `Null` where there is none.
+pub(crate) fn pod_spec<'n, 'a>(group: &str, kind: &str, object: &'n Node<'a>) -> &'n Node<'a> {
+    pod_paths(group, kind).map_or(&Node::Null, |paths| object.at(paths.spec))
+}
+
+/// The metadata of the Pods that an object makes, `Null` where there is none.
+pub(crate) fn pod_metadata<'n, 'a>(group: &str, kind: &str, object: &'n Node<'a>) -> &'n Node<'a> {
+    pod_paths(group, kind).map_or(&Node::Null, |paths| object.at(paths.metadata))
+}
+
 /// Whether this user is a controller of the control plane itself, as the API server authenticated it
 /// (Kubernetes, "Using RBAC Authorization", controller roles).
 pub fn is_built_in_controller(user: &User) -> bool {

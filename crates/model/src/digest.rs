@@ -79,7 +79,14 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.algorithm.name(), self.hex())
+        // `sha512:` and 128 digits: written in one piece, since records hold dozens of them.
+        let mut text = [0; 7 + 128];
+        let name = self.algorithm.name().len();
+        let length = name + 1 + 2 * self.algorithm.length();
+        text[..name].copy_from_slice(self.algorithm.name().as_bytes());
+        text[name] = b':';
+        hex::encode_to_slice(self.as_bytes(), &mut text[name + 1..length]).map_err(|_| fmt::Error)?;
+        f.write_str(std::str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -103,12 +110,18 @@ impl FromStr for Digest {
         if encoded.len() != expected {
             return Err(DigestError::WrongLength { algorithm: algorithm.name(), expected, found: encoded.len() });
         }
-        if encoded.bytes().any(|b| !matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
-            return Err(DigestError::NotLowercaseHex { text: text.to_owned() });
-        }
+        let digit = |digit: u8| match digit {
+            b'0'..=b'9' => Some(digit - b'0'),
+            b'a'..=b'f' => Some(digit - b'a' + 10),
+            _ => None,
+        };
         let mut bytes = [0; 64];
-        hex::decode_to_slice(encoded, &mut bytes[..algorithm.length()])
-            .map_err(|_| DigestError::NotLowercaseHex { text: text.to_owned() })?;
+        for (byte, digits) in bytes.iter_mut().zip(encoded.as_bytes().chunks_exact(2)) {
+            let (Some(high), Some(low)) = (digit(digits[0]), digit(digits[1])) else {
+                return Err(DigestError::NotLowercaseHex { text: text.to_owned() });
+            };
+            *byte = high << 4 | low;
+        }
         Ok(Self { algorithm, bytes })
     }
 }

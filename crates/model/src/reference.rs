@@ -139,7 +139,7 @@ impl Reference {
 
     /// Whether it means `:latest`, written or implied, and carries no digest.
     pub fn is_latest(&self) -> bool {
-        self.effective_tag() == Some("latest")
+        self.digest.is_none() && self.effective_tag() == Some("latest")
     }
 
     /// The same repository at `digest`, with the tag kept for the reader.

@@ -6,6 +6,7 @@
 mod image;
 mod registry;
 pub mod sigstore;
+pub mod tuf;
 
 pub use image::{BuiltImage, ImageBuilder};
 pub use registry::{Authentication, Endpoint, Fault, Registry, RegistryOptions, RequestRecord, StoredManifest};

@@ -3,7 +3,7 @@
 pub(crate) mod message;
 mod pin;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use assay_case::{Case, Known, Operation, Request, World};
 use assay_gate::{Policy, decide};
 use assay_kube::{Admission, PassReason, Response, Review, ReviewError};
-use assay_model::Explain as _;
+use assay_model::{Digest, Explain as _};
 use assay_store::{DecisionLog, DecisionRecord, RequestProjection, decision_id};
 use tokio::sync::Semaphore;
 
@@ -216,17 +216,22 @@ impl Admissions {
 
 /// The world of a reschedule: the earlier admissions, and of the ledger what concerns these digests.
 fn world_of(world: &World, facts: &GatheredFacts, admissions: Vec<assay_case::PriorAdmission>) -> World {
-    let concerns = |digest| {
-        let platforms = facts.values().filter_map(|known| known.get().ok()).flatten();
-        platforms.into_iter().any(|facts| facts.subject.covering_digests().any(|own| own == digest))
-    };
+    let platforms = facts.values().filter_map(|known| known.get().ok()).flatten();
+    let digests: BTreeSet<Digest> = platforms.flat_map(|facts| facts.subject.covering_digests()).collect();
     let promotions = match &world.promotions {
         Known::Known { value, at } => {
-            Known::new(value.iter().filter(|promotion| concerns(promotion.digest)).cloned().collect(), *at)
+            let concerned: Vec<_> = digests.iter().flat_map(|digest| value.of(*digest)).cloned().collect();
+            Known::new(concerned.into(), *at)
         }
         Known::Unknown { cause } => Known::Unknown { cause: cause.clone() },
     };
-    World { promotions, exposure: world.exposure.clone(), pull_secrets: world.pull_secrets.clone(), admissions }
+    World {
+        promotions,
+        exposure: world.exposure.clone(),
+        pull_secrets: world.pull_secrets.clone(),
+        pull_accounts: world.pull_accounts.clone(),
+        admissions,
+    }
 }
 
 /// Nothing new would run.

@@ -204,7 +204,7 @@ impl Drop for Running {
 /// What is known beside the facts of each image: the ledger. An unreadable ledger is unknown, not empty.
 fn world(store: &Store, clock: &Clock) -> World {
     let promotions = match store.promotions() {
-        Ok(promotions) => Known::new(promotions, clock()),
+        Ok(promotions) => Known::new(promotions.into(), clock()),
         Err(error) => {
             tracing::error!(%error, code = error.code(), "the promotion ledger cannot be read");
             Known::unknown(error.code(), error.to_string())

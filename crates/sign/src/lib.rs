@@ -31,6 +31,7 @@ mod signer;
 mod statement;
 mod timestamp;
 mod token;
+mod tuf;
 
 pub use bundle::{BUNDLE_MEDIA_TYPE, SignedBundle};
 pub use error::SignError;
@@ -39,3 +40,7 @@ pub use services::{HttpServices, Service, Services, SigningConfig};
 pub use signer::{KeySigner, KeylessSigner, Signer};
 pub use statement::Statement;
 pub use token::{IdentityToken, TOKEN_VARIABLE};
+pub use tuf::{
+    RefreshFailure, RefresherHandle, RootRefresher, RootState, TufClient, TufError, TufInstance, TufOptions, TufRoots,
+    TufSession, TufVersions,
+};

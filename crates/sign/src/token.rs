@@ -49,7 +49,7 @@ impl IdentityToken {
     }
 
     /// The identity to sign as proof of possession: the email address if the token has one, else the subject.
-    pub(crate) fn proof_subject(&self) -> &str {
+    pub fn proof_subject(&self) -> &str {
         &self.proof_subject
     }
 

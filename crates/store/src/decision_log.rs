@@ -4,23 +4,33 @@
 //! that no answer is given that a killed process would forget. A thread closes the segment from time to time, puts its
 //! records into the database in one transaction, and removes it. What a crash left over is taken in at the next start;
 //! a record that is there already is left alone.
+//!
+//! What is in the open segment is in memory, too, so that nothing is read back while all goes well. While the database
+//! fails, the files keep it. A file is a Zstandard stream without its end, a row of the database the same stream with it.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::database::encode;
+use crate::decision_batch::{Batch, Keys};
 use crate::{DecisionRecord, Store, StoreError};
 
 /// How long a record waits for others to share its transaction.
 const BATCH: Duration = Duration::from_secs(1);
+/// Bytes after which a segment is closed before its time: what one row holds, about a hundred decisions.
+const SEGMENT_BYTES: usize = 1 << 20;
 /// After a failure of the database.
 const RETRY: Duration = Duration::from_secs(2);
 /// Most bytes that wait for a database that does not take them: about 50,000 decisions.
 const WAITING_MAX: u64 = 512 << 20;
+/// Closed segments that are kept in memory; more of them are read back from their files.
+const IN_MEMORY: usize = 4;
+/// Room for a record: that of a Pod of ten images.
+const RECORD_BYTES: usize = 12 << 10;
 /// File name extension of segments.
 const EXTENSION: &str = "decisions";
 
@@ -39,9 +49,30 @@ struct Shared {
     changed: Condvar,
 }
 
+/// The segment that records are written to.
+#[derive(Debug)]
+struct Open {
+    path: PathBuf,
+    file: File,
+    batch: Batch,
+    records: u64,
+    bytes: u64,
+}
+
+/// A segment that nothing is added to.
+#[derive(Debug)]
+struct Closed {
+    path: PathBuf,
+    /// What is in the file, unless too much waits.
+    batch: Option<Batch>,
+    records: u64,
+    bytes: u64,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    open: Option<(PathBuf, File)>,
+    open: Option<Open>,
+    closed: VecDeque<Closed>,
     number: u64,
     /// Bytes in all segments.
     waiting: u64,
@@ -50,6 +81,28 @@ struct State {
     flush: bool,
     stop: bool,
     failed: bool,
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.open.is_none() && self.closed.is_empty()
+    }
+
+    /// From here on, new records go to another segment.
+    fn close(&mut self) {
+        if let Some(Open { path, batch, records, bytes, .. }) = self.open.take() {
+            let batch = (self.closed.len() < IN_MEMORY).then_some(batch);
+            self.closed.push_back(Closed { path, batch, records, bytes });
+        }
+    }
+
+    /// The same after a failure: what the file holds is what counts.
+    fn abandon(&mut self) {
+        self.close();
+        if let Some(closed) = self.closed.back_mut() {
+            closed.batch = None;
+        }
+    }
 }
 
 impl DecisionLog {
@@ -65,7 +118,7 @@ impl DecisionLog {
             changed: Condvar::new(),
         });
         for segment in shared.segments()? {
-            shared.store_segment(&segment)?;
+            shared.store_file(&segment)?;
         }
         let of_thread = Arc::clone(&shared);
         let thread =
@@ -75,20 +128,35 @@ impl DecisionLog {
 
     /// Writes a record down. An error means that it is not recorded.
     pub fn append(&self, record: &DecisionRecord) -> Result<(), StoreError> {
-        let mut line = encode("decision", record)?;
-        line.push('\n');
+        let row = |source| StoreError::Row { what: "decision", source };
+        let keys = Keys::of(record).ok_or_else(|| row(serde::ser::Error::custom("its id is none")))?;
+        let mut line = Vec::with_capacity(RECORD_BYTES);
+        serde_json::to_writer(&mut line, record).map_err(row)?;
+        line.push(b'\n');
         let mut state = self.shared.lock();
         if state.waiting > WAITING_MAX {
             return Err(StoreError::LogFull { bytes: state.waiting });
         }
-        let (path, file) = self.shared.segment(&mut state)?;
-        file.write_all(line.as_bytes()).map_err(|source| StoreError::Log { path: path.clone(), source })?;
+        let idle = state.is_empty();
+        let open = self.shared.segment(&mut state)?;
+        let written = open.batch.push(keys, &line).and_then(|bytes| open.file.write_all(bytes));
+        if let Err(source) = written {
+            let path = open.path.clone();
+            // A part of the record may stand there: nothing may follow it.
+            state.abandon();
+            return Err(StoreError::Log { path, source });
+        }
+        open.records += 1;
+        open.bytes += line.len() as u64;
+        let full = open.batch.size() >= SEGMENT_BYTES;
+        if full {
+            state.close();
+        }
         state.waiting += line.len() as u64;
-        let first = state.appended == state.stored;
         state.appended += 1;
         drop(state);
-        // Only an idle thread needs to hear of it: the one that collects a batch looks again when its time is up.
-        if first {
+        // The thread that collects a batch looks again when its time is up.
+        if idle || full {
             self.shared.changed.notify_all();
         }
         Ok(())
@@ -126,30 +194,29 @@ impl Drop for DecisionLog {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The open segment, made where there is none.
-    fn segment<'s>(&self, state: &'s mut State) -> Result<&'s mut (PathBuf, File), StoreError> {
-        if state.open.is_none() {
-            loop {
-                state.number += 1;
-                let path = self.directory.join(format!("{:08}.{EXTENSION}", state.number));
+    fn segment<'s>(&self, state: &'s mut State) -> Result<&'s mut Open, StoreError> {
+        let State { open, number, .. } = state;
+        let made = match open.take() {
+            Some(open) => open,
+            None => loop {
+                *number += 1;
+                let path = self.directory.join(format!("{number:08}.{EXTENSION}"));
                 match OpenOptions::new().append(true).create_new(true).open(&path) {
                     Ok(file) => {
-                        state.open = Some((path, file));
-                        break;
+                        let batch = Batch::new().map_err(|source| StoreError::Log { path: path.clone(), source })?;
+                        break Open { path, file, batch, records: 0, bytes: 0 };
                     }
-                    Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                     Err(source) => return Err(StoreError::Log { path, source }),
                 }
-            }
-        }
-        state.open.as_mut().ok_or_else(|| StoreError::Log {
-            path: self.directory.clone(),
-            source: std::io::Error::other("no segment is open"),
-        })
+            },
+        };
+        Ok(open.insert(made))
     }
 
     fn segments(&self) -> Result<Vec<PathBuf>, StoreError> {
@@ -166,77 +233,92 @@ impl Shared {
     }
 
     fn run(&self) {
+        let mut state = self.lock();
         loop {
-            let mut state = self.lock();
-            while state.appended == state.stored && !state.stop {
+            while state.is_empty() && !state.stop {
                 state.flush = false;
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             let wait = if state.failed { RETRY } else { BATCH };
-            if !state.stop && !state.flush {
-                state = self
-                    .changed
-                    .wait_timeout_while(state, wait, |state| !state.stop && !state.flush)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0;
-            }
-            if state.appended == state.stored && state.stop {
+            let collects = |state: &mut State| !state.stop && !state.flush && (state.failed || state.closed.is_empty());
+            state = self.changed.wait_timeout_while(state, wait, collects).unwrap_or_else(PoisonError::into_inner).0;
+            state.flush = false;
+            state.close();
+            state = self.store_closed(state);
+            self.changed.notify_all();
+            if state.stop && (state.is_empty() || state.failed) {
                 return;
             }
-            // From here on, new records go to the next segment.
-            let target = state.appended;
-            state.open = None;
-            state.flush = false;
+        }
+    }
+
+    /// Puts the closed segments into the database, until it fails.
+    fn store_closed<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        state.failed = false;
+        while let Some(mut segment) = state.closed.pop_front() {
             drop(state);
-            let result = self.store_closed();
-            let mut state = self.lock();
+            let result = self.store_segment(&segment.path, segment.batch.take());
+            state = self.lock();
             match result {
-                Ok(bytes) => {
-                    state.stored = target;
-                    state.waiting = state.waiting.saturating_sub(bytes);
-                    state.failed = false;
+                Ok(()) => {
+                    state.stored += segment.records;
+                    state.waiting = state.waiting.saturating_sub(segment.bytes);
                 }
                 Err(error) => {
                     tracing::error!(%error, "decisions wait: the store does not take them");
+                    state.closed.push_front(segment);
                     state.failed = true;
+                    break;
                 }
             }
-            let stop = state.stop;
-            drop(state);
-            self.changed.notify_all();
-            if stop {
-                return;
-            }
         }
+        state
     }
 
-    /// Puts every closed segment into the database. Returns the bytes that left.
-    fn store_closed(&self) -> Result<u64, StoreError> {
-        let mut bytes = 0;
-        for segment in self.segments()? {
-            if self.lock().open.as_ref().is_some_and(|(path, _)| *path == segment) {
-                continue;
-            }
-            bytes += self.store_segment(&segment)?;
-        }
-        Ok(bytes)
-    }
-
-    fn store_segment(&self, path: &Path) -> Result<u64, StoreError> {
+    fn store_segment(&self, path: &Path, batch: Option<Batch>) -> Result<(), StoreError> {
         let failed = |source| StoreError::Log { path: path.to_owned(), source };
-        let bytes = std::fs::read(path).map_err(failed)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().collect();
-        // A last line may be torn: the process was killed while writing, and never sent the answer to that request.
-        let damaged = self.store.put_decision_lines(&lines)?;
-        let bytes = bytes.len() as u64;
-        if damaged > 1 {
-            // More than a torn last line: somebody shall look at it.
-            tracing::error!(path = %path.display(), damaged, "decision segment damaged, kept aside");
-            std::fs::rename(path, path.with_extension("damaged")).map_err(failed)?;
-        } else {
-            std::fs::remove_file(path).map_err(failed)?;
+        let Some(batch) = batch else { return self.store_file(path) };
+        self.store.put_batch(&batch.close().map_err(failed)?)?;
+        std::fs::remove_file(path).map_err(failed)
+    }
+
+    /// Puts the records of a file into the database, in portions of a segment.
+    fn store_file(&self, path: &Path) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Log { path: path.to_owned(), source };
+        let mut file =
+            BufReader::new(zstd::stream::read::Decoder::new(File::open(path).map_err(failed)?).map_err(failed)?);
+        let (mut batch, mut line, mut damaged) = (Batch::new().map_err(failed)?, Vec::new(), false);
+        loop {
+            line.clear();
+            match file.read_until(b'\n', &mut line) {
+                Ok(0) => break,
+                // The process was killed while writing, and never sent the answer to that request.
+                Ok(_) if !line.ends_with(b"\n") => break,
+                Ok(_) => {}
+                // The stream has no end: that it stops is nothing unusual.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
+                Err(error) => {
+                    tracing::error!(path = %path.display(), %error, "decision segment damaged");
+                    damaged = true;
+                    break;
+                }
+            }
+            match Keys::read(&line) {
+                Some(keys) => batch.push(keys, &line).map(drop).map_err(failed)?,
+                None => damaged = true,
+            }
+            if batch.size() >= SEGMENT_BYTES {
+                let full = std::mem::replace(&mut batch, Batch::new().map_err(failed)?);
+                self.store.put_batch(&full.close().map_err(failed)?)?;
+            }
         }
-        Ok(bytes)
+        self.store.put_batch(&batch.close().map_err(failed)?)?;
+        if damaged {
+            // Somebody shall look at it.
+            tracing::error!(path = %path.display(), "decision segment damaged, kept aside");
+            std::fs::rename(path, path.with_extension("damaged")).map_err(failed)
+        } else {
+            std::fs::remove_file(path).map_err(failed)
+        }
     }
 }

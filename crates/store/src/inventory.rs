@@ -167,10 +167,9 @@ impl Store {
                     AND kind = 'signature' ORDER BY source LIMIT 1),
                 (SELECT source FROM evidence WHERE evidence.subject IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
                     AND kind = 'sbom' ORDER BY source LIMIT 1),
-                (SELECT body FROM decision JOIN decision_image ON decision.id = decision_image.decision
-                    WHERE decision_image.digest IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
-                    AND decision.namespace = workload.namespace
-                    AND allowed AND NOT dry_run ORDER BY at DESC LIMIT 1)
+                (SELECT json_group_array(DISTINCT exception) FROM exception_use WHERE decision = (SELECT decision FROM admitted_image a
+                    WHERE a.digest IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
+                    AND a.namespace = workload.namespace ORDER BY at DESC LIMIT 1))
              FROM pod_container c JOIN pod ON pod.id = c.pod JOIN workload ON workload.id = pod.workload
                 JOIN cluster ON cluster.id = workload.cluster LEFT JOIN image ON image.id = c.image
              WHERE {condition}
@@ -199,10 +198,11 @@ fn inventory_row(row: &rusqlite::Row<'_>) -> Result<InventoryRow, StoreError> {
         Some(repository) => format!("oci://{repository}@{source}"),
         None => source,
     });
-    let exceptions = match word(16)? {
-        Some(body) => decode::<crate::DecisionRecord>("decision", body.as_bytes())?.exceptions_used(),
+    let mut exceptions: Vec<String> = match word(16)? {
+        Some(names) => decode("exception names", names.as_bytes())?,
         None => Vec::new(),
     };
+    exceptions.sort();
     Ok(InventoryRow {
         cluster: row.get(0)?,
         namespace: row.get(1)?,

@@ -18,6 +18,7 @@
 
 mod database;
 mod decision;
+mod decision_batch;
 mod decision_log;
 mod error;
 mod facts;

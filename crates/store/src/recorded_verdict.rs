@@ -1,6 +1,9 @@
 //! A Verdict as records keep it: each target and each statement written once, outcomes point to both. A Pod of ten images
 //! has some two hundred outcomes, but they say some twenty things about eleven targets.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use assay_case::{Action, ControlOutcome, ExceptionNote, Operation, Outcome, Target, Verdict};
 use assay_model::{ControlId, Digest, EnvironmentName, Severity, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -14,7 +17,7 @@ struct Written<'a> {
     environment: &'a EnvironmentName,
     policy: Digest,
     decided_at: Timestamp,
-    targets: Vec<&'a Target>,
+    targets: Vec<&'a Arc<Target>>,
     statements: Vec<WrittenStatement<'a>>,
     /// Statement and target of each outcome, in the Verdict's order.
     outcomes: Vec<(usize, usize)>,
@@ -55,7 +58,7 @@ struct Read {
     environment: EnvironmentName,
     policy: Digest,
     decided_at: Timestamp,
-    targets: Vec<Target>,
+    targets: Vec<Arc<Target>>,
     statements: Vec<ReadStatement>,
     outcomes: Vec<(usize, usize)>,
     #[serde(default)]
@@ -72,9 +75,9 @@ struct ReadStatement {
     control: ControlId,
     action: Action,
     outcome: Outcome,
-    message: String,
+    message: Cow<'static, str>,
     #[serde(default)]
-    fix: Option<String>,
+    fix: Option<Cow<'static, str>>,
     #[serde(default)]
     severity: Option<Severity>,
     #[serde(default)]
@@ -89,19 +92,28 @@ fn is_empty<T>(list: &&[T]) -> bool {
     list.is_empty()
 }
 
-/// Where `item` stands in `list`; it is added where it does not stand yet.
-fn place<T: PartialEq>(list: &mut Vec<T>, item: T) -> usize {
-    list.iter().position(|other| *other == item).unwrap_or_else(|| {
-        list.push(item);
-        list.len() - 1
-    })
+/// Where something that is `wanted` stands in `list`, looked for from `guess` on.
+fn find<T>(list: &[T], guess: usize, wanted: impl Fn(&T) -> bool) -> Option<usize> {
+    let (before, after) = list.split_at(guess.min(list.len()));
+    let later = after.iter().position(&wanted).map(|index| before.len() + index);
+    later.or_else(|| before.iter().position(wanted))
+}
+
+/// Where `item` stands in `list` now.
+fn add<T>(list: &mut Vec<T>, item: T) -> usize {
+    list.push(item);
+    list.len() - 1
 }
 
 pub(crate) fn serialize<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
-    let (mut targets, mut statements) = (Vec::<&Target>::new(), Vec::new());
+    let (mut targets, mut statements) = (Vec::<&Arc<Target>>::new(), Vec::new());
+    // Each control with its last statement: the next outcome mostly is the next control's, and says what the control said
+    // of the image before.
+    let mut last: Vec<(&ControlId, usize)> = Vec::new();
+    let (mut target, mut control) = (0, 0);
     let mut outcomes = Vec::with_capacity(verdict.outcomes.len());
     for outcome in &verdict.outcomes {
-        let statement = WrittenStatement {
+        let said = WrittenStatement {
             control: &outcome.control,
             action: outcome.action,
             outcome: outcome.outcome,
@@ -112,7 +124,16 @@ pub(crate) fn serialize<S: Serializer>(verdict: &Verdict, serializer: S) -> Resu
             packages: &outcome.packages,
             excepted_by: outcome.excepted_by.as_deref(),
         };
-        outcomes.push((place(&mut statements, statement), place(&mut targets, &outcome.target)));
+        let entry = find(&last, control + 1, |(control, _)| *control == said.control);
+        control = entry.unwrap_or_else(|| add(&mut last, (said.control, usize::MAX)));
+        if let Some((_, statement)) = last.get_mut(control) {
+            if statements.get(*statement) != Some(&said) {
+                *statement = add(&mut statements, said);
+            }
+            target = find(&targets, target, |other| **other == outcome.target)
+                .unwrap_or_else(|| add(&mut targets, &outcome.target));
+            outcomes.push((*statement, target));
+        }
     }
     let written = Written {
         allowed: verdict.allowed,
@@ -174,7 +195,7 @@ mod tests {
     }
 
     fn verdict() -> Verdict {
-        let target = |name: &str| Target { name: name.into(), image: "nginx:1".into(), ..Target::default() };
+        let target = |name: &str| Target { name: name.into(), image: "nginx:1".into(), ..Target::default() }.into();
         let outcome = |control: &str, name: &str| ControlOutcome {
             control: control.parse().unwrap(),
             action: Action::Enforce,

@@ -46,6 +46,30 @@ CREATE TABLE ledger_head(one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER
 ", "
 CREATE TABLE index_member(image_index TEXT, member TEXT, PRIMARY KEY(image_index, member)) WITHOUT ROWID;
 CREATE INDEX index_member_member ON index_member(member);
+", "
+ALTER TABLE decision RENAME TO decision_single;
+CREATE TABLE decision_batch(number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, size INTEGER NOT NULL,
+    body BLOB NOT NULL);
+CREATE INDEX decision_batch_last ON decision_batch(last);
+CREATE TABLE decision(id BLOB PRIMARY KEY, batch INTEGER NOT NULL, place INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE decision_digest(digest BLOB, batch INTEGER, PRIMARY KEY(digest, batch)) WITHOUT ROWID;
+CREATE TABLE admission(namespace TEXT, workload TEXT, digest TEXT, decision TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY(namespace, workload, digest)) WITHOUT ROWID;
+CREATE TABLE admitted_image(namespace TEXT, digest TEXT, decision TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY(namespace, digest)) WITHOUT ROWID;
+CREATE INDEX exception_use_decision ON exception_use(decision);
+INSERT INTO decision_batch SELECT rowid, at, at, length(CAST(body AS BLOB)), CAST(body AS BLOB) FROM decision_single;
+INSERT INTO decision SELECT unhex(id), rowid, 0 FROM decision_single;
+INSERT INTO decision_digest SELECT unhex(substr(digest, instr(digest, ':') + 1)), decision_single.rowid
+    FROM decision_image JOIN decision_single ON decision_single.id = decision_image.decision;
+INSERT INTO admission SELECT namespace, workload, digest, id, max(at)
+    FROM decision_image JOIN decision_single ON decision_single.id = decision_image.decision
+    WHERE allowed AND NOT dry_run AND workload NOT LIKE 'Pod/%' GROUP BY namespace, workload, digest;
+INSERT INTO admitted_image SELECT namespace, digest, id, max(at)
+    FROM decision_image JOIN decision_single ON decision_single.id = decision_image.decision
+    WHERE allowed AND NOT dry_run GROUP BY namespace, digest;
+DROP TABLE decision_image;
+DROP TABLE decision_single;
 "];
 
 /// Brings a database to the newest schema, all of it or nothing.
@@ -62,4 +86,41 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.pragma_update(None, "user_version", known)?;
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decisions_of_the_first_schema_are_taken_over() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for migration in &MIGRATIONS[..2] {
+            connection.execute_batch(migration).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let digest = "ab".repeat(32);
+        connection
+            .execute_batch(&format!(
+                "INSERT INTO decision VALUES ('00000000000000aa', 5, 'ns', 'ReplicaSet/api', 1, 0, '{{\"id\":1}}'),
+                    ('00000000000000bb', 6, 'ns', 'Pod/api-1', 1, 0, '{{\"id\":2}}'),
+                    ('00000000000000cc', 7, 'ns', 'ReplicaSet/api', 0, 0, '{{\"id\":3}}');
+                 INSERT INTO decision_image SELECT 'sha256:{digest}', id FROM decision;"
+            ))
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let count = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM decision_digest WHERE length(digest) = 32"), 3);
+        assert_eq!(count("SELECT count(*) FROM admission WHERE workload = 'ReplicaSet/api' AND at = 5"), 1);
+        assert_eq!(count("SELECT count(*) FROM admission"), 1);
+        assert_eq!(count("SELECT at FROM admitted_image WHERE namespace = 'ns' AND decision = '00000000000000bb'"), 6);
+        let body: Vec<u8> = connection
+            .query_row(
+                "SELECT body FROM decision JOIN decision_batch ON number = batch WHERE id = unhex('00000000000000bb')",
+                [],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(body, b"{\"id\":2}");
+    }
 }

@@ -6,7 +6,7 @@
 use assay_model::Digest;
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self as aws, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
-use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::asn1::{Any, BitString, ObjectIdentifier};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader};
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
@@ -231,12 +231,23 @@ impl PublicKey {
         Ok(Self { spki: der.to_vec(), algorithm, parsed })
     }
 
-    /// From PEM text: `PUBLIC KEY` (SubjectPublicKeyInfo), as cosign and OpenSSL write it.
+    /// From a DER RSAPublicKey (RFC 8017, appendix A.1.1), the older form without an algorithm's name.
+    pub(crate) fn from_pkcs1(der: &[u8]) -> Result<Self, SignatureError> {
+        let info = BitString::from_bytes(der).and_then(|key| {
+            let algorithm = AlgorithmIdentifierOwned { oid: oid::RSA, parameters: Some(Any::null()) };
+            SubjectPublicKeyInfoOwned { algorithm, subject_public_key: key }.to_der()
+        });
+        Self::from_spki(&info.map_err(|error| SignatureError::MalformedKey { reason: error.to_string() })?)
+    }
+
+    /// From PEM text: `PUBLIC KEY` (SubjectPublicKeyInfo), as cosign and OpenSSL write it, or
+    /// `RSA PUBLIC KEY`.
     pub(crate) fn from_pem(pem: &str) -> Result<Self, SignatureError> {
-        let (label, der) = x509_cert::der::pem::decode_vec(pem.trim_start().as_bytes())
-            .map_err(|error| SignatureError::MalformedKey { reason: error.to_string() })?;
+        let (label, der) =
+            crate::pem::only(pem).map_err(|reason| SignatureError::MalformedKey { reason: reason.to_owned() })?;
         match label {
             "PUBLIC KEY" => Self::from_spki(&der),
+            "RSA PUBLIC KEY" => Self::from_pkcs1(&der),
             other => Err(SignatureError::MalformedKey { reason: format!("it is a PEM `{other}`") }),
         }
     }
@@ -247,6 +258,7 @@ impl PublicKey {
     }
 
     /// What kind of key it is.
+    #[allow(dead_code, reason = "for Notation, which names algorithms by their keys")]
     pub(crate) fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
     }

@@ -9,7 +9,7 @@ pub enum VerifyError {
     /// A part of the bundle cannot be read. Sign again, or fetch the bundle again if it was cut off.
     #[error("the {part} cannot be read: {reason}")]
     Malformed {
-        /// Which part: `bundle`, `statement`, `certificate`, `log entry`.
+        /// Which part: `bundle`, `envelope`, `payload`, `statement`, `certificate`, `log entry`, ...
         part: &'static str,
         /// What the parser says.
         reason: String,
@@ -145,6 +145,15 @@ pub enum VerifyError {
         /// The time it states.
         at: Timestamp,
     },
+    /// A certificate, and neither a log entry nor a timestamp beside it: it cannot be told whether the certificate was
+    /// valid when it signed. Supply the log entry (`--rekor-entry`), or sign again.
+    ///
+    /// Also: an envelope that names neither a certificate nor a key, so that only its log entry could tell who signed it.
+    #[error("there is neither a log entry nor a timestamp to tell {}", untold(*not_after))]
+    Unverifiable {
+        /// End of the certificate's validity, if there is a certificate.
+        not_after: Option<Timestamp>,
+    },
     /// Nothing proves when it was signed, so that the certificate cannot be judged.
     #[error("nothing proves when it was signed")]
     NoTime,
@@ -162,6 +171,13 @@ pub enum VerifyError {
         /// What was wrong.
         reason: String,
     },
+}
+
+fn untold(not_after: Option<Timestamp>) -> String {
+    match not_after {
+        Some(end) => format!("when it was signed (its certificate ended at {end})"),
+        None => "who signed it".to_owned(),
+    }
 }
 
 impl Explain for VerifyError {
@@ -189,6 +205,7 @@ impl Explain for VerifyError {
             Self::LogTime { .. } => "log-time-invalid",
             Self::TimestampInvalid { .. } => "timestamp-invalid",
             Self::TimestampOutsideAuthority { .. } => "timestamp-outside-authority",
+            Self::Unverifiable { .. } => "evidence-unverifiable",
             Self::NoTime => "signing-time-unproven",
             Self::InFuture { .. } => "signed-in-future",
             Self::Material { .. } => "trust-material-invalid",
@@ -206,6 +223,9 @@ impl Explain for VerifyError {
             }
             Self::CertificateExpired { .. } | Self::CertificateNotYetValid { .. } | Self::NoTime => {
                 "sign again: the log or timestamp must be made while the certificate is valid"
+            }
+            Self::Unverifiable { .. } => {
+                "supply its log entry (--rekor-entry FILE, from Rekor's /api/v1/log/entries), or sign again as a bundle"
             }
             Self::InFuture { .. } => "check the clock of this machine",
             Self::UnsupportedVersion { .. } => "sign again with a current signer (bundle v0.3)",

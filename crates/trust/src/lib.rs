@@ -20,26 +20,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod certificate;
-#[allow(dead_code, reason = "the verification that uses all of it follows")]
 mod crypto;
 mod dsse;
 mod error;
 mod evidence;
 mod identity;
-mod keyed;
-mod keyless;
 mod material;
+pub mod merkle;
+mod pem;
 mod policy;
 mod predicate;
 pub mod predicates;
 mod signer;
 mod sigstore;
 mod statement;
-#[allow(dead_code, reason = "the verification that uses all of it follows")]
 mod timestamp;
 mod verify;
-#[allow(dead_code, reason = "the verification that uses all of it follows")]
 mod x509;
 
 pub use dsse::{IN_TOTO_PAYLOAD_TYPE, pae};
@@ -50,4 +46,7 @@ pub use material::{MaterialError, TrustMaterial, TrustedPublicKey};
 pub use policy::{Claim, IdentityMismatch, IdentityPolicy};
 pub use predicate::{Material, Predicate, Provenance, SbomFormat, SbomSummary, ScanSummary, VexStatement, VexStatus};
 pub use signer::{Signer, WorkflowClaims};
-pub use verify::{Artifact, verify_bundle};
+pub use sigstore::cosign::CosignLayer;
+pub use verify::{
+    Artifact, verify_bundle, verify_cosign_attestation, verify_cosign_signature, verify_envelope, verify_file,
+};

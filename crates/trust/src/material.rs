@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use assay_model::{Algorithm, Digest, Explain, Hasher};
 
-use crate::sigstore::{PublicKey, Root};
+use crate::crypto::PublicKey;
+use crate::sigstore::root::{self, Root};
+use crate::x509::{Anchor, Certificate};
 
 /// Largest `trusted_root.json` read; the public-good instance's has 8 KiB.
 const ROOT_MAX: usize = 4 << 20;
@@ -19,14 +21,43 @@ const ENTRIES_MAX: usize = 64;
 pub struct TrustMaterial {
     roots: Vec<Arc<Root>>,
     keys: Vec<TrustedPublicKey>,
+    authorities: Vec<Arc<Authority>>,
     hash: Digest,
 }
 
 impl Default for TrustMaterial {
     fn default() -> Self {
-        let mut empty = Self { roots: Vec::new(), keys: Vec::new(), hash: Digest::of(b"") };
+        let mut empty = Self { roots: Vec::new(), keys: Vec::new(), authorities: Vec::new(), hash: Digest::of(b"") };
         empty.rehash();
         empty
+    }
+}
+
+/// A pinned X.509 authority: certificates that are trusted under a name.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    name: String,
+    anchors: Vec<Anchor>,
+    digest: Digest,
+}
+
+impl Authority {
+    /// The name given to it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its certificates.
+    pub(crate) fn anchors(&self) -> &[Anchor] {
+        &self.anchors
+    }
+
+    /// Whether it has the issuer of one of these certificates, or one of them itself.
+    pub(crate) fn may_have_issued(&self, certificates: &[Certificate]) -> bool {
+        let anchors = || self.anchors.iter().map(Anchor::certificate);
+        certificates.iter().any(|certificate| {
+            anchors().any(|anchor| anchor.subject() == certificate.issuer() || anchor.der() == certificate.der())
+        })
     }
 }
 
@@ -61,7 +92,18 @@ impl TrustMaterial {
 
     /// Adds the root of Sigstore's public-good instance that is compiled in.
     pub fn with_public_good(self) -> Result<Self, MaterialError> {
-        self.with_trusted_root(crate::sigstore::PUBLIC_GOOD.as_bytes())
+        self.with_trusted_root(root::PUBLIC_GOOD.as_bytes())
+    }
+
+    /// Adds the root of GitHub's own instance that is compiled in: it signs attestations of private repositories.
+    pub fn with_github(self) -> Result<Self, MaterialError> {
+        self.with_trusted_root(root::GITHUB.as_bytes())
+    }
+
+    /// Adds the root of Sigstore's staging instance that is compiled in. Anyone can get a certificate of it for anything
+    /// they can log in as, and its logs are thrown away now and then: for tests only.
+    pub fn with_staging(self) -> Result<Self, MaterialError> {
+        self.with_trusted_root(root::STAGING.as_bytes())
     }
 
     /// Adds a Sigstore trusted root: the bytes of a `trusted_root.json`
@@ -78,7 +120,34 @@ impl TrustMaterial {
         Ok(self)
     }
 
-    /// Adds a public key: PEM text of a SubjectPublicKeyInfo (ECDSA P-256 or P-384, Ed25519, RSA of 2048 bits or more).
+    /// Adds a pinned X.509 authority under a name: PEM text of one or more certificates, each of which is trusted by
+    /// itself. Leaves below it are verified for code signing, and signers are [`crate::Signer::Certificate`] with this
+    /// name.
+    ///
+    /// Its leaves need no transparency log. An entry or timestamp that is there must hold in one of the trusted roots; it
+    /// then tells the time. Without one the leaf must be valid when it is verified.
+    pub fn with_authority(mut self, name: &str, pem: &str) -> Result<Self, MaterialError> {
+        if self.authorities.len() >= ENTRIES_MAX {
+            return Err(MaterialError::TooLarge { what: "authorities", limit: ENTRIES_MAX });
+        }
+        let refuse = |reason: String| MaterialError::Authority { name: name.to_owned(), reason };
+        let certificates = Certificate::parse_pem(pem, ENTRIES_MAX).map_err(|error| refuse(error.to_string()))?;
+        if let Some(other) = certificates.iter().find(|certificate| certificate.authority().is_none()) {
+            return Err(refuse(format!("`{}` is no certificate of an authority", other.subject_text())));
+        }
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        hasher.update(Digest::of(name.as_bytes()).as_bytes());
+        for certificate in &certificates {
+            hasher.update(certificate.fingerprint().as_bytes());
+        }
+        let anchors = certificates.into_iter().map(Anchor::new).collect();
+        self.authorities.push(Arc::new(Authority { name: name.to_owned(), anchors, digest: hasher.finish() }));
+        self.rehash();
+        Ok(self)
+    }
+
+    /// Adds a public key: PEM text of a SubjectPublicKeyInfo (ECDSA P-256, P-384 or P-521, Ed25519,
+    /// RSA of 2048 bits or more).
     pub fn with_public_key(self, pem: &str) -> Result<Self, MaterialError> {
         self.add_key(None, pem)
     }
@@ -92,7 +161,7 @@ impl TrustMaterial {
         if self.keys.len() >= ENTRIES_MAX {
             return Err(MaterialError::TooLarge { what: "public keys", limit: ENTRIES_MAX });
         }
-        self.keys.push(TrustedPublicKey { name, key: Arc::new(PublicKey::from_pem(pem)?) });
+        self.keys.push(TrustedPublicKey { name, key: Arc::new(public_key(pem)?) });
         self.rehash();
         Ok(self)
     }
@@ -109,10 +178,11 @@ impl TrustMaterial {
 
     /// Whether nothing is trusted.
     pub fn is_empty(&self) -> bool {
-        self.roots.is_empty() && self.keys.is_empty()
+        self.roots.is_empty() && self.keys.is_empty() && self.authorities.is_empty()
     }
 
-    /// A hash over the bytes of all roots and keys, the same in whatever order they were added; names do not count.
+    /// A hash over the bytes of all roots, keys and authorities, the same in whatever order they were added. Names of keys
+    /// do not count; names of authorities do, since evidence carries them.
     pub fn hash(&self) -> Digest {
         self.hash
     }
@@ -121,8 +191,13 @@ impl TrustMaterial {
         self.roots.iter().map(AsRef::as_ref)
     }
 
+    pub(crate) fn authorities(&self) -> &[Arc<Authority>] {
+        &self.authorities
+    }
+
     fn rehash(&mut self) {
         let roots = self.roots.iter().map(|root| (b'r', root.digest()));
+        let roots = roots.chain(self.authorities.iter().map(|authority| (b'a', authority.digest)));
         let mut parts: Vec<_> = roots.chain(self.keys.iter().map(|key| (b'k', key.fingerprint()))).collect();
         parts.sort_unstable();
         parts.dedup();
@@ -134,6 +209,10 @@ impl TrustMaterial {
         }
         self.hash = hasher.finish();
     }
+}
+
+fn public_key(pem: &str) -> Result<PublicKey, MaterialError> {
+    PublicKey::from_pem(pem).map_err(|error| MaterialError::Key { reason: error.to_string() })
 }
 
 /// Why trust material was refused.
@@ -148,6 +227,14 @@ pub enum MaterialError {
     /// The text is no PEM public key of a known algorithm.
     #[error("the public key cannot be used: {reason}")]
     Key {
+        /// What was wrong.
+        reason: String,
+    },
+    /// The text holds no certificates of an authority. Give the PEM of the root, or of intermediates that are trusted.
+    #[error("the authority `{name}` cannot be used: {reason}")]
+    Authority {
+        /// Its name.
+        name: String,
         /// What was wrong.
         reason: String,
     },
@@ -166,6 +253,7 @@ impl Explain for MaterialError {
         match self {
             Self::Root { .. } => "trusted-root-invalid",
             Self::Key { .. } => "public-key-invalid",
+            Self::Authority { .. } => "authority-invalid",
             Self::TooLarge { .. } => "trust-material-too-large",
         }
     }

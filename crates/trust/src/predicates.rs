@@ -24,6 +24,8 @@ pub const CYCLONEDX_BOM: &str = "https://cyclonedx.org/bom";
 pub const COSIGN_VULN_V1: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
 /// Our own scan: the JSON form of [`crate::ScanSummary`].
 pub const ASSAY_SCAN_V1: &str = "https://assay.dev/attestation/scan/v1";
+/// The approval of an Exception: a statement without content about the digest of what it says.
+pub const ASSAY_APPROVAL_V1: &str = "https://assay.dev/attestation/approval/v1";
 /// OpenVEX; documents append their version (`/v0.2.0`).
 pub const OPENVEX: &str = "https://openvex.dev/ns";
 

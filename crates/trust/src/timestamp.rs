@@ -54,6 +54,7 @@ pub(crate) struct TimestampAuthority {
 
 impl TimestampAuthority {
     /// Any signer with a path over the token's certificates to one of these anchors.
+    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn of_anchors(anchors: Vec<Anchor>) -> Self {
         Self { signer: None, pool: Vec::new(), anchors }
     }
@@ -97,11 +98,13 @@ pub(crate) struct VerifiedTimestamp {
 
 impl VerifiedTimestamp {
     /// The earliest time that the accuracy allows.
+    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn earliest(&self) -> Timestamp {
         self.at.saturating_sub(self.accuracy).unwrap_or(Timestamp::MIN)
     }
 
     /// The latest time that the accuracy allows.
+    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn latest(&self) -> Timestamp {
         self.at.saturating_add(self.accuracy).unwrap_or(Timestamp::MAX)
     }
@@ -112,6 +115,7 @@ impl VerifiedTimestamp {
 /// Checked are: the imprint over `stamped`, content type and digest of the signed attributes, that the signer's
 /// certificate is the one the signed attributes name, its signature, its purpose (timestamps only, marked critical), and
 /// its path to the authority at the stamped time.
+#[allow(dead_code, reason = "for Notation")]
 pub(crate) fn verify(
     token: &[u8],
     stamped: &[u8],
@@ -165,6 +169,10 @@ impl Token {
         }
         match &authority.signer {
             Some((signer, valid)) => {
+                // Certificates in the token are not needed; where there are some, the signer's must be among them.
+                if !self.certificates.is_empty() && self.certificates.iter().all(|der| der != signer.der()) {
+                    return Err(TimestampError::NoSigner);
+                }
                 self.check_signer(signer)?;
                 let at = self.info.at;
                 let anchor = authority.anchors.first().map(Anchor::certificate);
@@ -243,15 +251,14 @@ impl Token {
     /// The first ESSCertID of the signed attributes must be the certificate's hash (RFC 3161, section 2.4.1): otherwise
     /// another certificate of the same key could take the signer's place.
     fn check_signed_certificate(&self, certificate: &Certificate) -> Result<(), TimestampError> {
-        let (hash, named) = match self.raw_attribute(oid::SIGNING_CERTIFICATE_V2)? {
-            Some(value) => named_certificate(&value, true)?,
-            None => match self.raw_attribute(oid::SIGNING_CERTIFICATE)? {
-                Some(value) => named_certificate(&value, false)?,
-                None => {
-                    let reason = "its signed attributes name no certificate".to_owned();
-                    return Err(TimestampError::Malformed { reason });
-                }
-            },
+        let second = self.raw_attribute(oid::SIGNING_CERTIFICATE_V2)?;
+        let (hash, named) = if let Some(value) = second {
+            named_certificate(&value, true)?
+        } else {
+            let value = self.raw_attribute(oid::SIGNING_CERTIFICATE)?.ok_or_else(|| TimestampError::Malformed {
+                reason: "its signed attributes name no certificate".to_owned(),
+            })?;
+            named_certificate(&value, false)?
         };
         let own = match hash {
             Some(hash) => hash.of(certificate.der()),

@@ -2,12 +2,16 @@
 
 use assay_model::{Digest, Timestamp};
 
+use crate::crypto::HashAlgorithm;
 use crate::evidence::Content;
-use crate::sigstore::{Bundle, Proven, Signed};
+use crate::sigstore::document::{self, Document};
+use crate::sigstore::entry::LogEntry;
+use crate::sigstore::proof::{self, Proven};
+use crate::sigstore::{self, Parts, body, bundle, cosign, envelope};
 use crate::statement::Statement;
 use crate::{
-    Check, CheckName, Evidence, EvidenceKind, IN_TOTO_PAYLOAD_TYPE, Predicate, TrustMaterial, VerifyError, keyed,
-    keyless, predicates,
+    Check, CheckName, CosignLayer, Evidence, EvidenceKind, IN_TOTO_PAYLOAD_TYPE, Predicate, TrustMaterial, VerifyError,
+    predicates,
 };
 
 /// What a signature is asked about.
@@ -25,6 +29,20 @@ impl Artifact<'_> {
         match self {
             Self::Digest(digest) => *digest,
             Self::Bytes(bytes) => Digest::of(bytes),
+        }
+    }
+
+    /// Its hash of this algorithm, where that is known or can be computed.
+    pub(crate) fn hash(&self, algorithm: HashAlgorithm) -> Option<Vec<u8>> {
+        match self {
+            Self::Bytes(bytes) => Some(algorithm.of(bytes)),
+            Self::Digest(digest) => {
+                let same = match digest.algorithm() {
+                    assay_model::Algorithm::Sha256 => algorithm == HashAlgorithm::Sha256,
+                    assay_model::Algorithm::Sha512 => algorithm == HashAlgorithm::Sha512,
+                };
+                same.then(|| digest.as_bytes().to_vec())
+            }
         }
     }
 }
@@ -47,17 +65,133 @@ pub fn verify_bundle(
     material: &TrustMaterial,
     now: Timestamp,
 ) -> Result<Evidence, VerifyError> {
-    let parsed = Bundle::parse(bundle)?;
-    let proven = match parsed.key_hint() {
-        Some(hint) => keyed::verify(&parsed, hint, artifact, material)?,
-        None => keyless::verify(&parsed, artifact, material)?,
-    };
-    if let Some(at) = proven.times.iter().find(|at| **at > now) {
-        return Err(VerifyError::InFuture { at: *at, now });
+    let parts = bundle::read(bundle, artifact)?;
+    evidence(&parts, bundle, artifact, material, now)
+}
+
+/// Verifies a DSSE envelope by itself (a line of an `*.intoto.jsonl` file) about `artifact`.
+///
+/// An envelope carries no proof of its time. With a certificate (or with nothing that names its signer) it is
+/// [`VerifyError::Unverifiable`], unless `rekor_entry` supplies its log entry: a bundle's `tlogEntries` item, or what Rekor's API answers
+/// (`/api/v1/log/entries`). Several entries may be supplied; those of other envelopes are passed over. Signed with a
+/// trusted key it needs neither.
+///
+/// # Errors
+/// See [`verify_bundle`]. With several signatures, the cause of the first.
+pub fn verify_envelope(
+    envelope: &[u8],
+    artifact: Artifact<'_>,
+    material: &TrustMaterial,
+    rekor_entry: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<Evidence, VerifyError> {
+    let supplied = rekor_entry.map(LogEntry::read).transpose()?.unwrap_or_default();
+    let mut first = None;
+    for entries in one_by_one(&supplied) {
+        let logged = entries.first().and_then(body::certificate);
+        for parts in envelope::read(envelope, logged.as_deref(), entries, &[])? {
+            match evidence(&parts, envelope, artifact, material, now) {
+                Ok(evidence) => return Ok(evidence),
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
     }
-    let (predicate_type, kind, predicate) = match parsed.signed()? {
-        Signed::Message => (None, EvidenceKind::Signature, Predicate::Signature),
-        Signed::Envelope { payload_type, payload } => {
+    Err(first.unwrap_or(VerifyError::NoTime))
+}
+
+/// Supplied entries are tried one after the other, since each may be of another envelope; without any, none is.
+fn one_by_one(entries: &[LogEntry]) -> Vec<&[LogEntry]> {
+    if entries.is_empty() { vec![&[]] } else { entries.chunks(1).collect() }
+}
+
+/// Verifies whatever signed documents a file holds about `artifact`: Sigstore bundles, DSSE envelopes and cosign's older
+/// blob bundles, by themselves, one a line, or listed under `attestations` as GitHub and npm answer.
+///
+/// Gives one result for each document, in the order written. `rekor_entry` is for envelopes, see [`verify_envelope`], and
+/// for blob bundles without an entry of their own.
+///
+/// # Errors
+/// The file as a whole cannot be read: [`VerifyError::Malformed`], [`VerifyError::TooLarge`].
+pub fn verify_file(
+    file: &[u8],
+    artifact: Artifact<'_>,
+    material: &TrustMaterial,
+    rekor_entry: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<Vec<Result<Evidence, VerifyError>>, VerifyError> {
+    let verify = |document: Document<'_>| match document {
+        Document::Bundle(bytes) => verify_bundle(bytes, artifact, material, now),
+        Document::Envelope(bytes) => verify_envelope(bytes, artifact, material, rekor_entry, now),
+        Document::Blob(bytes) => verify_blob(bytes, artifact, material, rekor_entry, now),
+    };
+    Ok(document::documents(file)?.into_iter().map(verify).collect())
+}
+
+fn verify_blob(
+    bytes: &[u8],
+    artifact: Artifact<'_>,
+    material: &TrustMaterial,
+    rekor_entry: Option<&[u8]>,
+    now: Timestamp,
+) -> Result<Evidence, VerifyError> {
+    let mut parts = cosign::read_blob(bytes, artifact)?;
+    if let Some(supplied) = rekor_entry.filter(|_| parts.entries.is_empty()) {
+        parts.entries = LogEntry::read(supplied)?;
+        parts.proof = sigstore::ProofRule::Either;
+    }
+    evidence(&parts, bytes, artifact, material, now)
+}
+
+/// Verifies a layer of cosign's older signature images (`sha256-....sig`) about `subject`, an image digest.
+///
+/// The payload's `critical.image.docker-manifest-digest` must be the subject; its `docker-reference` is whatever the
+/// signer wrote and is not looked at. Certificate, chain, log entry and timestamp come from the layer's annotations.
+///
+/// # Errors
+/// See [`verify_bundle`]; a payload about another image is [`VerifyError::WrongDigest`].
+pub fn verify_cosign_signature(
+    layer: CosignLayer<'_>,
+    subject: Digest,
+    material: &TrustMaterial,
+    now: Timestamp,
+) -> Result<Evidence, VerifyError> {
+    let parts = cosign::read_signature(layer, &subject)?;
+    evidence(&parts, layer.payload, Artifact::Digest(subject), material, now)
+}
+
+/// Verifies a layer of cosign's older attestation images (`sha256-....att`) about `subject`, an image digest: a DSSE
+/// envelope whose certificate, chain, log entry and timestamp come from the layer's annotations.
+///
+/// # Errors
+/// See [`verify_bundle`]. With several signatures, the cause of the first.
+pub fn verify_cosign_attestation(
+    layer: CosignLayer<'_>,
+    subject: Digest,
+    material: &TrustMaterial,
+    now: Timestamp,
+) -> Result<Evidence, VerifyError> {
+    let mut first = None;
+    for parts in cosign::read_attestation(layer)? {
+        match evidence(&parts, layer.payload, Artifact::Digest(subject), material, now) {
+            Ok(evidence) => return Ok(evidence),
+            Err(error) => drop(first.get_or_insert(error)),
+        }
+    }
+    Err(first.unwrap_or(VerifyError::NoTime))
+}
+
+/// Verifies the parts of a document and reads what it states.
+fn evidence(
+    parts: &Parts<'_>,
+    document: &[u8],
+    artifact: Artifact<'_>,
+    material: &TrustMaterial,
+    now: Timestamp,
+) -> Result<Evidence, VerifyError> {
+    let proven = proof::verify(parts, material, now)?;
+    let (predicate_type, kind, predicate) = match &parts.content {
+        sigstore::Content::Message { .. } => (None, EvidenceKind::Signature, Predicate::Signature),
+        sigstore::Content::Envelope { payload_type, payload, .. } => {
             let statement = statement(payload_type, payload, artifact)?;
             let (kind, predicate) = predicates::read(&statement.predicate_type, statement.predicate)?;
             (Some(statement.predicate_type), kind, predicate)
@@ -71,12 +205,12 @@ pub fn verify_bundle(
             predicate,
             signed_at: proven.times.iter().min().copied(),
             // What was proven to be signed in time stays so: neither the certificate's nor the authority's later end
-            // takes it back. Predicates that expire would set this.
-            valid_until: None,
+            // takes it back.
+            valid_until: proven.valid_until,
             checks: checks(&proven),
             signer: proven.signer,
             trust_root: material.hash(),
-            source: Digest::of(bundle),
+            source: Digest::of(document),
         },
     })
 }

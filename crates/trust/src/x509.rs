@@ -19,8 +19,7 @@ mod path;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "the verification that uses all of it follows")]
-pub(crate) use path::{Anchor, Path, Purpose, PurposeRule, verify_path};
+pub(crate) use path::{Anchor, Path, Purpose, check_authorities, verify_path};
 
 /// Largest certificate read, in bytes: real ones have 1 to 4 KiB.
 const CERTIFICATE_MAX: usize = 64 << 10;
@@ -140,24 +139,19 @@ impl Certificate {
 
     /// Parses PEM text of one or more certificates, at most `limit`; anything else between them is refused.
     pub(crate) fn parse_pem(text: &str, limit: usize) -> Result<Vec<Self>, X509Error> {
-        const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-        const END: &str = "-----END CERTIFICATE-----";
         let malformed = |reason: &str| X509Error::Malformed { reason: reason.to_owned() };
         let mut certificates = Vec::new();
-        let mut rest = text.trim();
-        while !rest.is_empty() {
+        let mut rest = text;
+        while !rest.trim().is_empty() {
             if certificates.len() >= limit {
                 return Err(X509Error::TooMany { what: "certificates", limit });
             }
-            if !rest.starts_with(BEGIN) {
-                return Err(malformed("it is no PEM certificate"));
+            let (label, der, behind) = crate::pem::next(rest).map_err(malformed)?;
+            if label != "CERTIFICATE" {
+                return Err(malformed("a PEM block is no certificate"));
             }
-            let end = rest.find(END).ok_or_else(|| malformed("a PEM certificate does not end"))? + END.len();
-            let (block, behind) = rest.split_at(end);
-            let (_, der) = x509_cert::der::pem::decode_vec(block.as_bytes())
-                .map_err(|error| malformed(&format!("PEM: {error}")))?;
             certificates.push(Self::parse(&der)?);
-            rest = behind.trim_start();
+            rest = behind;
         }
         if certificates.is_empty() { Err(malformed("there is no certificate in it")) } else { Ok(certificates) }
     }
@@ -288,6 +282,7 @@ impl Certificate {
     }
 
     /// Whether subject and issuer are one and its own key signed it.
+    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn is_self_signed(&self) -> bool {
         self.subject == self.issuer && self.check_signature(&self.key).is_ok()
     }
@@ -295,7 +290,8 @@ impl Certificate {
     /// Whether `key` signed it.
     pub(crate) fn check_signature(&self, key: &PublicKey) -> Result<(), X509Error> {
         let signed = self.der.get(self.signed.clone()).unwrap_or_default();
-        let signature = self.parsed.signature.raw_bytes();
+        // A signature is whole bytes; with bits left over one certificate could be written in several ways.
+        let signature = self.parsed.signature.as_bytes().unwrap_or_default();
         key.verify(self.scheme, signed, signature).map_err(|error| match error {
             SignatureError::Invalid => X509Error::SignatureInvalid { subject: self.subject_text() },
             other => other.into(),

@@ -68,7 +68,7 @@ pub(crate) struct ReleasePromoteArguments {
 /// `assay inventory`
 #[derive(Debug, Subcommand)]
 pub(crate) enum InventoryCommand {
-    /// Take in what runs in a cluster: kubectl get pods,namespaces -A -o json
+    /// Take in what runs in a cluster: kubectl get pods,jobs,namespaces -A -o json
     Sync {
         /// File with that, - for standard input
         #[arg(short, long = "file", value_name = "FILE")]

@@ -6,6 +6,8 @@ use assay_kinds::Span;
 use assay_model::{ControlId, Digest, Platform, Timestamp};
 use clap::{Args, Subcommand};
 
+use super::SignerArguments;
+
 /// `assay check`
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -29,12 +31,15 @@ pub(crate) struct CheckArguments {
 /// `assay pin`
 #[derive(Debug, Args)]
 pub(crate) struct PinArguments {
-    /// Manifest, kustomization or Dockerfile, or a folder of them; may be repeated
+    /// Manifest, kustomization, Helm values or Dockerfile, or a folder of them; may be repeated
     #[arg(short, long = "file", value_name = "PATH", required = true)]
     pub(crate) file: Vec<PathBuf>,
     /// Show what would change and change nothing; exit 1 if anything would
     #[arg(long)]
     pub(crate) diff: bool,
+    /// List what is not pinned, ask no registry and change nothing; exit 1 if there is any
+    #[arg(long, conflicts_with = "diff")]
+    pub(crate) check: bool,
 }
 
 /// `assay policy`
@@ -54,6 +59,8 @@ pub(crate) enum PolicyCommand {
 pub(crate) enum ExceptionCommand {
     /// Write a new Exception to fill in and have approved
     New(Box<ExceptionNewArguments>),
+    /// Approve an Exception: sign what it says, and write the signature beside its file
+    Approve(Box<ExceptionApproveArguments>),
     /// Say of each Exception whether it counts, and if not why
     Check {
         /// File or folder with Exceptions, besides --config; may be repeated
@@ -63,6 +70,24 @@ pub(crate) enum ExceptionCommand {
         #[arg(long, value_name = "NAME")]
         env: Option<String>,
     },
+}
+
+/// `assay exception approve`
+#[derive(Debug, Args)]
+pub(crate) struct ExceptionApproveArguments {
+    /// File with the Exception
+    pub(crate) file: PathBuf,
+    /// Name of the Exception, where the file holds several
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Ticket or record of the decision
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reference: Option<String>,
+    /// Environment to approve it for; any where missing
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+    #[command(flatten)]
+    pub(crate) signer: SignerArguments,
 }
 
 /// `assay exception new`

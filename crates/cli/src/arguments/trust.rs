@@ -12,6 +12,9 @@ pub(crate) struct SignArguments {
     pub(crate) image: String,
     #[command(flatten)]
     pub(crate) signer: SignerArguments,
+    /// Take a tag, and sign the digest that it means now
+    #[arg(long)]
+    pub(crate) resolve: bool,
 }
 
 /// Who signs, for `sign` and `attest`.
@@ -32,9 +35,6 @@ pub(crate) struct SignerArguments {
     /// Timestamp authority for keyless signing
     #[arg(long, value_name = "URL", conflicts_with = "key")]
     pub(crate) timestamp_url: Option<String>,
-    /// Take a tag, and sign the digest that it means now
-    #[arg(long)]
-    pub(crate) resolve: bool,
 }
 
 /// `assay attest`
@@ -56,6 +56,9 @@ pub(crate) struct AttestArguments {
     pub(crate) from_sbom: bool,
     #[command(flatten)]
     pub(crate) signer: SignerArguments,
+    /// Take a tag, and sign the digest that it means now
+    #[arg(long)]
+    pub(crate) resolve: bool,
 }
 
 /// `assay verify`
@@ -63,13 +66,24 @@ pub(crate) struct AttestArguments {
 pub(crate) struct VerifyArguments {
     /// Image; with --bundle a file or sha256:HEX
     pub(crate) artifact: String,
-    /// Sigstore bundle of a file
+    /// What was signed about a file: Sigstore or cosign bundle, *.intoto.jsonl, answer of GitHub or npm
     #[arg(long, value_name = "FILE")]
     pub(crate) bundle: Option<PathBuf>,
+    /// Log entry (JSON of Rekor's API, or of a bundle) of an envelope that carries none
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    pub(crate) rekor_entry: Option<PathBuf>,
+    /// Certificates (PEM) of your own authority, which must have issued the signer's certificate
+    #[arg(
+        long,
+        visible_alias = "certificate-chain",
+        value_name = "FILE",
+        conflicts_with_all = ["key", "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"]
+    )]
+    pub(crate) ca_roots: Option<PathBuf>,
     /// Public key (PEM) that must have signed
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
     pub(crate) key: Option<PathBuf>,
-    /// Identity that must have signed: a workflow URI or an email address
+    /// Identity that must have signed: a workflow URI or an email address; with --ca-roots the certificate's subject
     #[arg(long, value_name = "TEXT", conflicts_with = "certificate_identity_regexp")]
     pub(crate) certificate_identity: Option<String>,
     /// The same as a regular expression, ^...$
@@ -99,8 +113,8 @@ pub(crate) struct VerifyArguments {
     /// Kind of evidence that must be there; a signature where missing
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) predicate_type: Option<String>,
-    /// Sigstore trusted root (JSON) instead of the public-good instance's
-    #[arg(long, value_name = "FILE")]
+    /// Sigstore instance to trust: publicGood (default), github, staging, or its trusted root (JSON file)
+    #[arg(long, value_name = "NAME|FILE")]
     pub(crate) trusted_root: Option<PathBuf>,
 }
 

@@ -8,7 +8,7 @@ use assay_case::{Case, ContainerRole, ControlOutcome, Known, Namespace, Outcome,
 use assay_gate::decide;
 use assay_gather::Wanted;
 use assay_kinds::Kind;
-use assay_kube::{Manifest, Manifests, namespace_of};
+use assay_kube::{Manifest, Manifests, Object, PullCredentials, namespace_of};
 use assay_model::{EnvironmentName, Platform, Reference, Timestamp};
 use serde::Serialize;
 
@@ -182,8 +182,10 @@ pub(crate) fn check(options: &CheckOptions, session: &Session<'_>) -> Result<Che
     let references: BTreeSet<&str> =
         requests.iter().flat_map(|(.., request)| &request.images).map(|image| image.written.as_str()).collect();
     let facts = gather(&references, options, &policies, session)?;
-    let world = Arc::new(world(session)?);
     let now = Timestamp::now();
+    let around = parsed.iter().flat_map(|(_, manifests)| manifests.workloads.iter().chain(&manifests.surroundings));
+    let around: Vec<_> = around.map(|manifest| manifest.object(&options.namespace)).collect();
+    let world = Arc::new(surrounded(world(session)?, &around, now));
     let mut objects = Vec::new();
     for (input, manifest, request) in requests {
         let own =
@@ -277,7 +279,18 @@ fn gather(
 pub(crate) fn world(session: &Session<'_>) -> Result<World> {
     let Some(store) = session.existing_store()? else { return Ok(World::unknown()) };
     let now = Timestamp::now();
-    Ok(World { promotions: Known::new(store.promotions()?, now), ..World::unknown() })
+    Ok(World { promotions: Known::new(store.promotions()?.into(), now), ..World::unknown() })
+}
+
+/// What the manifests say about each other: which workloads are reached from outside, and what they pull with.
+fn surrounded(world: World, objects: &[Object<'_>], now: Timestamp) -> World {
+    let credentials = assay_kube::pull_credentials(objects);
+    let world = World { exposure: assay_kube::exposure(objects), ..world };
+    // A set without any Secret or ServiceAccount says nothing about credentials: they come from elsewhere.
+    if credentials == PullCredentials::default() {
+        return world;
+    }
+    World { pull_secrets: Known::new(credentials.secrets, now), pull_accounts: Some(credentials.accounts), ..world }
 }
 
 fn checked(input: &Input, manifest: &Manifest<'_>, verdict: Verdict) -> CheckedObject {

@@ -1,10 +1,14 @@
 //! `assay exception`.
 
+mod approve;
+
 use std::path::PathBuf;
 
 use assay_kinds::{Exception, ExceptionScope, ExceptionSpec, ExceptionSubject};
 use assay_model::Timestamp;
 use serde::Serialize;
+
+pub(crate) use approve::{ApproveOptions, ApproveOutcome, approve};
 
 use crate::Result;
 use crate::failure::{CliError, write_file};

@@ -1,5 +1,7 @@
 //! `assay pin`: tags to digests, in place, everything else left as it is.
 
+mod dockerfile;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,8 @@ pub(crate) struct PinOptions {
     pub(crate) paths: Vec<PathBuf>,
     /// Whether to show instead of write.
     pub(crate) diff: bool,
+    /// Whether to say only what is not pinned, and ask no registry.
+    pub(crate) check: bool,
 }
 
 /// What was pinned, or would be.
@@ -29,10 +33,23 @@ pub(crate) struct PinOutcome {
     pub(crate) changes: Vec<PinChange>,
     /// Images that could not be pinned, and why.
     pub(crate) failed: Vec<PinFailure>,
+    /// Images without a digest, with `--check`.
+    pub(crate) unpinned: Vec<UnpinnedImage>,
     /// Images that carry a digest already.
     pub(crate) pinned: usize,
     /// Whether nothing was written.
     pub(crate) diff: bool,
+}
+
+/// An image without a digest.
+#[derive(Debug, Serialize)]
+pub(crate) struct UnpinnedImage {
+    /// The file.
+    pub(crate) file: String,
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// The image as written.
+    pub(crate) image: String,
 }
 
 /// One changed line.
@@ -64,11 +81,11 @@ pub(crate) struct PinFailure {
 }
 
 impl PinOutcome {
-    /// Undecided where something could not be pinned; with `--diff`, denied where something would change.
+    /// Undecided where something could not be pinned; denied where something would change (`--diff`) or should (`--check`).
     pub(crate) fn status(&self) -> Status {
         if !self.failed.is_empty() {
             Status::Undecided
-        } else if self.diff && !self.changes.is_empty() {
+        } else if (self.diff && !self.changes.is_empty()) || !self.unpinned.is_empty() {
             Status::Denied
         } else {
             Status::Pass
@@ -86,8 +103,12 @@ struct Place {
 enum Edit {
     /// Replace these bytes by the pinned reference.
     Bytes(std::ops::Range<usize>),
+    /// Write the digest behind the text that ends here.
+    Behind(usize),
     /// An entry of a Kustomization.
     Kustomize(Box<assay_kube::KustomizeImage>),
+    /// An image of a chart's values.
+    Values(Box<assay_kube::ValuesImage>),
     /// The value stands where it cannot be edited, for example in a block scalar.
     None,
 }
@@ -102,8 +123,9 @@ struct FileToPin {
 pub(crate) fn pin(options: &PinOptions, session: &Session<'_>) -> Result<PinOutcome> {
     let mut files = Vec::new();
     let mut pinned = 0;
-    for path in &options.paths {
-        for path in policies::files(path, &["yaml", "yml", "json", "Dockerfile"])? {
+    for given in &options.paths {
+        // What is named is read; of a folder, what can be.
+        for path in policies::files_that(given, |path| is_pinnable(path) && !is_template(path))? {
             let mut file = read(path)?;
             let all = file.places.len();
             file.places.retain(|place| !place.written.contains('@'));
@@ -111,10 +133,21 @@ pub(crate) fn pin(options: &PinOptions, session: &Session<'_>) -> Result<PinOutc
             files.push(file);
         }
     }
+    if options.check {
+        let places = files.iter().flat_map(|file| file.places.iter().map(|place| (file.path.display(), place)));
+        let unpinned = places.map(|(file, place)| UnpinnedImage {
+            file: file.to_string(),
+            line: place.line,
+            image: place.written.clone(),
+        });
+        let (unpinned, changes, failed) = (unpinned.collect(), Vec::new(), Vec::new());
+        return Ok(PinOutcome { changes, failed, unpinned, pinned, diff: true });
+    }
     let references: BTreeSet<String> =
         files.iter().flat_map(|file| &file.places).map(|place| place.written.clone()).collect();
     let digests = resolve(&references, session)?;
-    let mut outcome = PinOutcome { changes: Vec::new(), failed: Vec::new(), pinned, diff: options.diff };
+    let (changes, failed, unpinned) = (Vec::new(), Vec::new(), Vec::new());
+    let mut outcome = PinOutcome { changes, failed, unpinned, pinned, diff: options.diff };
     for file in files {
         change(&file, &digests, &mut outcome)?;
     }
@@ -157,7 +190,8 @@ fn read(path: PathBuf) -> Result<FileToPin> {
         message: format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
     })?;
     let places = if is_dockerfile(&name) {
-        dockerfile(&text)
+        let images = dockerfile::images(&text).into_iter();
+        images.map(|own| Place { written: own.written, line: own.line, edit: Edit::Behind(own.end) }).collect()
     } else {
         let manifests = Manifests::parse(text.as_bytes(), &Kind::NAMES);
         manifest_places(&manifests.map_err(|error| Failure::from(error).about(shown))?)
@@ -177,7 +211,18 @@ fn manifest_places(manifests: &Manifests<'_>) -> Vec<Place> {
             written: image.written(),
             edit: Edit::Kustomize(Box::new(image)),
         });
-    workloads.chain(kustomizations).filter(|place| !place.written.is_empty()).collect()
+    let values = manifests.values.iter().flat_map(assay_kube::Manifest::values_images).map(|image| Place {
+        line: image.place.line,
+        written: image.written.clone(),
+        edit: Edit::Values(Box::new(image)),
+    });
+    workloads.chain(kustomizations).chain(values).filter(|place| !place.written.is_empty()).collect()
+}
+
+fn is_pinnable(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().to_string_lossy();
+    matches!(&*extension, "yaml" | "yml" | "json")
+        || path.file_name().is_some_and(|name| is_dockerfile(&name.to_string_lossy()))
 }
 
 fn is_dockerfile(name: &str) -> bool {
@@ -187,32 +232,14 @@ fn is_dockerfile(name: &str) -> bool {
         || name.ends_with(".dockerfile")
 }
 
-/// The images of `FROM` instructions (Dockerfile reference, "FROM"); earlier stages, `scratch` and names made of build
-/// arguments are left alone.
-fn dockerfile(text: &str) -> Vec<Place> {
-    let mut places = Vec::new();
-    let mut stages: BTreeSet<String> = BTreeSet::from(["scratch".to_owned()]);
-    let mut offset = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let start = offset;
-        offset += line.len();
-        let mut words = line.split_whitespace();
-        if !words.next().is_some_and(|word| word.eq_ignore_ascii_case("from")) {
-            continue;
-        }
-        let Some(image) = words.by_ref().find(|word| !word.starts_with("--")) else { continue };
-        if words.next().is_some_and(|word| word.eq_ignore_ascii_case("as"))
-            && let Some(stage) = words.next()
-        {
-            stages.insert(stage.to_ascii_lowercase());
-        }
-        if image.contains('$') || stages.contains(&image.to_ascii_lowercase()) {
-            continue;
-        }
-        let at = start + (image.as_ptr() as usize - line.as_ptr() as usize);
-        places.push(Place { written: image.to_owned(), line: index + 1, edit: Edit::Bytes(at..at + image.len()) });
-    }
-    places
+/// Whether a file is made of templates, which are no manifests before Helm has rendered them: it is below the `templates`
+/// folder of a chart.
+fn is_template(path: &Path) -> bool {
+    let is_of_chart = |folder: &Path| {
+        folder.file_name().is_some_and(|name| name == "templates")
+            && folder.parent().is_some_and(|chart| chart.join("Chart.yaml").is_file())
+    };
+    path.ancestors().skip(1).any(is_of_chart)
 }
 
 fn change(file: &FileToPin, digests: &Resolved, outcome: &mut PinOutcome) -> Result<()> {
@@ -238,7 +265,9 @@ fn change(file: &FileToPin, digests: &Resolved, outcome: &mut PinOutcome) -> Res
             Edit::Bytes(bytes) => {
                 Some(Replacement { bytes: bytes.clone(), text: reference.pinned(*digest).written().to_owned() })
             }
+            Edit::Behind(at) => Some(Replacement { bytes: *at..*at, text: format!("@{digest}") }),
             Edit::Kustomize(image) => image.pin(digest),
+            Edit::Values(image) => image.pin(digest),
             Edit::None => None,
         };
         match edit {
@@ -263,19 +292,4 @@ fn change(file: &FileToPin, digests: &Resolved, outcome: &mut PinOutcome) -> Res
         write_file(&file.path, changed.as_bytes())?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn from_lines_are_found_and_stages_are_not_images() {
-        let text = "# FROM commented\nARG V=1\nFROM --platform=linux/amd64 node:22 AS build\nRUN x\nfrom build\nFROM scratch\n\
-                    FROM base:${V}\nFROM debian:12 # note\n";
-        let found: Vec<_> = dockerfile(text).into_iter().map(|place| (place.written, place.line)).collect();
-        assert_eq!(found, [("node:22".to_owned(), 3), ("debian:12".to_owned(), 8)]);
-        let Edit::Bytes(bytes) = &dockerfile(text)[0].edit else { panic!("bytes") };
-        assert_eq!(&text[bytes.clone()], "node:22");
-    }
 }

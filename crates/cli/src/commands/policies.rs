@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
 use assay_kinds::{Exception, Kind, Place, SigstoreRoot, TrustRoot, load_yaml};
 use assay_model::Timestamp;
-use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, verify_bundle};
+use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, predicates, verify_bundle};
 
 use crate::Result;
 use crate::failure::{CliError, read_file, read_text};
@@ -25,8 +25,17 @@ pub(crate) struct Policies {
     pub(crate) policy: Policy,
     /// The trust material of each root.
     pub(crate) materials: Vec<TrustMaterial>,
+    /// The names of the roots, in the same order.
+    pub(crate) roots: Vec<String>,
     /// The Exceptions and where they are written.
     pub(crate) exceptions: Vec<(Place, ExceptionInput)>,
+}
+
+impl Policies {
+    /// The trust material of each root, by its name.
+    pub(crate) fn named_materials(&self) -> impl Iterator<Item = (&str, &TrustMaterial)> {
+        self.roots.iter().map(String::as_str).zip(&self.materials)
+    }
 }
 
 /// Loads and compiles everything.
@@ -37,7 +46,8 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
     }
     let (mut own, mut roots, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
     for path in &settings.config.value {
-        for file in files(path, &["yaml", "yml", "json"])? {
+        let all = files(path, &["yaml", "yml", "json"])?;
+        for file in all.into_iter().filter(|file| !file.to_string_lossy().ends_with(APPROVAL_SUFFIX)) {
             let loaded = load_yaml(&read_text(&file)?, &file.display().to_string())?;
             for object in loaded.objects {
                 match object.value {
@@ -63,7 +73,8 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
     let exceptions = exceptions
         .into_iter()
         .map(|(file, place, exception)| {
-            let approval = approval(&file, &exception, &materials, now);
+            let named = materials.iter().map(|(name, material)| (name.as_str(), material));
+            let approval = approval(&file, &exception, named, now);
             Ok((place, ExceptionInput { approval: approval?, author: None, exception }))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -73,7 +84,8 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
         trust_roots: materials.iter().map(|(name, material)| input(name, material)).collect(),
         default_environment: None,
     })?;
-    Ok(Policies { policy, materials: materials.into_iter().map(|(_, material)| material).collect(), exceptions })
+    let (roots, materials) = materials.into_iter().unzip();
+    Ok(Policies { policy, materials, roots, exceptions })
 }
 
 fn input(name: &str, material: &TrustMaterial) -> TrustRootInput {
@@ -108,24 +120,42 @@ fn material(file: &Path, root: &TrustRoot) -> Result<TrustMaterial> {
     Ok(material)
 }
 
+/// How the files end that hold approvals; they stand beside the files with Exceptions and are no policy themselves.
+const APPROVAL_SUFFIX: &str = ".approval.json";
+
+/// Where the approval of an Exception stands that is written in `file`. A name that would lead elsewhere has none.
+pub(crate) fn approval_path(file: &Path, name: &str) -> Option<PathBuf> {
+    let beside = Path::new(name).components().eq([std::path::Component::Normal(name.as_ref())]);
+    beside.then(|| file.with_file_name(format!("{name}{APPROVAL_SUFFIX}")))
+}
+
 /// The signature over an Exception that makes its approval count: a Sigstore bundle `NAME.approval.json` beside its file,
-/// about the SHA-256 of what it says. A bundle that is there and does not verify is refused: it was meant to count.
-fn approval(
+/// with an approval statement about the SHA-256 of what it says. One that does not hold does nothing, and the Exception
+/// says why: a single bad file must not take the whole policy with it.
+fn approval<'m>(
     file: &Path,
     exception: &Exception,
-    materials: &[(String, TrustMaterial)],
+    materials: impl Iterator<Item = (&'m str, &'m TrustMaterial)>,
     now: Timestamp,
 ) -> Result<ApprovalState> {
-    let path = file.with_file_name(format!("{}.approval.json", exception.metadata.name));
-    if !path.is_file() {
-        return Ok(ApprovalState::Unauthenticated);
+    match approval_path(file, &exception.metadata.name).filter(|path| path.is_file()) {
+        Some(path) => Ok(approver(&read_file(&path)?, exception, materials, now)),
+        None => Ok(ApprovalState::Unauthenticated),
     }
-    let bundle = read_file(&path)?;
+}
+
+/// Who signed an approval.
+pub(crate) fn approver<'m>(
+    bundle: &[u8],
+    exception: &Exception,
+    materials: impl Iterator<Item = (&'m str, &'m TrustMaterial)>,
+    now: Timestamp,
+) -> ApprovalState {
     let digest = exception.spec_digest();
-    let mut first = None;
-    for (_, material) in materials {
-        match verify_bundle(&bundle, Artifact::Digest(digest), material, now) {
-            Ok(evidence) => {
+    let mut problems = Vec::new();
+    for (name, material) in materials {
+        match verify_bundle(bundle, Artifact::Digest(digest), material, now) {
+            Ok(evidence) if evidence.predicate_type() == Some(predicates::ASSAY_APPROVAL_V1) => {
                 let by = match evidence.signer() {
                     Signer::Keyless { subject, .. } | Signer::Certificate { subject, .. } => subject.clone(),
                     Signer::Key { fingerprint } => {
@@ -133,20 +163,24 @@ fn approval(
                         key.and_then(TrustedPublicKey::name).map_or_else(|| fingerprint.to_string(), str::to_owned)
                     }
                 };
-                return Ok(ApprovalState::Authenticated { by, groups: Vec::new() });
+                return ApprovalState::Authenticated { by, groups: Vec::new() };
             }
-            Err(error) => first = first.or(Some(error)),
+            Ok(_) => return ApprovalState::Refused { why: "it is a signature, but no approval".to_owned() },
+            Err(error) => problems.push(format!("{error} (root {name})")),
         }
     }
-    match first {
-        Some(error) => Err(crate::failure::Failure::from(error).about(path.display())),
-        None => Ok(ApprovalState::Unauthenticated),
-    }
+    problems.dedup();
+    ApprovalState::Refused { why: problems.join("; ") }
 }
 
 /// The files of a path with one of these extensions, sorted; a path that is a file is taken as it is. Hidden files and
 /// folders are passed over, links are not followed.
 pub(crate) fn files(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
+    files_that(path, |path| extensions.contains(&&*path.extension().unwrap_or_default().to_string_lossy()))
+}
+
+/// The same with files of any sort.
+pub(crate) fn files_that(path: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     if path == Path::new("-") || path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
@@ -158,10 +192,9 @@ pub(crate) fn files(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
-            let extension = path.extension().unwrap_or_default().to_string_lossy();
             if kind.is_dir() && depth < DEPTH_MAX {
                 folders.push((path, depth + 1));
-            } else if kind.is_file() && extensions.contains(&&*extension) {
+            } else if kind.is_file() && is_wanted(&path) {
                 found.push(path);
             }
             if found.len() > FILES_MAX {

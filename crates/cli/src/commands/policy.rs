@@ -1,11 +1,12 @@
 //! `assay policy` and `assay exception check`: what is in force.
 
 use assay_case::Action;
-use assay_gate::{ControlEntry, catalogue};
-use assay_model::Timestamp;
+use assay_gate::{ApprovalState, ControlEntry, ExceptionInput, catalogue};
+use assay_kinds::Place;
+use assay_model::{EnvironmentName, Timestamp};
 use serde::Serialize;
 
-use super::policies;
+use super::policies::{self, Policies};
 use crate::failure::CliError;
 use crate::session::Session;
 use crate::{Result, Status};
@@ -74,6 +75,9 @@ pub(crate) struct ExceptionRow {
     pub(crate) environment: String,
     /// When it ends.
     pub(crate) expires_at: Option<Timestamp>,
+    /// Who approved it, by a signature that holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) approved_by: Option<String>,
     /// Why it does nothing; none = it counts.
     pub(crate) problem: Option<String>,
 }
@@ -126,20 +130,36 @@ pub(crate) fn explain(id: &str, session: &Session<'_>) -> Result<PolicyExplainOu
 pub(crate) fn check_exceptions(session: &Session<'_>) -> Result<ExceptionCheckOutcome> {
     let policies = policies::load(session.settings)?;
     super::check::known_environment(&policies, session)?;
-    let wanted = session.settings.environment.value.as_ref();
     let now = Timestamp::now();
-    let mut exceptions = Vec::new();
-    for (place, exception) in &policies.exceptions {
-        for environment in policies.policy.environments().filter(|name| wanted.is_none_or(|wanted| wanted == *name)) {
-            let answer = policies.policy.check_exception(environment.as_str(), exception, now);
-            exceptions.push(ExceptionRow {
-                place: format!("{}:{}", place.source, place.line),
-                name: exception.exception.metadata.name.clone(),
-                environment: environment.to_string(),
-                expires_at: exception.exception.spec.expires_at,
-                problem: answer.and_then(std::result::Result::err).map(|problem| problem.to_string()),
-            });
+    let each = policies.exceptions.iter();
+    let rows = each.flat_map(|(place, exception)| exception_rows(&policies, place, exception, session, now));
+    Ok(ExceptionCheckOutcome { exceptions: rows.collect() })
+}
+
+/// One Exception in the Environment named, or in all.
+pub(crate) fn exception_rows(
+    policies: &Policies,
+    place: &Place,
+    exception: &ExceptionInput,
+    session: &Session<'_>,
+    now: Timestamp,
+) -> Vec<ExceptionRow> {
+    let wanted = session.settings.environment.value.as_ref();
+    let approved_by = match &exception.approval {
+        ApprovalState::Authenticated { by, .. } => Some(by.clone()),
+        ApprovalState::Unauthenticated | ApprovalState::Refused { .. } => None,
+    };
+    let environments = policies.policy.environments().filter(|name| wanted.is_none_or(|wanted| wanted == *name));
+    let row = |environment: &EnvironmentName| {
+        let answer = policies.policy.check_exception(environment.as_str(), exception, now);
+        ExceptionRow {
+            place: format!("{}:{}", place.source, place.line),
+            name: exception.exception.metadata.name.clone(),
+            environment: environment.to_string(),
+            expires_at: exception.exception.spec.expires_at,
+            approved_by: approved_by.clone(),
+            problem: answer.and_then(std::result::Result::err).map(|problem| problem.to_string()),
         }
-    }
-    Ok(ExceptionCheckOutcome { exceptions })
+    };
+    environments.map(row).collect()
 }

@@ -110,7 +110,8 @@ pub(crate) fn sign(options: &SignOptions, session: &Session<'_>) -> Result<SignO
     })
 }
 
-async fn signed(signer: &SignerOptions, statement: &Statement) -> Result<SignedBundle> {
+/// Signs a statement.
+pub(crate) async fn signed(signer: &SignerOptions, statement: &Statement) -> Result<SignedBundle> {
     Ok(match signer {
         SignerOptions::Key(path) => KeySigner::new(PrivateKey::from_pem(&read_text(path)?)?).sign_now(statement)?,
         SignerOptions::Keyless { token, services } => {

@@ -1,12 +1,13 @@
 //! `assay verify`: whether the wanted signer signed this digest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_gather::Wanted;
 use assay_model::{Digest, Explain as _, Timestamp};
 use assay_oci::ImageSource;
 use assay_trust::{
-    Artifact, CheckName, Evidence, EvidenceKind, IdentityPolicy, Signer, TrustMaterial, VerifyError, verify_bundle,
+    Artifact, CheckName, Evidence, EvidenceKind, IdentityPolicy, Pattern, Signer, TrustMaterial, VerifyError,
+    verify_file,
 };
 use serde::Serialize;
 
@@ -32,10 +33,12 @@ pub(crate) enum VerifiedArtifact {
     Image(Box<ImageSource>),
     /// A file or digest, with the bundle about it.
     Bundle {
-        /// The bundle's file.
+        /// The file with what was signed.
         bundle: PathBuf,
         /// `sha256:HEX`, or a file.
         artifact: String,
+        /// A file with the log entry of an envelope.
+        rekor_entry: Option<PathBuf>,
     },
 }
 
@@ -46,6 +49,30 @@ pub(crate) enum WantedSigner {
     Key(PathBuf),
     /// This identity.
     Identity(Box<IdentityPolicy>),
+    /// Somebody with a certificate of an authority (PEM file).
+    Authority {
+        /// The authority's certificates.
+        file: PathBuf,
+        /// Who, if it matters: the subject of the certificate.
+        subject: Option<Pattern>,
+    },
+}
+
+/// Sigstore instances that are known by name.
+pub(crate) const INSTANCES: [&str; 3] = ["publicGood", "github", "staging"];
+
+/// The name that evidence of `--ca-roots` carries.
+const OWN_AUTHORITY: &str = "ca-roots";
+
+/// The material of an instance that is known by name, or of a trusted root in a file.
+fn trusted_root(named: Option<&Path>) -> Result<TrustMaterial> {
+    let material = TrustMaterial::new();
+    Ok(match named.map(|path| (path, path.to_str())) {
+        None | Some((_, Some("publicGood"))) => material.with_public_good()?,
+        Some((_, Some("github"))) => material.with_github()?,
+        Some((_, Some("staging"))) => material.with_staging()?,
+        Some((path, _)) => material.with_trusted_root(&read_file(path)?)?,
+    })
 }
 
 /// What must be there.
@@ -140,10 +167,7 @@ impl VerifyOutcome {
 
 /// Verifies.
 pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<VerifyOutcome> {
-    let root = match &session.settings.trusted_root.value {
-        Some(path) => TrustMaterial::new().with_trusted_root(&read_file(path)?)?,
-        None => TrustMaterial::new().with_public_good()?,
-    };
+    let root = trusted_root(session.settings.trusted_root.value.as_deref())?;
     let (material, key) = match &options.signer {
         WantedSigner::Identity(_) => (root, None),
         WantedSigner::Key(path) => {
@@ -151,6 +175,7 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
             let fingerprint = material.keys().first().map(assay_trust::TrustedPublicKey::fingerprint);
             (material, fingerprint)
         }
+        WantedSigner::Authority { file, .. } => (root.with_authority(OWN_AUTHORITY, &read_text(file)?)?, None),
     };
     let check = |evidence: &Evidence| -> std::result::Result<(), RejectedEvidence> {
         let reject = |code: &str, message: String| RejectedEvidence {
@@ -166,6 +191,11 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
             (WantedSigner::Key(_), signer) => {
                 return Err(reject("signer-mismatch", format!("signed by {signer}, not with the key")));
             }
+            (WantedSigner::Authority { subject, .. }, Signer::Certificate { subject: found, authority, .. })
+                if authority == OWN_AUTHORITY && subject.as_ref().is_none_or(|wanted| wanted.matches(found)) => {}
+            (WantedSigner::Authority { .. }, signer) => {
+                return Err(reject("signer-mismatch", format!("signed by {signer}, not by the one that is wanted")));
+            }
         }
         if options.kind.accepts(evidence) {
             return Ok(());
@@ -174,8 +204,9 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
         Err(reject("kind-mismatch", format!("a {kind}, where a {} is wanted", options.kind.title())))
     };
     match &options.artifact {
-        VerifiedArtifact::Bundle { bundle, artifact } => {
+        VerifiedArtifact::Bundle { bundle, artifact, rekor_entry } => {
             let bytes = read_file(bundle)?;
+            let entry = rekor_entry.as_deref().map(read_file).transpose()?;
             let (content, digest);
             let subject = match artifact.parse::<Digest>() {
                 Ok(parsed) => {
@@ -192,14 +223,22 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
                 }
             };
             let mut outcome = outcome(artifact.clone(), Some(subject.digest()), options);
-            match verify_bundle(&bytes, subject, &material, Timestamp::now()) {
-                Ok(evidence) => outcome.judge(&evidence, check(&evidence)),
-                Err(error) if is_undecided(&error) => return Err(Failure::from(error).about(bundle.display())),
-                Err(error) => outcome.rejected.push(RejectedEvidence {
-                    source: Some(Digest::of(&bytes)),
-                    code: error.code().to_owned(),
-                    message: error.to_string(),
-                }),
+            let mut undecided = None;
+            let results = verify_file(&bytes, subject, &material, entry.as_deref(), Timestamp::now())
+                .unwrap_or_else(|error| vec![Err(error)]);
+            for result in results {
+                match result {
+                    Ok(evidence) => outcome.judge(&evidence, check(&evidence)),
+                    Err(error) if is_undecided(&error) => drop(undecided.get_or_insert(error)),
+                    Err(error) => outcome.rejected.push(RejectedEvidence {
+                        source: Some(Digest::of(&bytes)),
+                        code: error.code().to_owned(),
+                        message: error.to_string(),
+                    }),
+                }
+            }
+            if let Some(error) = undecided.filter(|_| !outcome.verified) {
+                return Err(Failure::from(error).about(bundle.display()));
             }
             Ok(outcome)
         }

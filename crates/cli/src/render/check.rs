@@ -158,7 +158,7 @@ fn write_outcomes(out: &mut String, object: &CheckedObject, outcomes: &[&Control
         outcomes.iter().copied().filter(|outcome| beside.is_none_or(|beside| !std::ptr::eq(beside, *outcome)))
     {
         match said.iter_mut().find(|(message, same)| {
-            *message == outcome.message && same.first().is_some_and(|first| first.denies() == outcome.denies())
+            *message == outcome.message.as_ref() && same.first().is_some_and(|first| first.denies() == outcome.denies())
         }) {
             Some((_, same)) => same.push(outcome),
             None => said.push((&outcome.message, vec![outcome])),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use assay_case::{ControlOutcome, Operation, Verdict};
+use assay_case::{ControlOutcome, Operation, Outcome, Verdict};
 use assay_model::Timestamp;
 use assay_store::InventoryRow;
 
@@ -20,19 +20,23 @@ fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// The outcomes of a verdict that say no, with `-v` the warnings too.
+/// The outcomes of a verdict that say no, with `-v` the warnings too, and what passed by name.
 fn write_verdict(out: &mut String, verdict: &Verdict, page: Page) {
     let shown = |outcome: &&ControlOutcome| outcome.denies() || (page.detail && outcome.warns());
     for outcome in verdict.outcomes.iter().filter(shown) {
         let control = outcome.control.as_str();
         let control = if outcome.denies() { page.bad(control) } else { page.warn(control) };
         let name = if outcome.target.name.is_empty() { "" } else { &outcome.target.name };
-        let message = if name.is_empty() { outcome.message.clone() } else { format!("{name}: {}", outcome.message) };
+        let separator = if name.is_empty() { "" } else { ": " };
+        let message = format!("{name}{separator}{}", outcome.message);
         let _ = writeln!(out, "  {control}");
         let _ = writeln!(out, "    {}", page.wrap(&message, 4));
         if let Some(fix) = &outcome.fix {
             let _ = writeln!(out, "    fix   {}", page.wrap(fix, 10));
         }
+    }
+    if page.detail {
+        write_passed(out, verdict, page);
     }
     for note in &verdict.exceptions {
         let text = match &note.ignored {
@@ -44,6 +48,19 @@ fn write_verdict(out: &mut String, verdict: &Verdict, page: Page) {
     for note in &verdict.notes {
         let _ = writeln!(out, "  note: {}", page.wrap(note, 8));
     }
+}
+
+/// What passed, a line each, in the order of the catalogue.
+fn write_passed(out: &mut String, verdict: &Verdict, page: Page) {
+    let columns = [("", Align::Left), ("", Align::Left), ("", Align::Left)];
+    let mut table = Table::new(page, &columns);
+    let passed = verdict.outcomes.iter().filter(|outcome| outcome.outcome <= Outcome::Pass);
+    for outcome in passed {
+        let name = &outcome.target.name;
+        let message = if name.is_empty() { outcome.message.clone() } else { format!("{name}: {}", outcome.message) };
+        table.row([outcome.outcome.to_string(), outcome.control.to_string(), message]);
+    }
+    out.push_str(&table.render(2));
 }
 
 impl Report for CreateOutcome {
@@ -273,6 +290,9 @@ impl Report for WhoRunsOutcome {
         if !table.is_empty() {
             out.push_str(&table.render(2));
         }
+        if page.detail && !rows.is_empty() {
+            out.push_str(&pods_of(rows, page));
+        }
         if self.unknown > 0 {
             let images = count(self.unknown, "running image");
             let _ = writeln!(out, "{images} never looked into may hold it too: assay inventory sync");
@@ -282,6 +302,24 @@ impl Report for WhoRunsOutcome {
         }
         out
     }
+}
+
+/// Each Pod, and the containers in it that hold what was asked about.
+fn pods_of(rows: &[InventoryRow], page: Page) -> String {
+    let columns = ["cluster", "pod", "container", "image", "since"].map(|title| (title, Align::Left));
+    let mut table = Table::new(page, &columns);
+    for row in rows {
+        let digest = row.digest.map(|digest| format!("@{digest}")).unwrap_or_default();
+        let repository = row.repository.as_ref().map_or_else(|| row.requested.clone(), ToString::to_string);
+        table.row([
+            row.cluster.clone(),
+            format!("{}/{}", row.namespace, row.pod),
+            row.container.clone(),
+            format!("{repository}{digest}"),
+            row.deployed_at.map(minute).unwrap_or_default(),
+        ]);
+    }
+    format!("\n{}", table.render(2))
 }
 
 impl Report for TraceOutcome {

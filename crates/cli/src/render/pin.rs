@@ -25,6 +25,15 @@ impl Report for PinOutcome {
             let _ = writeln!(out, "{}  {} stays as it is", page.strong(place), failed.image);
             let _ = writeln!(out, "  {}: {}", page.bad(&failed.code), page.wrap(&failed.message, 2));
         }
+        for image in &self.unpinned {
+            let place = format!("{}:{}", image.file, image.line);
+            let _ = writeln!(out, "{}  {}", page.strong(place), page.bad(&image.image));
+        }
+        if !self.unpinned.is_empty() {
+            let (unpinned, pinned) = (count(self.unpinned.len(), "image"), self.pinned);
+            let _ = writeln!(out, "{unpinned} without a digest, {pinned} with one; assay pin -f FILE writes it");
+            return out;
+        }
         let word = if self.diff { "would be pinned" } else { "pinned" };
         let _ = write!(out, "{} {word}, {} before", count(self.changes.len(), "line"), count(self.pinned, "image"));
         if !self.failed.is_empty() {

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use assay_case::Action;
 
 use super::{Align, Page, Report, Table};
-use crate::commands::policy::{ExceptionCheckOutcome, PolicyExplainOutcome, PolicyListOutcome};
+use crate::commands::exception::ApproveOutcome;
+use crate::commands::policy::{ExceptionCheckOutcome, ExceptionRow, PolicyExplainOutcome, PolicyListOutcome};
 
 /// An action in a narrow column.
 fn short(action: Option<Action>) -> String {
@@ -68,31 +69,54 @@ impl Report for ExceptionCheckOutcome {
     const NAME: &'static str = "exception-check";
 
     fn text(&self, page: Page) -> String {
-        let mut by_name: BTreeMap<(&str, &str), Vec<_>> = BTreeMap::new();
-        for row in &self.exceptions {
-            by_name.entry((&row.place, &row.name)).or_default().push(row);
-        }
-        let mut out = String::new();
-        for ((place, name), rows) in by_name {
-            let _ = writeln!(out, "{}  {place}", page.strong(name));
-            // The same answer in several environments is said once.
-            let mut answers: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
-            for row in rows {
-                answers.entry(row.problem.as_deref()).or_default().push(&row.environment);
-            }
-            for (problem, environments) in answers {
-                let environments = environments.join(", ");
-                let _ = match problem {
-                    None => writeln!(out, "  {}  in {environments}", page.good("counts")),
-                    Some(problem) => {
-                        writeln!(out, "  {}  in {environments}: {}", page.bad("does nothing"), page.wrap(problem, 4))
-                    }
-                };
-            }
-        }
+        let mut out = exceptions(&self.exceptions, page);
         if out.is_empty() {
             out.push_str("no Exceptions; name files with -f or --config\n");
         }
         out
     }
+}
+
+impl Report for ApproveOutcome {
+    const NAME: &'static str = "exception-approve";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = exceptions(&self.exceptions, page);
+        let _ = match &self.approval {
+            Some(path) => writeln!(out, "wrote {}", path.display()),
+            None => writeln!(out, "not approved: the approval of {} would count nowhere; nothing was written", self.by),
+        };
+        out
+    }
+}
+
+/// Each Exception and where it counts.
+fn exceptions(exceptions: &[ExceptionRow], page: Page) -> String {
+    let mut by_name: BTreeMap<(&str, &str), Vec<_>> = BTreeMap::new();
+    for row in exceptions {
+        by_name.entry((&row.place, &row.name)).or_default().push(row);
+    }
+    let mut out = String::new();
+    for ((place, name), rows) in by_name {
+        let _ = writeln!(out, "{}  {place}", page.strong(name));
+        let by = rows.iter().find_map(|row| row.approved_by.as_deref());
+        // The same answer in several environments is said once.
+        let mut answers: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
+        for row in rows {
+            answers.entry(row.problem.as_deref()).or_default().push(&row.environment);
+        }
+        for (problem, environments) in answers {
+            let environments = environments.join(", ");
+            let _ = match problem {
+                None => {
+                    let by = by.map(|by| format!(", approved by {by}")).unwrap_or_default();
+                    writeln!(out, "  {}  in {environments}{by}", page.good("counts"))
+                }
+                Some(problem) => {
+                    writeln!(out, "  {}  in {environments}: {}", page.bad("does nothing"), page.wrap(problem, 4))
+                }
+            };
+        }
+    }
+    out
 }

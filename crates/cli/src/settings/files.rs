@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::commands::verify::INSTANCES;
 use crate::failure::{CliError, read_text};
 
 use super::{NOT_IN_PROJECT, base, known_setting};
@@ -74,7 +75,11 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
             Value::List(list) => list,
         };
         let is_path = matches!(name.as_str(), "config" | "pack" | "cache-dir" | "trusted-root" | "ca-file");
-        let list = list.into_iter().map(|text| if is_path { folder.join(text).display().to_string() } else { text });
+        // Sigstore instances have names, which are no paths.
+        let is_name = |text: &str| name == "trusted-root" && INSTANCES.contains(&text);
+        let list = list
+            .into_iter()
+            .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text });
         values.insert(name, list.collect());
     }
     Ok(SettingsFile { path: path.to_owned(), values })

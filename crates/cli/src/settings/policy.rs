@@ -4,9 +4,9 @@ use assay_kinds::{ExceptionScope, ExceptionSpec, ExceptionSubject};
 use assay_model::Timestamp;
 
 use crate::Result;
-use crate::arguments::{CheckArguments, ExceptionNewArguments, PinArguments};
+use crate::arguments::{CheckArguments, ExceptionApproveArguments, ExceptionNewArguments, PinArguments};
 use crate::commands::check::CheckOptions;
-use crate::commands::exception::{NewException, expiry};
+use crate::commands::exception::{ApproveOptions, NewException, expiry};
 use crate::commands::pin::PinOptions;
 use crate::failure::CliError;
 
@@ -20,7 +20,15 @@ impl CheckArguments {
 impl PinArguments {
     /// What is to be pinned.
     pub(crate) fn resolve(self) -> PinOptions {
-        PinOptions { paths: self.file, diff: self.diff }
+        PinOptions { paths: self.file, diff: self.diff, check: self.check }
+    }
+}
+
+impl ExceptionApproveArguments {
+    /// What is to be approved, and by whom.
+    pub(crate) fn resolve(self) -> Result<ApproveOptions> {
+        let signer = self.signer.resolve()?;
+        Ok(ApproveOptions { file: self.file, name: self.name, reference: self.reference, signer })
     }
 }
 

@@ -12,7 +12,8 @@ use crate::failure::{CliError, read_text};
 use crate::variables;
 
 impl SignerArguments {
-    fn resolve(self) -> Result<SignerOptions> {
+    /// Who signs.
+    pub(crate) fn resolve(self) -> Result<SignerOptions> {
         if let Some(key) = self.key {
             return Ok(SignerOptions::Key(key));
         }
@@ -33,7 +34,7 @@ impl SignerArguments {
 impl SignArguments {
     /// What is to be signed.
     pub(crate) fn resolve(self) -> Result<SignOptions> {
-        let resolve = self.signer.resolve;
+        let resolve = self.resolve;
         let image = self.image.parse()?;
         Ok(SignOptions { image, resolve, stated: Stated::Signature, signer: self.signer.resolve()? })
     }
@@ -42,7 +43,7 @@ impl SignArguments {
 impl AttestArguments {
     /// What is to be attested.
     pub(crate) fn resolve(self) -> Result<SignOptions> {
-        let resolve = self.signer.resolve;
+        let resolve = self.resolve;
         let stated = match (self.from_scan, self.from_sbom, self.predicate, self.predicate_type.as_deref()) {
             (true, ..) => Stated::Scan,
             (_, true, _, None | Some("cyclonedx")) => Stated::Sbom(assay_sbom::Format::CycloneDx),
@@ -78,7 +79,7 @@ impl VerifyArguments {
         };
         let signer = self.signer()?;
         let artifact = match self.bundle {
-            Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact },
+            Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact, rekor_entry: self.rekor_entry },
             None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
         };
         Ok(VerifyOptions { artifact, signer, kind })
@@ -97,11 +98,15 @@ impl VerifyArguments {
             })
         };
         let subject = pattern(&self.certificate_identity, &self.certificate_identity_regexp)?;
+        if let Some(file) = &self.ca_roots {
+            return Ok(WantedSigner::Authority { file: file.clone(), subject });
+        }
         let issuer = pattern(&self.certificate_oidc_issuer, &self.certificate_oidc_issuer_regexp)?;
         let (Some(subject), Some(issuer)) = (subject, issuer) else {
             return Err(CliError::Usage {
                 message: "a signature by anybody proves nothing: say who must have signed".to_owned(),
-                next: "--key FILE, or --certificate-identity ID with --certificate-oidc-issuer URL".to_owned(),
+                next: "--key FILE, --ca-roots FILE, or --certificate-identity ID with --certificate-oidc-issuer URL"
+                    .to_owned(),
             }
             .into());
         };

@@ -112,6 +112,36 @@ fn tags_become_digests_and_everything_else_stays() {
     assert_eq!(assay.run(&["pin", "-f", "gone.yaml"]).status.code(), Some(2));
 }
 
+/// A chart in a folder: values by span edits, the Dockerfile beside it, templates and stages left alone.
+#[test]
+fn a_folder_with_a_chart_and_a_dockerfile_is_pinned() {
+    let (lab, assay) = (Lab::new(), Assay::new());
+    let digest = lab.push("team/app", "v1", "one");
+    let name = format!("{}/team/app", lab.registry.host());
+    assay.file("app/chart/Chart.yaml", "apiVersion: v2\nname: app\n");
+    let template = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: {{ .Values.image.repository }}}]}\n";
+    assay.file("app/chart/templates/pod.yaml", template);
+    let values = format!("# ours\nimage:\n  repository: {name} # app\n  tag: v1\nsidecarImage: {name}:v1\n");
+    let path = assay.file("app/chart/values.yaml", &values);
+    let docker = format!(
+        "ARG BASE={name}:v1\nFROM --platform=linux/amd64 $BASE AS build\nFROM scratch\nCOPY --from=build /a /\n"
+    );
+    assay.file("app/Dockerfile", &docker);
+    let check = assay.seen(&["pin", "--check", "-f", "app", "--offline"]);
+    assert!(check.starts_with("exit 1") && check.contains("3 images without a digest"), "{check}");
+    assert!(check.contains("app/chart/values.yaml:4") && check.contains("app/Dockerfile:2"), "{check}");
+    let diff = assay.seen(&["pin", "--diff", "-f", "app"]);
+    assert!(diff.starts_with("exit 1") && diff.contains(&format!("+ tag: v1@{digest}")), "{diff}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), values);
+    let done = assay.seen(&["pin", "-f", "app"]);
+    assert!(done.starts_with("exit 0"), "{done}");
+    let pinned = values.replace("tag: v1", &format!("tag: v1@{digest}")).replace("app:v1", &format!("app:v1@{digest}"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), pinned);
+    let after = std::fs::read_to_string(assay.path().join("app/Dockerfile")).unwrap();
+    assert_eq!(after, docker.replace("app:v1", &format!("app:v1@{digest}")));
+    assert!(assay.seen(&["pin", "--check", "-f", "app", "--offline"]).starts_with("exit 0"));
+}
+
 #[test]
 fn the_controls_are_listed_and_explained() {
     insta::assert_snapshot!(Assay::new().seen(&["policy", "list"]));
@@ -139,4 +169,71 @@ fn an_exception_says_why_it_does_nothing() {
     insta::assert_snapshot!(assay.seen(&["exception", "check", "-f", "e.yaml"]));
     insta::assert_snapshot!(std::fs::read_to_string(assay.path().join("e.yaml")).unwrap());
     assert_eq!(assay.run(&made).status.code(), Some(2), "an existing file is not written over");
+}
+
+/// What `check --env prod` does about a control of the workload, by its name.
+fn outcome(assay: &Assay, path: &str, control: &str) -> serde_json::Value {
+    let output = assay.run(&["check", "-f", path, "--env", "prod", "--offline", "-q", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let outcomes = json["objects"][0]["verdict"]["outcomes"].as_array().unwrap();
+    outcomes.iter().find(|outcome| outcome["control"] == control).unwrap().clone()
+}
+
+const SERVICE: &str =
+    "apiVersion: v1\nkind: Service\nmetadata: {name: api, namespace: payments}\nspec: {selector: {app: api}}\n";
+
+/// In prod, `high-cve` warns for a workload that only the cluster reaches, and enforces for any other.
+#[test]
+fn exposure_is_derived_from_what_stands_beside_the_workload() {
+    let assay = Assay::new();
+    let labelled =
+        |image: &str| deployment(image).replace("template:\n", "template:\n    metadata: {labels: {app: api}}\n");
+    assay.file("deploy/api.yaml", labelled("registry.example.com/api:1"));
+    let action = || outcome(&assay, "deploy", "high-cve")["action"].clone();
+    assert_eq!(action(), "enforce", "nothing selects it: it may be reached from anywhere");
+    assay.file("deploy/service.yaml", SERVICE);
+    assert_eq!(action(), "warn", "the cluster only");
+    let route = assay.file(
+        "deploy/route.yaml",
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: api, namespace: edge}\n\
+         spec: {rules: [{backendRefs: [{name: api, namespace: payments, port: 80}]}]}\n",
+    );
+    assert_eq!(action(), "enforce", "a route of another namespace leads to it");
+    std::fs::remove_file(route).unwrap();
+    assay.file(
+        "deploy/ingress.yaml",
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: api, namespace: payments}\n\
+         spec: {defaultBackend: {service: {name: api, port: {number: 80}}}}\n",
+    );
+    assert_eq!(action(), "enforce", "an Ingress leads to it");
+}
+
+#[test]
+fn pull_secrets_of_the_manifests_are_judged_and_others_are_unknown() {
+    let assay = Assay::new();
+    let with_secret = deployment("registry.example.com/api:1")
+        .replace("    spec:\n", "    spec:\n      imagePullSecrets: [{name: pull}]\n");
+    assay.file("deploy/api.yaml", with_secret);
+    let judged = || outcome(&assay, "deploy", "no-broad-pull-secrets");
+    assert_eq!(judged()["outcome"], "error", "{}", judged());
+    let secret = |registry: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: pull, namespace: payments}}\ntype: \
+             kubernetes.io/dockerconfigjson\nstringData:\n  .dockerconfigjson: '{{\"auths\": {{\"{registry}\": {{\"auth\": \
+             \"dTpw\"}}}}}}'\n"
+        )
+    };
+    assay.file("deploy/secret.yaml", secret("registry.example.com/payments"));
+    assert_eq!(judged()["outcome"], "pass", "{}", judged());
+    assay.file("deploy/secret.yaml", secret("registry.example.com"));
+    let broad = judged();
+    assert_eq!(broad["outcome"], "fail");
+    assert_eq!(broad["message"], "pull secret pull opens all of registry.example.com");
+    assay.file(
+        "deploy/secret.yaml",
+        "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: payments}\n",
+    );
+    let missing = judged();
+    assert_eq!(missing["outcome"], "error");
+    assert!(missing["message"].as_str().unwrap().contains("Secret pull is not in the manifests"), "{missing}");
 }

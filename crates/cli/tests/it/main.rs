@@ -1,6 +1,7 @@
 //! The binary from outside: what it prints, and its exit codes; and the rules that the whole workspace keeps.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod approval;
 mod architecture;
 mod assay;
 #[cfg(feature = "lab")]

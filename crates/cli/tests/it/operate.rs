@@ -104,6 +104,56 @@ fn one_digest_is_followed_from_release_to_pod() {
     assert_eq!(seen(&["trace", "payments/api-6d5f-x1"]), seen(&["trace", &digest.to_string()]));
 }
 
+/// A CronJob between two runs, by its last finished Pod, and an image volume: both are in use.
+#[test]
+fn what_runs_again_and_what_is_mounted_is_in_the_inventory() {
+    let (lab, assay) = (Lab::new(), Assay::new());
+    let (digest, data) = (lab.push("team/app", "1.0", "app"), lab.push("team/data", "1.0", "data"));
+    let host = lab.registry.host();
+    let (image, volume) = (format!("{host}/team/app"), format!("{host}/team/data@{data}"));
+    let pod = |name: &str, job: &str, phase: &str, started: &str| {
+        serde_json::json!({"kind": "Pod", "metadata": {"name": name, "namespace": "ops",
+                "ownerReferences": [{"kind": "Job", "name": job, "controller": true}]},
+            "spec": {"containers": [{"name": "run", "image": image}],
+                "volumes": [{"name": "run", "image": {"reference": volume}}]},
+            "status": {"phase": phase, "startTime": started,
+                "containerStatuses": [{"name": "run", "imageID": format!("{image}@{digest}")}]}})
+    };
+    let items = serde_json::json!({"kind": "List", "items": [
+        {"kind": "Job", "metadata": {"name": "nightly-x", "namespace": "ops",
+            "ownerReferences": [{"kind": "CronJob", "name": "nightly", "controller": true}]}},
+        pod("nightly-x-1", "nightly-x", "Succeeded", "2026-11-20T02:00:00Z"),
+        pod("backup-old", "backup-29397840", "Succeeded", "2025-11-23T04:00:02Z"),
+        pod("backup-new", "backup-29397900", "Failed", "2025-11-23T05:00:02Z"),
+        pod("migrate-1", "migrate", "Succeeded", "2026-11-20T02:00:00Z"),
+    ]});
+    assert!(assay.run_with_input(&["inventory", "sync", "-f", "-"], items.to_string().as_bytes()).status.success());
+    let json: serde_json::Value =
+        serde_json::from_slice(&assay.run(&["inventory", "list", "-o", "json"]).stdout).unwrap();
+    let rows: Vec<_> = json["containers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            ["kind", "workload", "pod", "container", "role"]
+                .map(|field| row[field].as_str().unwrap().to_owned())
+                .join(" ")
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            "CronJob backup backup-new run container",
+            "CronJob backup backup-new volume:run image-volume",
+            "CronJob nightly nightly-x-1 run container",
+            "CronJob nightly nightly-x-1 volume:run image-volume",
+        ]
+    );
+    let seen = assay.seen(&["who-runs", &data.to_string(), "-v"]);
+    assert!(seen.contains("ops/backup-new") && seen.contains("volume:run"), "{seen}");
+    assert!(!assay.seen(&["who-runs", &data.to_string()]).contains("ops/backup-new"), "Pods are listed with -v");
+}
+
 #[test]
 fn a_decision_is_explained_by_the_beginning_of_its_id() {
     let (lab, assay) = (Lab::new(), Assay::new());
@@ -116,6 +166,9 @@ fn a_decision_is_explained_by_the_beginning_of_its_id() {
     let id = json["decision"].as_str().unwrap();
     let explained = assay.seen(&["explain", &id[..8]]);
     assert!(explained.starts_with("exit 0") && explained.contains("require-signature"), "{explained}");
+    assert!(!explained.contains("disallow-latest"), "what passed is shown with -v: {explained}");
+    let detailed = assay.seen(&["explain", &id[..8], "-v"]);
+    assert!(detailed.contains("pass  disallow-latest"), "{detailed}");
     assert!(assay.seen(&["explain", "ffff"]).starts_with("exit 2"));
 }
 

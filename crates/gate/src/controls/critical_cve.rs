@@ -8,7 +8,7 @@ use crate::findings::{Selected, judge};
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let selected: Selected = parameters.read()?;
     Ok(Control::subject(move |context, facts, report| {
-        judge(context, facts, report, "critical vulnerability", |finding| {
+        judge(context, facts, report, "no critical vulnerability", |finding| {
             finding.vulnerability.severity == Severity::Critical && selected.selects(finding)
         });
     }))

@@ -8,7 +8,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
     Ok(Control::image(|_, _, reference, report| {
         if reference.digest().is_some() {
             report.pass("the digest counts, not the tag");
-        } else if reference.effective_tag() == Some("latest") {
+        } else if reference.is_latest() {
             let why = match reference.tag() {
                 Some(_) => "the tag latest names whatever was pushed last",
                 None => "no tag means latest, which names whatever was pushed last",

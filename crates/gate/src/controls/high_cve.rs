@@ -8,7 +8,7 @@ use crate::findings::{Selected, judge};
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let selected: Selected = parameters.read()?;
     Ok(Control::subject(move |context, facts, report| {
-        judge(context, facts, report, "high vulnerability", |finding| {
+        judge(context, facts, report, "no high vulnerability", |finding| {
             finding.vulnerability.severity == Severity::High && selected.selects(finding)
         });
     }))

@@ -1,6 +1,6 @@
 //! `no-broad-pull-secrets`: pull credentials open no more than the workload needs.
 
-use assay_case::{PullSecret, Target};
+use assay_case::{Cause, PullSecret, Target};
 use serde::Deserialize;
 
 use crate::controls::{Control, ParameterError, Parameters};
@@ -44,9 +44,27 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
                 report.fail(Said::from(format!("pull secret {} {why}", secret.name)).fix(fix).target(target));
             }
         }
-        if report.drafts.len() == before {
-            report.pass("no pull credential opens more than it should");
+        if report.drafts.len() > before {
+            return;
         }
+        // Of a set of manifests, only what is in it is known. The kubelet uses those of the ServiceAccount where the Pod
+        // lists none (Kubernetes, "Configure Service Accounts for Pods").
+        if let Some(accounts) = &context.case.world.pull_accounts {
+            let namespace = &request.namespace.name;
+            let is_seen = |name: &str| secrets.iter().any(|own| own.namespace == *namespace && own.name == name);
+            let mut listed = listed.iter().map(|item| item.get("name").as_str().unwrap_or_default());
+            let unseen = if listed.len() == 0 {
+                let key = format!("{namespace}/{account}");
+                (!accounts.contains(&key)).then(|| format!("ServiceAccount {account} or its Secrets"))
+            } else {
+                listed.find(|name| !is_seen(name)).map(|name| format!("Secret {name}"))
+            };
+            if let Some(unseen) = unseen {
+                let cause = Cause::new("not-in-manifests", format!("{unseen} is not in the manifests"));
+                return report.unknown("which pull credentials there are", &cause);
+            }
+        }
+        report.pass("no pull credential opens more than it should");
     }))
 }
 

@@ -1,6 +1,8 @@
 //! `no-privileged`: nothing that is one step from the node.
 
-use assay_case::{ContainerRole, Node, Target};
+use std::borrow::Cow;
+
+use assay_case::{ContainerRole, ImageUse, Node, Target};
 use assay_model::Reference;
 use serde::Deserialize;
 
@@ -51,7 +53,12 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         let before = report.drafts.len();
         Rules::pod(&pod, report);
         match pod.containers() {
-            Ok(containers) => containers.iter().for_each(|container| rules.container(container, report)),
+            Ok(containers) => {
+                let images = &context.case.request.images;
+                for container in &containers {
+                    rules.container(container, images, report);
+                }
+            }
             Err(NoPod::Absent) => {}
             Err(NoPod::Malformed(why)) => report.error(why),
         }
@@ -87,7 +94,7 @@ impl Rules {
         }
     }
 
-    fn container(&self, container: &Container<'_>, report: &mut Report<'_>) {
+    fn container(&self, container: &Container<'_>, images: &[ImageUse], report: &mut Report<'_>) {
         let context = container.node.get("securityContext");
         let field = |name: &str| container.target(&format!("securityContext.{name}"));
         if !matches!(context, Node::Null | Node::Object(_)) {
@@ -113,7 +120,7 @@ impl Rules {
         let host_process = context.at(&["windowsOptions", "hostProcess"]);
         let target = || field("windowsOptions.hostProcess");
         flag(host_process, "hostProcess", "runs on the node itself", target, report);
-        self.capabilities(context.at(&["capabilities", "add"]), &field("capabilities.add"), report);
+        self.capabilities(context.at(&["capabilities", "add"]), || field("capabilities.add"), report);
         match context.get("procMount").as_str() {
             None | Some("" | "Default") => {}
             Some(other) => {
@@ -122,14 +129,14 @@ impl Rules {
             }
         }
         if container.role != ContainerRole::Release {
-            self.builder(container, report);
+            self.builder(container, images, report);
         }
     }
 
-    fn capabilities(&self, add: &Node<'_>, target: &Target, report: &mut Report<'_>) {
+    fn capabilities(&self, add: &Node<'_>, target: impl FnOnce() -> Target, report: &mut Report<'_>) {
         if !matches!(add, Node::Null | Node::List(_)) {
             let why = format!("capabilities.add is {}, which cannot be judged", add.kind());
-            return report.error(Said::from(why).target(target.clone()));
+            return report.error(Said::from(why).target(target()));
         }
         let allowed = |name: &&str| {
             // Runtimes read capability names in any case, with and without the prefix CAP_.
@@ -141,13 +148,17 @@ impl Rules {
         let added: Vec<&str> = names.filter(|name| !allowed(name)).collect();
         if !added.is_empty() {
             let why = format!("adds {}", added.join(", "));
-            report.fail(Said::from(why).fix("remove the capability").target(target.clone()));
+            report.fail(Said::from(why).fix("remove the capability").target(target()));
         }
     }
 
-    fn builder(&self, container: &Container<'_>, report: &mut Report<'_>) {
-        let image = container.node.get("image").as_str().and_then(|text| text.parse::<Reference>().ok());
-        let Some(image) = image else { return };
+    fn builder(&self, container: &Container<'_>, images: &[ImageUse], report: &mut Report<'_>) {
+        let Some(written) = container.node.get("image").as_str() else { return };
+        // The request has read every image of the Pod already; the same text is the same reference.
+        let read = images.iter().find(|image| image.written == written);
+        let parsed =
+            read.map_or_else(|| Cow::Owned(written.parse::<Reference>()), |image| Cow::Borrowed(&image.reference));
+        let Ok(image) = parsed.as_ref() else { return };
         let repository = image.repository();
         let known = BUILDERS.iter().any(|builder| {
             repository.path().strip_suffix(builder).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))

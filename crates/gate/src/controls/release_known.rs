@@ -26,10 +26,9 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Ok(promotions) => promotions,
             Err(cause) => return report.unknown("what was promoted", cause),
         };
-        let own = |digest| facts.subject.covering_digests().any(|own| own == digest);
-        let last = promotions
-            .iter()
-            .filter(|promotion| promotion.environment == *environment && own(promotion.digest))
+        let own = facts.subject.covering_digests().flat_map(|digest| promotions.of(digest));
+        let last = own
+            .filter(|promotion| promotion.environment == *environment)
             .max_by_key(|promotion| promotion.number);
         let Some(promotion) = last else {
             let why = format!("{} was never promoted to {environment}", facts.subject.digest.short());

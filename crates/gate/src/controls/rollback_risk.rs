@@ -1,6 +1,6 @@
 //! `rollback-risk`: an old digest is judged by what is known today; a withdrawn one is refused.
 
-use assay_case::{Operation, Promotion};
+use assay_case::Operation;
 use assay_model::{Severity, VulnerabilityFinding};
 
 use crate::controls::{Control, ParameterError, Parameters};
@@ -15,12 +15,10 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Ok(promotions) => promotions,
             Err(cause) => return report.unknown("what was promoted", cause),
         };
-        let own = |promotion: &&Promotion| {
-            promotion.environment == *environment
-                && facts.subject.covering_digests().any(|digest| digest == promotion.digest)
-        };
+        let own = facts.subject.covering_digests().flat_map(|digest| promotions.of(digest));
+        let here = own.filter(|promotion| promotion.environment == *environment);
         let rolls_back = context.case.request.operation == Operation::Rollback;
-        let Some(last) = promotions.iter().filter(own).max_by_key(|promotion| promotion.number) else {
+        let Some(last) = here.max_by_key(|promotion| promotion.number) else {
             if rolls_back {
                 let why = format!("{} was never promoted to {environment}", facts.subject.digest.short());
                 return report.fail(Said::from(why).fix("assay release status"));
@@ -31,10 +29,8 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             let why = format!("release {} was withdrawn from {environment}: {why}", last.release);
             return report.fail(Said::from(why).fix("deploy a release that stands: assay release status"));
         }
-        let newer = |promotion: &Promotion| {
-            promotion.environment == *environment && promotion.service == last.service && promotion.number > last.number
-        };
-        if !rolls_back && !promotions.iter().any(newer) {
+        let is_newest = promotions.newest(environment, &last.service).is_none_or(|number| number <= last.number);
+        if !rolls_back && is_newest {
             return report.pass("the newest release of its service here");
         }
         let counts = |finding: &VulnerabilityFinding| {

@@ -89,7 +89,7 @@ fn digest(input: &PolicyInput) -> Digest {
 
 fn exception(input: &ExceptionInput) -> Value {
     let approval = match &input.approval {
-        ApprovalState::Unauthenticated => Value::Null,
+        ApprovalState::Unauthenticated | ApprovalState::Refused { .. } => Value::Null,
         ApprovalState::Authenticated { by, groups } => json!({"by": by, "groups": groups}),
     };
     json!({"spec": input.exception.spec_digest().to_string(), "approval": approval, "author": input.author})

@@ -399,7 +399,7 @@ fn world(value: &Value, now: Timestamp) -> World {
             }))
             .unwrap()
         };
-        entries.iter().enumerate().map(promotion).collect::<Vec<_>>()
+        entries.iter().enumerate().map(promotion).collect::<Vec<_>>().into()
     });
     let secrets =
         value.get("pullSecrets").map(|secrets| serde_json::from_value::<Vec<PullSecret>>(secrets.clone()).unwrap());
@@ -415,6 +415,7 @@ fn world(value: &Value, now: Timestamp) -> World {
     World {
         promotions: promotions.map_or_else(|| World::unknown().promotions, |entries| Known::new(entries, now)),
         pull_secrets: secrets.map_or_else(|| World::unknown().pull_secrets, |entries| Known::new(entries, now)),
+        pull_accounts: value.get("pullAccounts").map(|names| serde_json::from_value(names.clone()).unwrap()),
         exposure,
         admissions: admissions.collect(),
     }

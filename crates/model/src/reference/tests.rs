@@ -115,3 +115,18 @@ proptest! {
         let _ = text.parse::<Reference>();
     }
 }
+
+#[test]
+fn latest_is_what_floats() {
+    let digest = Digest::of(b"");
+    for (written, expected) in [
+        ("nginx", true),
+        ("nginx:latest", true),
+        ("nginx:1.27", false),
+        ("nginx:Latest", false),
+        (&format!("nginx@{digest}"), false),
+        (&format!("nginx:latest@{digest}"), false),
+    ] {
+        assert_eq!(written.parse::<Reference>().unwrap().is_latest(), expected, "{written}");
+    }
+}

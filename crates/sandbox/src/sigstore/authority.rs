@@ -228,13 +228,14 @@ impl Authority {
     /// Answers Rekor version 1 (`POST /api/v1/log/entries`).
     pub fn log_v1(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
         let now = self.0.clock.seconds();
-        let entry = self.state(|state| rekor_v1::append(body, &mut state.log_v1, now, &state.faults))?;
+        let entry =
+            self.state(|state| rekor_v1::append(body, (&mut state.log_v1, &state.log_v2), now, &state.faults))?;
         encode(&entry)
     }
 
     /// Answers Rekor version 2 (`POST /api/v2/log/entries`).
     pub fn log_v2(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let entry = self.state(|state| rekor_v2::append(body, &mut state.log_v2, &state.faults))?;
+        let entry = self.state(|state| rekor_v2::append(body, (&mut state.log_v2, &state.log_v1), &state.faults))?;
         encode(&entry)
     }
 
@@ -244,7 +245,7 @@ impl Authority {
         self.state(|state| {
             let log = &state.log_v2;
             match path {
-                "checkpoint" => log.checkpoint(&state.faults).map(|note| Some(note.into_bytes())),
+                "checkpoint" => log.checkpoint(&state.faults, &state.log_v1).map(|note| Some(note.into_bytes())),
                 tile => tiles::read(tile, log.leaves(), log.entries()),
             }
         })

@@ -4,11 +4,17 @@
 #![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "for tests, see above")]
 
 use assay_model::Digest;
-use assay_sign::{KeyAlgorithm, KeySigner, KeylessSigner, PrivateKey, SignedBundle, Signer as _, Statement};
+use assay_sign::{
+    KeyAlgorithm, KeySigner, KeylessSigner, PrivateKey, Service, Services, SignError, SignedBundle, Signer as _,
+    Statement,
+};
 use assay_trust::{Artifact, Evidence, TrustMaterial, verify_bundle};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
+use serde_json::{Value, json};
 
-use super::{Authority, Identity};
+use super::{Authority, Identity, Local};
 
 /// The trust material of an instance: its trusted root and nothing else.
 pub fn material(authority: &Authority) -> TrustMaterial {
@@ -23,6 +29,49 @@ pub fn bundle(authority: &Authority, identity: &Identity, statement: &Statement)
         .now_or_never()
         .expect("services within the process answer at once")
         .expect("the sandbox signs")
+}
+
+/// The same with an entry of Rekor version 2, which says no time: the timestamp does.
+///
+/// Returns the bundle as JSON.
+pub fn bundle_v2(authority: &Authority, identity: &Identity, statement: &Statement) -> Vec<u8> {
+    let token = authority.token(identity).expect("a token of the sandbox");
+    let stamped = KeylessSigner::new(WithoutLog(authority.services()), token)
+        .sign(statement)
+        .now_or_never()
+        .expect("services within the process answer at once")
+        .expect("the sandbox signs");
+    let mut bundle: Value = serde_json::from_slice(stamped.bytes()).expect("bundles are JSON");
+    let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str).expect("bundles have it").to_owned();
+    let payload = STANDARD.decode(text("/dsseEnvelope/payload")).expect("base64");
+    let signed = assay_trust::pae(&text("/dsseEnvelope/payloadType"), &payload);
+    let request = json!({"hashedRekordRequestV002": {
+        "digest": STANDARD.encode(Digest::of(&signed).as_bytes()),
+        "signature": {
+            "content": text("/dsseEnvelope/signatures/0/sig"),
+            "verifier": {
+                "x509Certificate": {"rawBytes": text("/verificationMaterial/certificate/rawBytes")},
+                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+            },
+        },
+    }});
+    let entry = authority.log_v2(request.to_string().as_bytes()).expect("the log takes it");
+    bundle["verificationMaterial"]["tlogEntries"] =
+        json!([serde_json::from_slice::<Value>(&entry).expect("answers are JSON")]);
+    bundle.to_string().into_bytes()
+}
+
+/// All services but the log of version 1.
+struct WithoutLog(Local);
+
+impl Services for WithoutLog {
+    fn has(&self, service: Service) -> bool {
+        service != Service::Rekor && self.0.has(service)
+    }
+
+    fn post(&self, service: Service, body: Vec<u8>) -> impl Future<Output = Result<Vec<u8>, SignError>> + Send {
+        self.0.post(service, body)
+    }
 }
 
 /// Evidence of a statement that `identity` signed, verified at the authority's time against its root.

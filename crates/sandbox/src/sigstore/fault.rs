@@ -33,7 +33,7 @@ pub enum Fault {
     RetiredLogKey,
     /// The log has two trees of one size: the checkpoint is of the one, the proof of the other.
     ForkedCheckpoint,
-    /// The checkpoint names the origin of another log.
+    /// The checkpoint is signed by the other log that the trusted root names, in that log's name.
     CheckpointOfAnotherOrigin,
     /// The inclusion proof leads from another leaf to the root.
     ProofOfAnotherLeaf,

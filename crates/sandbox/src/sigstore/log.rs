@@ -7,9 +7,6 @@ use super::key::{Key, KeyKind};
 use super::merkle::{self, Hash};
 use super::{Refusal, note};
 
-/// The origin that [`Fault::CheckpointOfAnotherOrigin`] names.
-const OTHER_ORIGIN: &str = "rekor.elsewhere.example";
-
 /// A log with its keys and entries.
 pub(super) struct Log {
     /// The first line of its checkpoints.
@@ -78,11 +75,11 @@ impl Log {
         }
     }
 
-    /// Appends a body and proves it.
-    pub(super) fn append(&mut self, body: &[u8], faults: &Faults) -> Result<Appended, Refusal> {
+    /// Appends a body and proves it. `other` is the other log of the instance.
+    pub(super) fn append(&mut self, body: &[u8], faults: &Faults, other: &Self) -> Result<Appended, Refusal> {
         let index = self.push(body);
         let proven = if faults.has(Fault::ProofOfAnotherLeaf) { self.push(b"another leaf") } else { index };
-        let checkpoint = self.checkpoint(faults)?;
+        let checkpoint = self.checkpoint(faults, other)?;
         Ok(Appended {
             index,
             leaf: merkle::leaf(body),
@@ -94,18 +91,14 @@ impl Log {
     }
 
     /// The checkpoint of the whole tree.
-    pub(super) fn checkpoint(&self, faults: &Faults) -> Result<String, Refusal> {
+    pub(super) fn checkpoint(&self, faults: &Faults, other: &Self) -> Result<String, Refusal> {
         let forked = faults.has(Fault::ForkedCheckpoint);
         let root = if forked { merkle::leaf(b"the other tree") } else { merkle::root(&self.leaves) };
-        let Signer { key, mut id } = self.signer(faults);
-        let mut origin = self.origin;
-        if faults.has(Fault::CheckpointOfAnotherOrigin) {
-            origin = OTHER_ORIGIN;
-            id = note::key_id(origin, key);
-        }
+        let speaker = if faults.has(Fault::CheckpointOfAnotherOrigin) { other } else { self };
+        let Signer { key, id } = speaker.signer(faults);
         // Rekor's own origins are a name and the number of the tree; the name signs.
-        let name = origin.split(' ').next().unwrap_or(origin);
-        note::checkpoint(origin, self.leaves.len(), &root, (name, key, &id))
+        let name = speaker.origin.split(' ').next().unwrap_or(speaker.origin);
+        note::checkpoint(speaker.origin, self.leaves.len(), &root, (name, key, &id))
     }
 
     fn push(&mut self, body: &[u8]) -> usize {

@@ -29,16 +29,21 @@ struct Promised<'a> {
     log_index: usize,
 }
 
-/// Takes an entry into the log and answers with it, its proof and the promise.
-pub(super) fn append(request: &[u8], log: &mut Log, now: i64, faults: &Faults) -> Result<Value, Refusal> {
+/// Takes an entry into the log (beside it the instance's other one) and answers with it, its proof and the promise.
+pub(super) fn append(
+    request: &[u8],
+    (log, other): (&mut Log, &Log),
+    now: i64,
+    faults: &Faults,
+) -> Result<Value, Refusal> {
     let canonical = canonical(request, log, faults)?;
-    let appended = log.append(&canonical, faults)?;
+    let appended = log.append(&canonical, faults, other)?;
     let signer = log.signer(faults);
     let (body, log_id) = (STANDARD.encode(&canonical), signer.id.hex());
     let integrated_time = if faults.has(Fault::LateLogEntry) { now + LATE } else { now };
-    let other = faults.has(Fault::PromiseOverAnotherBody).then(|| STANDARD.encode("{}"));
+    let another = faults.has(Fault::PromiseOverAnotherBody).then(|| STANDARD.encode("{}"));
     let promised = Promised {
-        body: other.as_deref().unwrap_or(&body),
+        body: another.as_deref().unwrap_or(&body),
         integrated_time,
         log_id: &log_id,
         log_index: appended.index,

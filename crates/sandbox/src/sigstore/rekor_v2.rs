@@ -79,8 +79,8 @@ struct EnvelopeSignature {
     sig: String,
 }
 
-/// Takes an entry into the log and answers with it and its proof.
-pub(super) fn append(request: &[u8], log: &mut Log, faults: &Faults) -> Result<Value, Refusal> {
+/// Takes an entry into the log (beside it the instance's other one) and answers with it and its proof.
+pub(super) fn append(request: &[u8], (log, other): (&mut Log, &Log), faults: &Faults) -> Result<Value, Refusal> {
     let request: Request = serde_json::from_slice(request).map_err(bad)?;
     let substitute = faults.has(Fault::EntryForAnotherSignature).then(|| log.signer(faults).key.sign(b"another"));
     let substitute = substitute.transpose()?.map(|other| STANDARD.encode(other));
@@ -90,7 +90,7 @@ pub(super) fn append(request: &[u8], log: &mut Log, faults: &Faults) -> Result<V
         _ => return Err(bad("one request of a known kind is taken")),
     };
     let canonical = serde_json::to_vec(&canonical).map_err(bad)?;
-    let appended = log.append(&canonical, faults)?;
+    let appended = log.append(&canonical, faults, other)?;
     Ok(json!({
         "logIndex": appended.index.to_string(),
         "logId": {"keyId": STANDARD.encode(log.signer(faults).id.as_bytes())},

@@ -5,6 +5,10 @@
 //! Two child processes serve HTTPS on loopback: Assay with all controls of prod and a Pod of ten verified images, and a
 //! webhook that answers "allowed" to whatever comes. Rounds alternate. Each offers 200 requests a second over eight
 //! connections, and reports the latency as seen by the client and the CPU time that the kernel charged to the child.
+//!
+//!     cargo bench -p assay-server --bench admission -- soak
+//!
+//! sends Assay 100,000 requests, each for another Pod, as fast as they are answered, and prints what stays in memory.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -13,6 +17,10 @@
 #![allow(missing_docs)]
 
 mod fixture;
+
+/// That of the `assay` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
@@ -25,6 +33,8 @@ const RATE: u32 = 200;
 const SECONDS: u32 = 5;
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 8;
+const SOAK_STEP: usize = 10_000;
+const SOAK_STEPS: usize = 10;
 
 fn main() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -32,6 +42,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("serve-assay") => runtime.block_on(fixture::serve_assay()),
         Some("serve-nothing") => runtime.block_on(fixture::serve_nothing()),
+        Some("soak") => runtime.block_on(soak()),
         // `cargo test --benches` runs it without `--bench`: nothing is to be measured then.
         _ if std::env::args().any(|argument| argument == "--bench") => runtime.block_on(measure()),
         _ => {}
@@ -113,15 +124,7 @@ async fn round(served: &Served, body: &Arc<str>) -> Figures {
             for number in (connection..requests as usize).step_by(CONNECTIONS) {
                 let due = begin + Duration::from_secs(1) * u32::try_from(number).unwrap() / RATE;
                 tokio::time::sleep_until(due).await;
-                let answer = client
-                    .post(&url)
-                    .header("content-type", "application/json")
-                    .body(body.to_string())
-                    .send()
-                    .await
-                    .unwrap();
-                let text = answer.text().await.unwrap();
-                assert!(text.contains("\"allowed\":true"), "{text}");
+                post(client.clone(), &url, body.to_string()).await;
                 latencies.push(due.elapsed());
             }
             latencies
@@ -132,6 +135,32 @@ async fn round(served: &Served, body: &Arc<str>) -> Figures {
     latencies.sort();
     let at = |share: f64| latencies[(latencies.len() as f64 * share) as usize].as_secs_f64() * 1e3;
     Figures { cpu, p50: at(0.50), p99: at(0.99) }
+}
+
+async fn post(client: reqwest::Client, url: &str, body: String) {
+    let answer = client.post(url).header("content-type", "application/json").body(body).send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("\"allowed\":true"), "{text}");
+}
+
+async fn soak() {
+    let assay = Served::start("serve-assay");
+    let body = fixture::review();
+    for step in 0..SOAK_STEPS {
+        println!("{:6} requests: resident {} MB", step * SOAK_STEP, assay.resident_kib() / 1024);
+        let mut connections = tokio::task::JoinSet::new();
+        for connection in 0..CONNECTIONS {
+            let (client, url, body) = (assay.client.clone(), assay.url.clone(), Arc::clone(&body));
+            connections.spawn(async move {
+                for number in (connection..SOAK_STEP).step_by(CONNECTIONS) {
+                    let name = format!("\"name\":\"api-{step}-{number}\"");
+                    post(client.clone(), &url, body.replace("\"name\":\"api\"", &name)).await;
+                }
+            });
+        }
+        connections.join_all().await;
+    }
+    println!("{:6} requests: resident {} MB", SOAK_STEPS * SOAK_STEP, assay.resident_kib() / 1024);
 }
 
 async fn measure() {

@@ -96,6 +96,8 @@ fn reasons(outcomes: &[&ControlOutcome]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use assay_case::{Action, ContainerRole, ExceptionNote, Operation, Outcome};
     use assay_model::Digest;
 
@@ -106,13 +108,13 @@ mod tests {
             control: control.parse().unwrap(),
             action,
             outcome: Outcome::Fail,
-            target: Target {
+            target: Arc::new(Target {
                 role: Some(ContainerRole::Container),
                 name: container.into(),
                 image: format!("registry.example.com/payments/{container}:prod"),
                 ..Target::default()
-            },
-            message: message.into(),
+            }),
+            message: message.to_owned().into(),
             fix: None,
             severity: None,
             vulnerabilities: Vec::new(),

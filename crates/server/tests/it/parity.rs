@@ -36,7 +36,7 @@ async fn judge(server: &Harness, policy: &Policy, manifest: &Manifest<'_>, names
     let request = manifest.request(Namespace { name: namespace.into(), labels }).unwrap();
     let facts = facts(&request.images);
     let world = assay_case::World {
-        promotions: assay_case::Known::new(Vec::new(), NOW.parse().unwrap()),
+        promotions: assay_case::Known::new(Vec::new().into(), NOW.parse().unwrap()),
         ..assay_case::World::unknown()
     };
     let case = Case { request, facts, world: world.into() };

@@ -2,3 +2,4 @@
 
 mod referrer;
 mod signing;
+mod tuf;

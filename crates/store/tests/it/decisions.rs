@@ -1,5 +1,6 @@
 //! Decisions are kept, redacted, and survive a killed process.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use assay_case::Document;
@@ -12,7 +13,8 @@ use crate::fixture::{at, decision};
 fn a_decision_is_found_by_the_beginning_of_its_id() {
     let store = Store::in_memory().unwrap();
     let records: Vec<_> = (0..40).map(|number| decision(number, true, b"v1")).collect();
-    store.put_decisions(&records).unwrap();
+    store.put_decisions(&records[..20]).unwrap();
+    store.put_decisions(&[&records[..], &records[..]].concat()).unwrap();
     store.put_decisions(&records).unwrap();
     assert_eq!(store.decisions(100).unwrap().len(), 40, "replaying adds nothing");
     assert_eq!(store.decision(&records[7].id[..12]).unwrap().as_ref(), Some(&records[7]));
@@ -29,14 +31,39 @@ fn a_decision_is_found_by_the_beginning_of_its_id() {
 #[test]
 fn admissions_are_what_was_allowed_for_good() {
     let store = Store::in_memory().unwrap();
-    let mut dry = decision(3, true, b"dry");
+    let of = |number, allowed, image: &[u8], kind: &str| {
+        let mut record = decision(number, allowed, image);
+        record.request.workload.kind = kind.into();
+        record
+    };
+    let mut dry = of(3, true, b"dry", "ReplicaSet");
     dry.dry_run = true;
-    store.put_decisions(&[decision(1, true, b"good"), decision(2, false, b"bad"), dry]).unwrap();
+    let good = of(1, true, b"good", "ReplicaSet");
+    store.put_decisions(&[good, of(2, false, b"bad", "ReplicaSet"), dry, of(6, true, b"a Pod", "Pod")]).unwrap();
     let admissions = store.admissions_since(at(0)).unwrap();
     assert_eq!(admissions.iter().map(|a| a.digest).collect::<Vec<_>>(), [Digest::of(b"good")]);
-    assert_eq!(admissions[0].workload, "Pod/api");
+    assert_eq!(admissions[0].workload, "ReplicaSet/api");
     assert!(store.admissions_since(at(2)).unwrap().is_empty());
     assert_eq!(store.decisions_of(Digest::of(b"bad")).unwrap().len(), 1);
+
+    let again = of(5, true, b"good", "ReplicaSet");
+    store.put_decisions(&[again.clone(), of(4, true, b"good", "ReplicaSet")]).unwrap();
+    let admissions = store.admissions_since(at(0)).unwrap();
+    assert_eq!(admissions.iter().map(|a| (a.at, &a.decision)).collect::<Vec<_>>(), [(at(5), &again.id)], "the last");
+}
+
+#[test]
+fn the_newest_decisions_are_found_whatever_batch_they_came_in() {
+    let store = Store::in_memory().unwrap();
+    let of = |numbers: &[u64]| numbers.iter().map(|number| decision(*number, true, b"v1")).collect::<Vec<_>>();
+    store.put_decisions(&of(&[1, 2, 9])).unwrap();
+    store.put_decisions(&of(&[3, 8])).unwrap();
+    store.put_decisions(&of(&[4, 5])).unwrap();
+    let newest = |limit| store.decisions(limit).unwrap().iter().map(|record| record.at).collect::<Vec<_>>();
+    assert_eq!(newest(3), [at(9), at(8), at(5)]);
+    assert_eq!(newest(1), [at(9)]);
+    assert_eq!(newest(0), []);
+    assert_eq!(store.decisions_of(Digest::of(b"v1")).unwrap(), store.decisions(100).unwrap());
 }
 
 #[test]
@@ -75,13 +102,40 @@ fn the_log_brings_records_into_the_store() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "segments are gone");
 }
 
+/// A segment as a process leaves it that is killed after these lines.
+fn segment(lines: &[&str]) -> Vec<u8> {
+    let mut packer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    for line in lines {
+        packer.write_all(line.as_bytes()).unwrap();
+        packer.flush().unwrap();
+    }
+    packer.get_ref().clone()
+}
+
+fn line(number: u64) -> String {
+    serde_json::to_string(&decision(number, true, b"v1")).unwrap() + "\n"
+}
+
 #[test]
 fn what_a_killed_process_left_is_taken_in() {
+    let whole = segment(&[&line(1), &line(2)]);
+    let all = segment(&[&line(1), &line(2), &line(3)]);
+    for length in (0..all.len()).step_by(17).chain([whole.len(), all.len()]) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("00000001.decisions"), &all[..length]).unwrap();
+        let store = Arc::new(Store::in_memory().unwrap());
+        drop(DecisionLog::open(Arc::clone(&store), directory.path()).unwrap());
+        let found = store.decisions(10).unwrap().len();
+        assert!(found <= 3 && (length < whole.len() || found >= 2) && (length < all.len() || found == 3), "{length}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is damaged at {length}");
+    }
     let directory = tempfile::tempdir().unwrap();
-    let line = |number| serde_json::to_string(&decision(number, true, b"v1")).unwrap() + "\n";
     let torn = line(3);
-    let segment = line(1) + &line(2) + &torn[..torn.len() / 2];
-    std::fs::write(directory.path().join("00000001.decisions"), segment).unwrap();
+    std::fs::write(
+        directory.path().join("00000001.decisions"),
+        segment(&[&line(1), &line(2), &torn[..torn.len() / 2]]),
+    )
+    .unwrap();
     let store = Arc::new(Store::in_memory().unwrap());
     let log = DecisionLog::open(Arc::clone(&store), directory.path()).unwrap();
     assert_eq!(store.decisions(10).unwrap().len(), 2);
@@ -91,12 +145,50 @@ fn what_a_killed_process_left_is_taken_in() {
 }
 
 #[test]
+fn a_segment_that_was_stored_before_the_crash_is_stored_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::in_memory().unwrap());
+    let records: Vec<_> = (0..3).map(|number| decision(number, true, b"v1")).collect();
+    store.put_decisions(&records[..2]).unwrap();
+    let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    std::fs::write(directory.path().join("00000001.decisions"), segment(&lines)).unwrap();
+    drop(DecisionLog::open(Arc::clone(&store), directory.path()).unwrap());
+    assert_eq!(store.decisions(10).unwrap().len(), 3);
+    assert_eq!(store.decisions_of(Digest::of(b"v1")).unwrap().len(), 3);
+}
+
+#[test]
+fn a_full_segment_does_not_wait_for_its_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let store = Arc::new(Store::open(&path).unwrap());
+    let log = DecisionLog::open(Arc::clone(&store), &directory.path().join("log")).unwrap();
+    let mut large = decision(0, true, b"v1");
+    large.verdict.notes = vec!["x".repeat(300_000)];
+    for number in 0..40 {
+        let small = decision(number, true, b"v1");
+        log.append(&assay_store::DecisionRecord { verdict: large.verdict.clone(), ..small }).unwrap();
+    }
+    assert!(log.flush());
+    assert_eq!(store.decisions(100).unwrap().len(), 40);
+    let batches = rusqlite::Connection::open(&path).unwrap();
+    let (rows, largest): (i64, i64) = batches
+        .query_row("SELECT count(*), max(size) FROM decision_batch", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert!(rows >= 10 && largest < 2 << 20, "{rows} rows, the largest has {largest} bytes");
+}
+
+#[test]
 fn a_damaged_segment_is_kept_aside() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("00000001.decisions"), "x\ny\n").unwrap();
+    std::fs::write(directory.path().join("00000002.decisions"), segment(&[&line(1), "{}\n", &line(2)])).unwrap();
     let store = Arc::new(Store::in_memory().unwrap());
-    let _log = DecisionLog::open(store, directory.path()).unwrap();
+    let _log = DecisionLog::open(Arc::clone(&store), directory.path()).unwrap();
     assert!(directory.path().join("00000001.damaged").exists());
+    assert!(directory.path().join("00000002.damaged").exists());
+    assert_eq!(store.decisions(10).unwrap().len(), 2, "what can be read is taken in");
 }
 
 #[test]
@@ -107,12 +199,16 @@ fn a_database_that_fails_loses_nothing() {
     let log = DecisionLog::open(Arc::clone(&store), &directory.path().join("log")).unwrap();
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("ALTER TABLE decision RENAME TO hidden").unwrap();
-    log.append(&decision(1, true, b"v1")).unwrap();
-    assert!(!log.flush(), "the store does not take it");
-    assert_eq!(log.waiting(), 1);
+    // More segments than are kept in memory.
+    for number in 1..=8 {
+        log.append(&decision(number, true, b"v1")).unwrap();
+        assert!(!log.flush(), "the store does not take it");
+        assert_eq!(log.waiting(), number);
+    }
     other.execute_batch("ALTER TABLE hidden RENAME TO decision").unwrap();
     assert!(log.flush());
-    assert_eq!(store.decisions(10).unwrap().len(), 1);
+    assert_eq!(log.waiting(), 0);
+    assert_eq!(store.decisions(10).unwrap().len(), 8);
 }
 
 #[test]

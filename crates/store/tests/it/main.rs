@@ -6,4 +6,5 @@ mod facts;
 mod file;
 mod fixture;
 mod inventory;
+mod killed;
 mod ledger;

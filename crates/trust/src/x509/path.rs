@@ -118,6 +118,34 @@ pub(crate) fn verify_path<'a>(
     }
 }
 
+/// Checks a chain of authorities, lowest first: each must have been issued by the next, which may do so.
+pub(crate) fn check_authorities(chain: &[Certificate]) -> Result<(), X509Error> {
+    let not_authority = |certificate: &Certificate| X509Error::NotAuthority {
+        subject: certificate.subject_text(),
+        reason: "it is no authority",
+    };
+    if chain.is_empty() || chain.len() > LENGTH_MAX {
+        return Err(X509Error::TooMany { what: "certificates in a chain (or none)", limit: LENGTH_MAX });
+    }
+    for (below, pair) in chain.windows(2).enumerate() {
+        let [lower, upper] = pair else { continue };
+        if lower.issuer != upper.subject {
+            return Err(X509Error::UnknownIssuer { issuer: lower.issuer_text() });
+        }
+        lower.check_signature(&upper.key)?;
+        let authority = upper.authority().ok_or_else(|| not_authority(upper))?;
+        let found = below + 1;
+        if let Some(allowed) = authority.path_length.filter(|allowed| usize::from(*allowed) < found) {
+            return Err(X509Error::PathLength { subject: upper.subject_text(), allowed, found });
+        }
+    }
+    chain
+        .first()
+        .filter(|lowest| lowest.authority().is_some())
+        .map(|_| ())
+        .ok_or_else(|| chain.first().map_or(X509Error::Malformed { reason: String::new() }, not_authority))
+}
+
 fn check_leaf(leaf: &Certificate, at: Timestamp, purpose: Purpose) -> Result<(), X509Error> {
     leaf.check_validity(at)?;
     check_critical(leaf)?;
@@ -130,10 +158,9 @@ fn check_leaf(leaf: &Certificate, at: Timestamp, purpose: Purpose) -> Result<(),
         return Err(wrong("it names other purposes"));
     }
     match purpose.rule {
-        PurposeRule::Listed => Ok(()),
         PurposeRule::CriticalAndOnly if purposes.listed.len() != 1 => Err(wrong("it names further purposes")),
         PurposeRule::CriticalAndOnly if !purposes.critical => Err(wrong("the purpose is not marked critical")),
-        PurposeRule::CriticalAndOnly => Ok(()),
+        PurposeRule::Listed | PurposeRule::CriticalAndOnly => Ok(()),
     }
 }
 
@@ -171,9 +198,13 @@ impl<'a> Search<'a> {
             self.refuse(X509Error::TooMany { what: "certificates in a path", limit: LENGTH_MAX });
             return Ok(None);
         }
+        let mut named = false;
         for (index, anchor) in anchors.iter().enumerate() {
-            let trusted = anchor.certificate.may_have_issued(last) && self.issued(&anchor.certificate, certificates)?;
-            if !trusted {
+            if !anchor.certificate.may_have_issued(last) {
+                continue;
+            }
+            named = true;
+            if !self.issued(&anchor.certificate, certificates)? {
                 continue;
             }
             match anchor.check(self.at) {
@@ -187,7 +218,11 @@ impl<'a> Search<'a> {
         let pool = self.pool;
         for candidate in pool {
             let repeated = certificates.iter().any(|earlier| earlier.der() == candidate.der());
-            if repeated || !candidate.may_have_issued(last) || !self.issued(candidate, certificates)? {
+            if repeated || !candidate.may_have_issued(last) {
+                continue;
+            }
+            named = true;
+            if !self.issued(candidate, certificates)? {
                 continue;
             }
             if let Err(error) = candidate.check_validity(self.at) {
@@ -199,6 +234,9 @@ impl<'a> Search<'a> {
                 return Ok(Some(anchor));
             }
             certificates.pop();
+        }
+        if !named {
+            self.refuse(X509Error::UnknownIssuer { issuer: last.issuer_text() });
         }
         Ok(None)
     }

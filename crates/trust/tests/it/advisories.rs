@@ -180,7 +180,7 @@ fn ghsa_whqx_f9j3_ch6m_an_entry_is_never_ignored() {
     let bytes = serde_json::to_vec(&bundle).unwrap();
     let now = authority.clock().now();
     let alone = verify_bundle(&bytes, Artifact::Digest(image), &pair.material, now);
-    assert_eq!(alone, Err(VerifyError::NoMaterial { wanted: "root" }));
+    assert!(matches!(alone, Err(VerifyError::LogEntryMismatch { .. })), "{alone:?}");
     let with_root = pair.material.clone().with_trusted_root(&authority.trusted_root_json()).unwrap();
     let mismatch = verify_bundle(&bytes, Artifact::Digest(image), &with_root, now);
     assert!(matches!(mismatch, Err(VerifyError::LogEntryMismatch { .. })), "{mismatch:?}");

@@ -7,13 +7,7 @@ use std::path::{Path, PathBuf};
 use assay_model::Digest;
 use assay_trust::{Artifact, Evidence, IdentityPolicy, Pattern, TrustMaterial, verify_bundle};
 
-/// Said to the terminal itself: the test harness would keep a passing test's output to itself.
-macro_rules! said {
-    ($($text:tt)*) => {{
-        use std::io::Write as _;
-        std::io::stderr().write_all((format!($($text)*) + "\n").as_bytes()).unwrap();
-    }};
-}
+use crate::corpus;
 
 /// Both questions of the 49 cases.
 const FLOOR: usize = 98;
@@ -76,15 +70,10 @@ fn run(assets: &Path) -> (usize, usize, Vec<String>) {
 
 #[test]
 fn every_case_of_the_corpus_has_the_expected_result() {
-    let corpus = std::env::var("ASSAY_CORPUS")
-        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"), PathBuf::from);
-    let assets = corpus.join("sigstore/test/assets");
-    if !assets.is_dir() {
-        said!("skipped: corpus sigstore not present");
-        return;
-    }
+    let Some(corpus) = corpus::whole("sigstore") else { return };
+    let assets = corpus.join("test/assets");
     let (passed, asked, wrong) = run(&assets);
-    said!("sigstore: {passed} of {asked} passed");
+    corpus::say(&format!("sigstore: {passed} of {asked} passed"));
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert!(passed >= FLOOR, "{passed} passed, the floor is {FLOOR}");
 }

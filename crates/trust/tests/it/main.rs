@@ -1,5 +1,11 @@
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod advisories;
 mod conformance;
+mod connaisseur;
+mod corpus;
+mod legacy;
+mod merkle;
 mod mutation;
+mod sigstore_python;
+mod slsa_verifier;

@@ -172,7 +172,7 @@ pub(crate) async fn run(stage: &Stage, narrator: &Narrator<'_>) -> Result<Vec<At
 fn judge(attack: &Attack, verdict: &Verdict) -> (bool, String) {
     let denial = verdict.denials().find(|outcome| outcome.control.as_str() == attack.control);
     match denial {
-        Some(denial) => (true, denial.message.clone()),
+        Some(denial) => (true, denial.message.to_string()),
         None if verdict.allowed => (false, "it was allowed".to_owned()),
         None => (false, format!("it was denied, but not by {}", attack.control)),
     }
@@ -190,7 +190,7 @@ mod tests {
             control: control.parse().unwrap(),
             action,
             outcome,
-            target: Target::default(),
+            target: Target::default().into(),
             message: "no signature".into(),
             fix: None,
             severity: None,

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use assay_case::{Action, ContainerRole, Operation, Target, Verdict};
 use assay_model::Digest;
@@ -11,14 +12,14 @@ fn outcome(control: &str, action: Action, outcome: Outcome, message: &str) -> Co
         control: control.parse().unwrap(),
         action,
         outcome,
-        target: Target {
+        target: Arc::new(Target {
             role: Some(ContainerRole::Container),
             name: "api".into(),
             image: "registry.example.com/payments/api:prod".into(),
             field: "spec.template.spec.containers[0].image".into(),
             ..Target::default()
-        },
-        message: message.into(),
+        }),
+        message: message.to_owned().into(),
         fix: None,
         severity: None,
         vulnerabilities: Vec::new(),
@@ -62,7 +63,7 @@ fn denied() -> CheckOutcome {
         Outcome::Fail,
         "signed, but by security-bot@example.com; prod wants release.yml@refs/heads/main of company/payments",
     );
-    signer.target.field = String::new();
+    Arc::make_mut(&mut signer.target).field = String::new();
     let mut cve = outcome(
         "critical-cve",
         Action::EnforceWithException,

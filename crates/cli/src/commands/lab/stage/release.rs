@@ -121,7 +121,8 @@ impl Stage {
         };
         let now = self.clock.now();
         let facts = known.get().ok().and_then(|facts| facts.first().cloned());
-        let world = Arc::new(World { promotions: Known::new(self.store.promotions()?, now), ..World::unknown() });
+        let world =
+            Arc::new(World { promotions: Known::new(self.store.promotions()?.into(), now), ..World::unknown() });
         let case = Case { request, facts: BTreeMap::from([(written, known)]), world };
         let verdict = decide(&self.policy(), &case, now);
         let uid = self.next_uid();

@@ -1,5 +1,7 @@
 //! `ReleaseArtifact`: the one contract a product team sees.
 
+use std::collections::BTreeMap;
+
 use assay_model::{Digest, Repository};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,9 +62,16 @@ pub struct ReleaseEvidence {
     /// Provenance, `oci://repository@digest`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provenance: Option<String>,
-    /// How it is signed, for example `sigstore`.
+    /// Signature, `oci://repository@digest`, or how it is signed, for example `sigstore`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// Vulnerability scan, `oci://repository@digest`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scan: Option<String>,
+    /// Who signed each of them when the release was made, by `signature`, `sbom`, `provenance`, `scan`. A record, no
+    /// permission: whose word counts is said by Environments.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub signers: BTreeMap<String, String>,
 }
 
 /// How the risk of a release is judged.

@@ -134,7 +134,8 @@ pub struct VulnerabilityFinding {
 /// Which vulnerability data a result was matched against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackInfo {
-    /// Digest of the pack file.
+    /// The checksum that the pack carries: SHA-256 of everything behind its header's first 48 bytes, compared when a pack
+    /// is installed or described. It names the data; the file as a whole has another digest.
     pub digest: Digest,
     /// The newest `modified` time of any record in it: how fresh the data is.
     pub data_until: Timestamp,

@@ -277,6 +277,12 @@ mod tests {
     }
 
     #[test]
+    fn every_root_that_is_compiled_in_can_be_used() {
+        let all = TrustMaterial::new().with_public_good().unwrap().with_github().unwrap().with_staging().unwrap();
+        assert_eq!(all.roots().count(), 3);
+    }
+
+    #[test]
     fn keys_are_found_by_name() {
         let material = TrustMaterial::new().with_named_key("release", KEY).unwrap();
         assert_eq!(material.key("release").map(TrustedPublicKey::fingerprint), Some(material.keys()[0].fingerprint()));

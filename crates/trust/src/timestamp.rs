@@ -80,7 +80,7 @@ impl TimestampAuthority {
         let start = anchor_dates.clone().chain(&chain).map(Certificate::not_before).fold(leaf.not_before(), Ord::max);
         let end = anchor_dates.chain(&chain).map(Certificate::not_after).fold(leaf.not_after(), Ord::min);
         let unbounded = [Anchor::new(anchors.first().ok_or_else(empty)?.certificate().clone())];
-        verify_path(&leaf, &chain, &unbounded, start, Purpose::TIME_STAMPING)?;
+        verify_path(&leaf, &chain, &unbounded, start, Purpose::PINNED_TIME_STAMPING)?;
         Ok(Self { signer: Some((leaf, start..end)), pool: chain, anchors })
     }
 }
@@ -113,8 +113,8 @@ impl VerifiedTimestamp {
 /// Verifies a timestamp over `stamped` against one authority.
 ///
 /// Checked are: the imprint over `stamped`, content type and digest of the signed attributes, that the signer's
-/// certificate is the one the signed attributes name, its signature, its purpose (timestamps only, marked critical), and
-/// its path to the authority at the stamped time.
+/// certificate is the one the signed attributes name, its signature, its purpose (timestamps only, marked critical, unless
+/// the signer is pinned), and its path to the authority at the stamped time.
 #[allow(dead_code, reason = "for Notation")]
 pub(crate) fn verify(
     token: &[u8],

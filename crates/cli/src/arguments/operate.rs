@@ -32,15 +32,15 @@ pub(crate) struct ReleaseCreateArguments {
     /// Service it belongs to
     #[arg(long)]
     pub(crate) service: String,
-    /// Image with its digest, registry/repository@sha256:...
+    /// Image; a tag is resolved once, and the digest recorded
     #[arg(long)]
     pub(crate) image: Reference,
-    /// Source repository, for example github.com/company/payments
+    /// Source repository, for example github.com/company/payments; what the verified provenance says where missing
     #[arg(long, value_name = "URL")]
-    pub(crate) source: String,
-    /// Source commit
+    pub(crate) source: Option<String>,
+    /// Source commit; what the verified provenance says where missing
     #[arg(long, value_name = "SHA")]
-    pub(crate) commit: String,
+    pub(crate) commit: Option<String>,
 }
 
 /// `assay release promote`, `assay release rollback`

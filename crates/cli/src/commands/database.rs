@@ -1,15 +1,20 @@
 //! `assay db`: vulnerability packs.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use assay_model::PackInfo;
+use assay_model::{Algorithm, Digest, Hasher, PackInfo};
 use assay_vuln::{Pack, PackBuilder};
 use serde::Serialize;
 
 use crate::Result;
 use crate::failure::{CliError, read_file, write_file};
 use crate::settings::Settings;
+
+/// Bytes that are read at a time, to be hashed.
+const READ_BYTES: usize = 256 << 10;
 
 /// What to build a pack from.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub(crate) struct BuildOutcome {
     pub(crate) file: PathBuf,
     /// Its size.
     pub(crate) bytes: usize,
+    /// SHA-256 of the whole file.
+    pub(crate) file_digest: Digest,
     /// Records read.
     pub(crate) read: u64,
     /// Vulnerabilities, aliases merged.
@@ -44,10 +51,14 @@ pub(crate) struct BuildOutcome {
 
 /// A pack's description.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct InfoOutcome {
     /// The file; none = the embedded sample.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<PathBuf>,
+    /// SHA-256 of the whole file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file_digest: Option<Digest>,
     /// What is in it.
     pub(crate) pack: PackInfo,
 }
@@ -62,12 +73,13 @@ pub(crate) fn build(options: &BuildOptions) -> Result<BuildOutcome> {
         builder.add_known_exploited(&kev.display().to_string(), &read_file(kev)?)?;
     }
     let (bytes, report) = builder.build();
-    let size = bytes.len();
+    let (size, file_digest) = (bytes.len(), Digest::of(&bytes));
     write_file(&options.to, &bytes)?;
     let pack = Pack::from_bytes(bytes)?.info().clone();
     Ok(BuildOutcome {
         file: options.to.clone(),
         bytes: size,
+        file_digest,
         read: report.read,
         vulnerabilities: report.vulnerabilities,
         known_exploited: report.known_exploited,
@@ -83,7 +95,23 @@ pub(crate) fn info(file: Option<PathBuf>, settings: &Settings) -> Result<InfoOut
         Some(path) => Pack::open_verified(path)?,
         None => assay_vuln::embedded()?,
     };
-    Ok(InfoOutcome { file, pack: pack.info().clone() })
+    let file_digest = file.as_deref().map(digest_of).transpose()?;
+    Ok(InfoOutcome { file, file_digest, pack: pack.info().clone() })
+}
+
+/// SHA-256 of a file of any size.
+fn digest_of(path: &Path) -> Result<Digest> {
+    let mut file = BufReader::with_capacity(READ_BYTES, File::open(path).map_err(CliError::unreadable(path))?);
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    loop {
+        let bytes = file.fill_buf().map_err(CliError::unreadable(path))?;
+        if bytes.is_empty() {
+            return Ok(hasher.finish());
+        }
+        hasher.update(bytes);
+        let count = bytes.len();
+        file.consume(count);
+    }
 }
 
 /// The pack in use: the one set, else the embedded sample.

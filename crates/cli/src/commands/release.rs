@@ -1,51 +1,28 @@
 //! `assay release`: one artifact contract, the same digest through the environments.
 
+mod create;
+mod promotion;
 mod rebuilt;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use assay_case::{
-    Case, ContainerRole, Document, Facts, ImageUse, Known, Namespace, Operation, Promotion, Request, User, Verdict,
-    Workload,
-};
-use assay_gate::decide;
+use assay_case::{Operation, Promotion, Verdict};
 use assay_gather::{Access, Gatherer, Wanted};
-use assay_kinds::{ReleaseArtifact, ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource};
-use assay_model::{Digest, EnvironmentName, FindingCounts, Findings, Reference, Repository, Timestamp};
-use assay_oci::ImageSource;
-use assay_store::{DecisionRecord, LedgerEvent, LedgerStatus, Release, RequestProjection, decision_id};
+use assay_kinds::ReleaseArtifactSpec;
+use assay_model::{Digest, EnvironmentName, FindingCounts, Platform, Reference, Repository, Timestamp};
+use assay_oci::{ImageSource, Manifest};
+use assay_store::{LedgerStatus, Release};
 use serde::Serialize;
 
-use super::policies::Policies;
 use super::{check, policies};
 use crate::failure::{CliError, Failure};
 use crate::session::Session;
 use crate::{Result, Status};
 
+pub(crate) use create::{CreateOptions, CreateOutcome, create};
+use promotion::Gathered;
+pub(crate) use promotion::{Change, moved};
 pub(crate) use rebuilt::Rebuilt;
-
-/// A release to record.
-#[derive(Debug)]
-pub(crate) struct CreateOptions {
-    /// Its name.
-    pub(crate) name: String,
-    /// Its service.
-    pub(crate) service: String,
-    /// The image, with a digest.
-    pub(crate) image: Reference,
-    /// Source repository.
-    pub(crate) source: String,
-    /// Source commit.
-    pub(crate) commit: String,
-}
-
-/// A release that was recorded.
-#[derive(Debug, Serialize)]
-pub(crate) struct CreateOutcome {
-    /// The contract.
-    pub(crate) release: ReleaseArtifact,
-}
 
 /// A promotion to make.
 #[derive(Debug)]
@@ -150,39 +127,6 @@ pub(crate) struct ReleaseStatus {
     pub(crate) promotions: Vec<Promotion>,
 }
 
-/// Records a release.
-pub(crate) fn create(options: CreateOptions, session: &Session<'_>) -> Result<CreateOutcome> {
-    let Some(digest) = options.image.digest() else {
-        return Err(CliError::Usage {
-            message: format!("{} has no digest: a release is one digest", options.image.written()),
-            next: "--image registry/repository@sha256:... (assay tree IMAGE shows it)".to_owned(),
-        }
-        .into());
-    };
-    let store = session.store()?;
-    if let Some(existing) = store.release(&options.name)?
-        && existing.digest != digest
-    {
-        return Err(CliError::Usage {
-            message: format!("release {} exists with another digest, {}", options.name, existing.digest),
-            next: "a rebuilt image is another release: choose another name".to_owned(),
-        }
-        .into());
-    }
-    let spec = ReleaseArtifactSpec {
-        service: options.service.clone(),
-        source: ReleaseSource { repository: options.source, commit: options.commit },
-        image: ReleaseImage { repository: options.image.repository().clone(), digest },
-        evidence: ReleaseEvidence::default(),
-        risk: ReleaseRisk::default(),
-    };
-    let release = ReleaseArtifact::new(options.name.clone(), spec);
-    let object = serde_json::to_value(&release)
-        .map_err(|error| CliError::Malformed { what: "the release".to_owned(), message: error.to_string() })?;
-    store.put_release(&Release { name: options.name, service: options.service, digest, object })?;
-    Ok(CreateOutcome { release })
-}
-
 /// Asks the Gate, and writes the promotion to the ledger if it says yes.
 pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result<PromoteOutcome> {
     let policies = policies::load(session.settings)?;
@@ -223,131 +167,56 @@ pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result
     let (source, target) = (pinned(&from, release.digest)?, pinned(&repository, release.digest)?);
     let gatherer = session.gatherer(policies.materials.clone(), Some(Arc::clone(&store)))?;
     let access = Access::new(client.clone());
+    let change = Change {
+        operation: options.operation,
+        release: &release.name,
+        service: &release.service,
+        environment: &options.to,
+        by: &options.by,
+        image: &target,
+        digest: release.digest,
+    };
+    let judge = |facts| change.judge(facts, &policies.policy, &store, "", Timestamp::now());
     session.printer.progress(&format!("looking at {source}"));
-    let facts = moved(session.run(gathered(&gatherer, &access, &source))?, &repository);
     // Judged as it will be there, before it is there: no image that is refused gets into the target.
-    let mut judged = judge(options, &release, &target, facts, &policies, session)?;
+    let mut judged = judge(moved(session.run(gathered(&gatherer, &access, &source))?, &repository))?;
     if judged.record.verdict.allowed && from != repository {
         session.printer.progress(&format!("copying to {repository}"));
         let report = session.run(async {
             let (source, target) = (ImageSource::Registry(source), ImageSource::Registry(target.clone()));
             assay_oci::copy(&client, &source, &target).await.map_err(Failure::from)
         })?;
-        let arrived = session.run(gathered(&gatherer, &access, &target))?;
-        judged = judge(options, &release, &target, arrived, &policies, session)?;
+        judged = judge(session.run(gathered(&gatherer, &access, &target))?)?;
         let (manifests, referrers) = (report.manifests, report.referrers);
         outcome.copied = Some(Copied { from, to: repository.clone(), manifests, referrers });
     }
-    let Judged { record, findings } = judged;
-    store.put_decisions(std::slice::from_ref(&record))?;
-    outcome.counts = findings.as_ref().map(|findings| findings.counts());
-    if record.verdict.allowed {
-        let bytes = findings.as_ref().and_then(|findings| serde_json::to_vec(findings.as_ref()).ok());
-        let written = store.append_ledger(LedgerEvent::Promotion {
-            promotion: Box::new(Promotion {
-                number: 0,
-                release: release.name.clone(),
-                service: release.service.clone(),
-                digest: release.digest,
-                repository,
-                environment: options.to.clone(),
-                at: record.at,
-                by: options.by.clone(),
-                retired: None,
-                counts: outcome.counts.unwrap_or_default(),
-            }),
-            rollback: options.operation == Operation::Rollback,
-            findings: bytes.map(|bytes| Digest::of(&bytes)),
-            pack: findings.as_ref().map(|findings| findings.pack.digest),
-            exceptions: record.exceptions_used(),
-            decision: Some(record.id.clone()),
-        })?;
-        outcome.entry = Some(written.number);
+    store.put_decisions(std::slice::from_ref(&judged.record))?;
+    outcome.counts = judged.risk.map(|risk| risk.counts);
+    if judged.record.verdict.allowed {
+        outcome.entry = Some(change.enter(&judged, &store)?.number);
     }
-    outcome.decision = Some(record.id);
-    outcome.verdict = Some(record.verdict);
+    outcome.decision = Some(judged.record.id);
+    outcome.verdict = Some(judged.record.verdict);
     Ok(outcome)
 }
 
-type Gathered = Known<Vec<Arc<Facts>>>;
-
+/// The facts of every platform: what is promoted runs on any node that can run it.
 async fn gathered(gatherer: &Gatherer, access: &Access, reference: &Reference) -> Result<Gathered> {
-    Ok(gatherer.facts(access, reference, &Wanted::default()).await)
+    let root =
+        access.client().root(reference).await.map_err(|error| Failure::from(error).about(reference.written()))?;
+    let wanted = Wanted { platforms: platforms(&root.manifest), ..Wanted::default() };
+    Ok(gatherer.facts(access, reference, &wanted).await)
+}
+
+/// The platforms of an index; none for a single image. Attestations in it (`unknown/unknown`) are no images.
+fn platforms(manifest: &Manifest) -> Vec<Platform> {
+    let Manifest::Index(index) = manifest else { return Vec::new() };
+    let platforms = index.manifests.iter().filter_map(|entry| entry.platform.clone());
+    platforms.filter(|platform| platform.os != "unknown").collect()
 }
 
 fn pinned(repository: &Repository, digest: Digest) -> Result<Reference> {
     Ok(format!("{repository}@{digest}").parse::<Reference>()?)
-}
-
-/// The facts of the same digest as they will be in another repository.
-fn moved(facts: Gathered, repository: &Repository) -> Gathered {
-    match facts {
-        Known::Known { value, at } => {
-            let moved = value.iter().map(|facts| {
-                let mut facts = Facts::clone(facts);
-                facts.subject.repository = repository.clone();
-                Arc::new(facts)
-            });
-            Known::new(moved.collect(), at)
-        }
-        unknown @ Known::Unknown { .. } => unknown,
-    }
-}
-
-/// A decision, and the findings it was made by.
-struct Judged {
-    record: DecisionRecord,
-    findings: Option<Arc<Findings>>,
-}
-
-fn judge(
-    options: &PromoteOptions,
-    release: &Release,
-    reference: &Reference,
-    facts: Gathered,
-    policies: &Policies,
-    session: &Session<'_>,
-) -> Result<Judged> {
-    let now = Timestamp::now();
-    let findings = facts.get().ok().and_then(|facts| Some(Arc::clone(facts.first()?.findings.get().ok()?)));
-    let case = Case {
-        request: request(release, reference, options),
-        facts: BTreeMap::from([(reference.written().to_owned(), facts)]),
-        world: Arc::new(check::world(session)?),
-    };
-    let verdict = decide(&policies.policy, &case, now);
-    let record = DecisionRecord {
-        id: decision_id(&format!("release/{}", release.name), now, 0),
-        at: now,
-        uid: String::new(),
-        dry_run: false,
-        request: RequestProjection::of(&case),
-        verdict,
-        microseconds: 0,
-    };
-    Ok(Judged { record, findings })
-}
-
-fn request(release: &Release, reference: &Reference, options: &PromoteOptions) -> Request<'static> {
-    Request {
-        operation: options.operation,
-        workload: Workload { kind: "ReleaseArtifact".to_owned(), name: release.name.clone(), owner: None },
-        namespace: Namespace { name: options.to.to_string(), labels: None },
-        environment: Some(options.to.clone()),
-        service_account: None,
-        user: User { name: options.by.clone(), groups: Vec::new() },
-        images: vec![ImageUse {
-            role: ContainerRole::Release,
-            name: release.name.clone(),
-            field: String::new(),
-            written: reference.written().to_owned(),
-            reference: Ok(reference.clone()),
-            pull_policy: None,
-        }],
-        document: Document::empty(),
-        pod_spec: None,
-        pod_metadata: None,
-    }
 }
 
 /// Shows where releases stand. A ledger that was changed after the fact is an error, not a status.

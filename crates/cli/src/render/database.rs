@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use assay_model::PackInfo;
+use assay_model::{Digest, PackInfo};
 
 use super::page::count;
 use super::{Align, Page, Report, Table};
@@ -28,7 +28,7 @@ impl Report for BuildOutcome {
             out.push_str("left out\n");
             out.push_str(&table.render(2));
         }
-        describe(&mut out, &self.pack, page);
+        describe(&mut out, &self.pack, Some(self.file_digest), page);
         out
     }
 }
@@ -39,7 +39,7 @@ impl Report for InfoOutcome {
     fn text(&self, page: Page) -> String {
         let name = self.file.as_ref().map_or("the embedded sample".to_owned(), |file| file.display().to_string());
         let mut out = format!("{}  {} records\n", page.strong(name), self.pack.records);
-        describe(&mut out, &self.pack, page);
+        describe(&mut out, &self.pack, self.file_digest, page);
         if self.file.is_none() {
             out.push_str("a sample, so that the first command works; build your own: assay db build\n");
         }
@@ -47,8 +47,11 @@ impl Report for InfoOutcome {
     }
 }
 
-fn describe(out: &mut String, pack: &PackInfo, page: Page) {
+fn describe(out: &mut String, pack: &PackInfo, file_digest: Option<Digest>, page: Page) {
     let _ = writeln!(out, "  data until   {}", pack.data_until.strftime("%Y-%m-%d %H:%M UTC"));
-    let _ = writeln!(out, "  digest       {}", pack.digest);
+    let _ = writeln!(out, "  checksum     {}", pack.digest);
+    if let Some(digest) = file_digest {
+        let _ = writeln!(out, "  file         {digest}");
+    }
     let _ = writeln!(out, "  ecosystems   {}", page.wrap(&pack.ecosystems.join(", "), 15));
 }

@@ -67,17 +67,33 @@ impl Report for CreateOutcome {
     const NAME: &'static str = "release-create";
 
     fn text(&self, page: Page) -> String {
-        let spec = &self.release.spec;
-        format!(
-            "{}  {}@{}\n  service  {}\n  source   {}@{}\nnext  assay release promote {} --to dev\n",
-            page.strong(&self.release.metadata.name),
-            spec.image.repository,
-            spec.image.digest,
-            spec.service,
-            spec.source.repository,
-            spec.source.commit,
-            self.release.metadata.name,
-        )
+        let (name, spec) = (&self.release.metadata.name, &self.release.spec);
+        let mut out = format!("{}  {}@{}\n", page.strong(name), spec.image.repository, spec.image.digest);
+        if let Some(tag) = &self.tag {
+            let _ = writeln!(out, "  resolved    from {tag}, once");
+        }
+        let _ = writeln!(out, "  service     {}", spec.service);
+        let by = self.source_by.as_ref().map(|by| format!(", says the provenance by {by}")).unwrap_or_default();
+        let source = format!("{}@{}{by}", spec.source.repository, spec.source.commit);
+        let _ = writeln!(out, "  source      {}", page.wrap(&source, 14));
+        let evidence = &spec.evidence;
+        let parts = [
+            ("signature", &evidence.signature),
+            ("sbom", &evidence.sbom),
+            ("provenance", &evidence.provenance),
+            ("scan", &evidence.scan),
+        ];
+        for (word, place) in parts {
+            let by = evidence.signers.get(word).map(|by| format!(" by {by}")).unwrap_or_default();
+            let short = place.as_ref().map(|place| place.rsplit('@').next().unwrap_or(place));
+            let text = short.map_or_else(|| "none that verifies".to_owned(), |place| format!("{place}{by}"));
+            let _ = writeln!(out, "  {word:<11} {}", page.wrap(&text, 14));
+        }
+        for rejected in &self.rejected {
+            let _ = writeln!(out, "  does not count  {}", page.wrap(rejected, 18));
+        }
+        let _ = writeln!(out, "next  assay release promote {name} --to dev");
+        out
     }
 }
 

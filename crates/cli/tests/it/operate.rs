@@ -72,10 +72,10 @@ fn one_digest_is_followed_from_release_to_pod() {
     ];
     let created = seen(&[&create[..], &["--image", &pinned]].concat());
     assert!(created.starts_with("exit 0"), "{created}");
-    assert!(
-        seen(&[&create[..], &["--image", &format!("{image}:1.0")]].concat()).starts_with("exit 2"),
-        "a tag is no release"
-    );
+    let by_tag = seen(&[&create[..], &["--image", &format!("{image}:1.0")]].concat());
+    assert!(by_tag.starts_with("exit 0") && by_tag.contains(&digest.to_string()), "a tag is resolved once: {by_tag}");
+    let offline = seen(&[&create[..], &["--offline", "--image", &format!("{image}:1.0")]].concat());
+    assert!(offline.starts_with("exit 2") && offline.contains("has no digest"), "{offline}");
     let rebuilt = format!("{image}@{}", lab.push("team/app", "1.0", "rebuilt"));
     assert!(
         seen(&[&create[..], &["--image", &rebuilt]].concat()).starts_with("exit 2"),

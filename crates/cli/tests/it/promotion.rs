@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
+use assay_sandbox::{BuiltImage, ImageBuilder};
+
 use crate::assay::Assay;
-use crate::verify::Lab;
+use crate::verify::{Lab, key};
 
 /// A release `app-1-0` of an image in `team/app`, a dev that takes images of `team/` and `release/`.
 fn released() -> (Lab, Assay, assay_model::Digest) {
@@ -44,6 +46,131 @@ fn what_is_promoted_is_copied_and_read_again_and_is_the_same_digest() {
     assert!(lab.registry.manifest("release/app", digest).is_some());
     let intact = assay.seen(&["release", "verify-ledger"]);
     assert!(intact.starts_with("exit 0") && intact.contains("intact  1 entry"), "{intact}");
+}
+
+/// A repository whose TrustRoot knows the key `builder`, and an image of it.
+fn attested() -> (Lab, Assay, String, assay_model::Digest) {
+    let (lab, assay) = (Lab::new(), Assay::new());
+    let digest = lab.push("team/app", "1.0", "app");
+    for name in ["builder", "stranger"] {
+        key(&assay, name);
+    }
+    assay.file(
+        "policy.yaml",
+        "apiVersion: assay.dev/v1\nkind: TrustRoot\nmetadata: {name: ours}\nspec: {keys: [{name: builder, file: builder.pub}]}\n",
+    );
+    let image = format!("{}/team/app", lab.registry.host());
+    (lab, assay, image, digest)
+}
+
+const COMMIT: &str = "4f2c1e9d0b6a7c8e9f00112233445566778899aa";
+
+/// Attests with a key that the image was built from a commit.
+fn attest_source(assay: &Assay, by: &str, pinned: &str, commit: &str) {
+    let predicate = serde_json::json!({
+        "buildDefinition": {
+            "buildType": "https://example.com/build/v1",
+            "externalParameters": {"workflow": {"repository": "https://github.com/company/app", "ref": "refs/heads/main"}},
+            "resolvedDependencies": [
+                {"uri": "git+https://github.com/company/app@refs/heads/main", "digest": {"gitCommit": commit}}]},
+        "runDetails": {"builder": {"id": "https://builder.example.com/v1"}}
+    });
+    assay.file("provenance.json", predicate.to_string());
+    let key = format!("{by}.pem");
+    let output =
+        assay.run(&["attest", pinned, "--type", "slsaprovenance1", "--predicate", "provenance.json", "--key", &key]);
+    assert!(output.status.success(), "{}", assay.shown(&output));
+}
+
+fn create(assay: &Assay, name: &str, image: &str, rest: &[&str]) -> (i32, serde_json::Value, String) {
+    let own =
+        ["release", "create", name, "--service", "app", "--config", "policy.yaml", "--image", image, "-o", "json"];
+    let output = assay.run(&[&own[..], rest].concat());
+    let json = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    (output.status.code().unwrap(), json, assay.shown(&output))
+}
+
+#[test]
+fn a_release_knows_its_source_and_evidence_by_what_verifies() {
+    let (_lab, assay, image, digest) = attested();
+    let (by_tag, pinned) = (format!("{image}:1.0"), format!("{image}@{digest}"));
+    let (code, _, said) = create(&assay, "a", &by_tag, &[]);
+    assert!(code == 2 && said.contains("no verified provenance says where"), "{said}");
+    attest_source(&assay, "stranger", &pinned, COMMIT);
+    let (code, _, said) = create(&assay, "a", &by_tag, &[]);
+    assert!(code == 2 && said.contains("no verified provenance says where"), "a stranger's word is none: {said}");
+    attest_source(&assay, "builder", &pinned, COMMIT);
+    for arguments in [
+        vec!["sign", &pinned, "--key", "builder.pem"],
+        vec!["attest", &pinned, "--from-sbom", "--key", "builder.pem"],
+        vec!["attest", &pinned, "--from-scan", "--key", "builder.pem"],
+    ] {
+        assert!(assay.run(&arguments).status.success(), "{arguments:?}");
+    }
+    let (code, json, said) = create(&assay, "a", &by_tag, &[]);
+    assert_eq!(code, 0, "{said}");
+    let spec = &json["release"]["spec"];
+    assert_eq!(spec["image"]["digest"], digest.to_string());
+    assert_eq!(json["tag"], by_tag);
+    assert_eq!(spec["source"], serde_json::json!({"repository": "github.com/company/app", "commit": COMMIT}));
+    assert!(json["sourceBy"].as_str().unwrap().starts_with("key "), "{json}");
+    for (kind, field) in [("signature", "signature"), ("sbom", "sbom"), ("provenance", "provenance"), ("scan", "scan")]
+    {
+        let place = spec["evidence"][field].as_str().unwrap();
+        assert!(place.starts_with(&format!("oci://{image}@sha256:")), "{place}");
+        assert!(spec["evidence"]["signers"][kind].as_str().unwrap().starts_with("key "), "{json}");
+    }
+    let rejected = json["rejected"][0].as_str().unwrap();
+    assert!(rejected.contains("trust-material-missing"), "the stranger's is named: {json}");
+}
+
+#[test]
+fn what_is_said_of_the_source_must_be_what_the_provenance_says() {
+    let (_lab, assay, image, digest) = attested();
+    let pinned = format!("{image}@{digest}");
+    attest_source(&assay, "builder", &pinned, COMMIT);
+    let same = ["--source", "https://github.com/company/app.git", "--commit", &COMMIT[..9]];
+    let (code, json, said) = create(&assay, "a", &pinned, &same);
+    assert_eq!((code, json["release"]["spec"]["source"]["commit"].as_str()), (0, Some(COMMIT)), "{said}");
+    for other in [["--source", "github.com/company/other"], ["--commit", "0000000"]] {
+        let (code, _, said) = create(&assay, "b", &pinned, &other);
+        assert!(code == 2 && said.contains("is not what the verified provenance says"), "{said}");
+    }
+    attest_source(&assay, "builder", &pinned, "1111111111111111111111111111111111111111");
+    let (code, _, said) = create(&assay, "b", &pinned, &[]);
+    assert!(code == 2 && said.contains("says different things about its source"), "{said}");
+}
+
+/// One platform with a vulnerable package, one without: what was known is known of both.
+#[test]
+fn a_promotion_keeps_the_findings_of_every_platform() {
+    let (lab, assay) = (Lab::new(), Assay::new().variable("USER", "release-manager"));
+    let host = lab.registry.host();
+    let image = |platform: &str, status: &str| {
+        ImageBuilder::new()
+            .platform(platform.parse().unwrap())
+            .layer([
+                ("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n", 0o644),
+                ("var/lib/dpkg/status", status, 0o644),
+            ])
+            .build()
+    };
+    let vulnerable = "Package: zlib1g\nStatus: install ok installed\nVersion: 1:1.2.13.dfsg-1\nSource: zlib\n\n";
+    let index = BuiltImage::index(&[image("linux/amd64", ""), image("linux/arm64", vulnerable)]);
+    let digest = lab.registry.put_image("team/app", "1.0", &index);
+    assay.file(
+        "policy.yaml",
+        format!("apiVersion: assay.dev/v1\nkind: Environment\nmetadata: {{name: dev}}\nspec: {{tier: dev, registries: [{host}/team/]}}\n"),
+    );
+    let image = format!("{host}/team/app@{digest}");
+    let (code, _, said) = create(&assay, "app-1-0", &image, &["--source", "s", "--commit", "c"]);
+    assert_eq!(code, 0, "{said}");
+    let json = promote(&assay, "promote", &["dev"]);
+    assert_eq!((json["exit"].as_i64(), json["entry"].as_i64()), (Some(0), Some(1)), "{json}");
+    assert_eq!(json["counts"]["critical"], 1, "amd64 alone has none: {json}");
+    let of_arm = |outcome: &&serde_json::Value| outcome["control"] == "critical-cve" && outcome["outcome"] == "fail";
+    let outcomes = json["verdict"]["outcomes"].as_array().unwrap();
+    assert_eq!(outcomes.iter().find(of_arm).unwrap()["target"]["platform"], "linux/arm64", "{json}");
 }
 
 #[test]

@@ -90,7 +90,11 @@ fn a_pack_is_built_described_and_used() {
             {"fixed": "1.0.1"}]}]}]}"#,
     );
     insta::assert_snapshot!(assay.seen(&["db", "build", "osv", "--to", "own.pack"]));
-    assert!(assay.run(&["db", "info", "own.pack"]).status.success());
+    let info: serde_json::Value =
+        serde_json::from_slice(&assay.run(&["db", "info", "own.pack", "-o", "json"]).stdout).unwrap();
+    let file = std::fs::read(assay.path().join("own.pack")).unwrap();
+    assert_eq!(info["fileDigest"], assay_model::Digest::of(&file).to_string(), "as sha256sum prints it");
+    assert_ne!(info["fileDigest"], info["pack"]["digest"]);
     let scan = assay.seen(&["scan", "app", "--pack", "own.pack"]);
     assert!(scan.contains("X-1") && !scan.contains("CVE-"), "{scan}");
     assay.file("broken.pack", "not a pack");

@@ -175,3 +175,70 @@ fn a_tag_is_not_signed_unless_it_is_resolved_on_purpose() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--resolve"));
     assert!(assay.run(&["sign", &image, "--key", "release.pem", "--resolve"]).status.success());
 }
+
+/// An envelope by itself, its log entry, and who the certificate names.
+fn envelope(assay: &Assay) -> (PathBuf, PathBuf, String) {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join(
+        "../trust/tests/data/slsa-verifier/cli/slsa-verifier/testdata/gha_maven/v2.1.0/binary-linux-amd64-push-v14.build.slsa",
+    );
+    let bundle: serde_json::Value = serde_json::from_slice(&std::fs::read(sample).unwrap()).unwrap();
+    let envelope = &bundle["dsseEnvelope"];
+    let payload =
+        base64::Engine::decode(&base64::engine::general_purpose::STANDARD, envelope["payload"].as_str().unwrap());
+    let statement: serde_json::Value = serde_json::from_slice(&payload.unwrap()).unwrap();
+    let digest = format!("sha256:{}", statement["subject"][0]["digest"]["sha256"].as_str().unwrap());
+    let entry = &bundle["verificationMaterial"]["tlogEntries"][0];
+    (assay.file("build.intoto.jsonl", envelope.to_string()), assay.file("entry.json", entry.to_string()), digest)
+}
+
+#[test]
+fn an_envelope_by_itself_is_verified_with_its_log_entry_only() {
+    let assay = Assay::new();
+    let (envelope, entry, digest) = envelope(&assay);
+    let (envelope, entry) = (envelope.to_str().unwrap(), entry.to_str().unwrap());
+    let wanted = [
+        "--certificate-identity-regexp",
+        "^https://github\\.com/slsa-framework/.*$",
+        "--certificate-oidc-issuer",
+        "https://token.actions.githubusercontent.com",
+    ];
+    let run = |more: &[&str]| {
+        let arguments = [&["verify", "--offline", "--bundle", envelope], more, &wanted, &[digest.as_str()]].concat();
+        let output = assay.run(&arguments);
+        (output.status.code().unwrap(), assay.shown(&output))
+    };
+    let (code, shown) = run(&[]);
+    assert!(code == 1 && shown.contains("neither a log entry nor a timestamp"), "{shown}");
+    let (code, shown) = run(&["--rekor-entry", entry]);
+    assert_eq!(code, 0, "{shown}");
+    // Another instance does not know the log, nor the authority.
+    for instance in ["github", "staging"] {
+        let (code, shown) = run(&["--rekor-entry", entry, "--trusted-root", instance]);
+        assert_eq!(code, 1, "{instance}: {shown}");
+    }
+    let (code, shown) = run(&["--rekor-entry", envelope]);
+    assert_eq!(code, 2, "an envelope is no log entry: {shown}");
+    let alone = assay.run(&["verify", "app:1", "--rekor-entry", entry, "--key", "k.pub"]);
+    assert_eq!(alone.status.code(), Some(2), "an entry goes with --bundle");
+}
+
+#[test]
+fn a_pinned_authority_is_asked_for_instead_of_an_identity() {
+    let assay = Assay::new();
+    let (envelope, entry, digest) = envelope(&assay);
+    let nothing = assay.file("ca.pem", "no certificate");
+    let run = |file: &Path| {
+        let paths = [&envelope, &entry].map(|path| path.to_str().unwrap());
+        let [envelope, entry] = paths;
+        let file = file.to_str().unwrap();
+        let arguments = ["verify", "--bundle", envelope, "--rekor-entry", entry, "--ca-roots", file, &digest];
+        let output = assay.run(&arguments);
+        (output.status.code().unwrap(), assay.shown(&output))
+    };
+    let (code, shown) = run(&nothing);
+    assert!(code == 2 && shown.contains("ca-roots"), "{shown}");
+    // A valid signature of somebody else's certificate is not the authority's.
+    let authority = Path::new(env!("CARGO_MANIFEST_DIR")).join("../trust/tests/data/rfc3161/rsa-root.pem");
+    let (code, shown) = run(&authority);
+    assert!(code == 1 && shown.contains("does not count"), "{shown}");
+}

@@ -47,8 +47,7 @@ fn subject(certificate: &Certificate) -> Result<Option<String>, VerifyError> {
     let names = SubjectAltName::from_der(value).map_err(|error| malformed(&error))?;
     let [name] = names.0.as_slice() else { return Err(malformed(&"it does not have one name")) };
     Ok(match name {
-        GeneralName::Rfc822Name(text) => Some(text.to_string()),
-        GeneralName::UniformResourceIdentifier(text) => Some(text.to_string()),
+        GeneralName::Rfc822Name(text) | GeneralName::UniformResourceIdentifier(text) => Some(text.to_string()),
         GeneralName::OtherName(other) if other.type_id == OTHER_NAME => {
             let text = other.value.to_der().map_err(|error| malformed(&error))?;
             Some(Utf8StringRef::from_der(&text).map_err(|error| malformed(&error))?.as_str().to_owned())
@@ -65,7 +64,7 @@ fn first(certificate: &Certificate, number: u32) -> Result<Option<String>, Verif
 
 /// An extension of the second generation: a DER string.
 fn second(certificate: &Certificate, number: u32) -> Result<Option<String>, VerifyError> {
-    let value = extension(certificate, number).map(|value| Utf8StringRef::from_der(value));
+    let value = extension(certificate, number).map(Utf8StringRef::from_der);
     Ok(value.transpose().map_err(|error| malformed(&error))?.map(|text| text.as_str().to_owned()))
 }
 

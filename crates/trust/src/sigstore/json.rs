@@ -1,20 +1,22 @@
 //! Values as protobuf's JSON mapping writes them: bytes in base64, 64-bit integers as text or number.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::VerifyError;
 
-/// Bytes in standard base64 with padding.
+/// Bytes in base64 with padding, of the standard alphabet or of that for URLs (protobuf's JSON mapping and DSSE allow
+/// both).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Base64(pub(super) Vec<u8>);
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        STANDARD.decode(text.as_bytes()).map(Self).map_err(|error| D::Error::custom(format!("base64: {error}")))
+        let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
+        alphabet.decode(text.as_bytes()).map(Self).map_err(|error| D::Error::custom(format!("base64: {error}")))
     }
 }
 

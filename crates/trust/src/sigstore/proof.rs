@@ -79,10 +79,10 @@ fn by_key(parts: &Parts<'_>, hint: &str, material: &TrustMaterial) -> Result<Pro
 fn find_key<'a>(parts: &Parts<'_>, hint: &str, keys: &'a [TrustedPublicKey]) -> Result<&'a PublicKey, VerifyError> {
     if keys.is_empty() {
         let by_itself = matches!(&parts.content, Content::Envelope { document: Some(_), .. });
-        return Err(match by_itself && hint.is_empty() {
-            true => VerifyError::Unverifiable { not_after: None },
-            false => VerifyError::NoMaterial { wanted: "key" },
-        });
+        if by_itself && hint.is_empty() {
+            return Err(VerifyError::Unverifiable { not_after: None });
+        }
+        return Err(VerifyError::NoMaterial { wanted: "key" });
     }
     let mut unsupported = None;
     for key in keys {

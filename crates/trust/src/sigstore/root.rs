@@ -113,7 +113,9 @@ impl Root {
             let mut above = window;
             for certificate in chain.into_iter().rev() {
                 let (from, until) = above;
-                above = (latest(from, certificate.not_before()), earliest(until, certificate.not_after()));
+                let (start, end) = (certificate.not_before(), certificate.not_after());
+                above =
+                    (Some(from.map_or(start, |from| from.max(start))), Some(until.map_or(end, |until| until.min(end))));
                 anchors.push(Anchor::new(certificate).within(from, until));
             }
         }
@@ -153,14 +155,6 @@ fn window(window: Option<Window>) -> Result<(Option<Timestamp>, Option<Timestamp
         (Some(start), Some(end)) if end < start => Err(refuse(&"a validity ends before it begins")),
         window => Ok(window),
     }
-}
-
-fn latest(time: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
-    Some(time.map_or(other, |time| time.max(other)))
-}
-
-fn earliest(time: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
-    Some(time.map_or(other, |time| time.min(other)))
 }
 
 fn chain(authority: &AuthorityDocument) -> Result<Vec<Certificate>, MaterialError> {

@@ -71,6 +71,8 @@ pub(crate) struct Purpose {
 impl Purpose {
     /// Signing of code.
     pub(crate) const CODE_SIGNING: Self = Self { usage: purpose::CODE_SIGNING, rule: PurposeRule::Listed };
+    /// Signing of timestamps, by a signer that is pinned itself: not every authority in use marks the purpose critical.
+    pub(crate) const PINNED_TIME_STAMPING: Self = Self { usage: purpose::TIME_STAMPING, rule: PurposeRule::Listed };
     /// Signing of timestamps.
     pub(crate) const TIME_STAMPING: Self = Self { usage: purpose::TIME_STAMPING, rule: PurposeRule::CriticalAndOnly };
 }

@@ -96,6 +96,26 @@ fn cve_2026_24122_validity_is_judged_at_the_proven_time() {
     assert!(matches!(early, Err(VerifyError::InFuture { .. })));
 }
 
+/// sigstore-go, timestamp-authority: authorities and log keys count only while the trusted root says so.
+#[test]
+fn cve_2026_54787_authorities_and_logs_count_only_in_their_time() {
+    let authority = authority();
+    let bundle = serde_json::to_vec(&signed(&authority, b"image")).unwrap();
+    let root: Value = serde_json::from_slice(&authority.trusted_root_json()).unwrap();
+    let judge = |place: &str| {
+        let mut root = root.clone();
+        root.pointer_mut(place).unwrap()["validFor"] =
+            json!({"start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"});
+        let material = TrustMaterial::new().with_trusted_root(root.to_string().as_bytes()).unwrap();
+        let now = authority.clock().now();
+        verify_bundle(&bundle, Artifact::Digest(Digest::of(b"image")), &material, now).map(|evidence| evidence.kind())
+    };
+    assert!(matches!(judge("/certificateAuthorities/0"), Err(VerifyError::AuthorityNotValid { .. })));
+    assert!(matches!(judge("/timestampAuthorities/0"), Err(VerifyError::TimestampOutsideAuthority { .. })));
+    assert!(matches!(judge("/tlogs/0/publicKey"), Err(VerifyError::LogTime { .. })));
+    assert!(matches!(judge("/ctlogs/0/publicKey"), Err(VerifyError::CertificateTransparency { .. })));
+}
+
 /// sigstore-go: the same log does not count twice. One entry more or less never makes a second proof; a repeated one is
 /// still one time and one signer.
 #[test]

@@ -7,5 +7,6 @@ mod corpus;
 mod legacy;
 mod merkle;
 mod mutation;
+mod oracle;
 mod sigstore_python;
 mod slsa_verifier;

@@ -9,7 +9,7 @@ use assay_trust::{Artifact, Evidence, TrustMaterial, VerifyError, verify_bundle}
 use serde_json::Value;
 
 /// All places of a value, as JSON pointers.
-fn places(value: &Value, at: &str, out: &mut Vec<String>) {
+pub(crate) fn places(value: &Value, at: &str, out: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
             for (name, below) in fields {
@@ -28,7 +28,7 @@ fn places(value: &Value, at: &str, out: &mut Vec<String>) {
 }
 
 /// Removes the place.
-fn remove(bundle: &Value, place: &str) -> Value {
+pub(crate) fn remove(bundle: &Value, place: &str) -> Value {
     let mut changed = bundle.clone();
     let (parent, name) = place.rsplit_once('/').unwrap();
     match changed.pointer_mut(parent).unwrap() {
@@ -40,7 +40,7 @@ fn remove(bundle: &Value, place: &str) -> Value {
 }
 
 /// Changes one character in the middle of a text to another of its alphabet, or a number by one.
-fn change(bundle: &Value, place: &str) -> Option<Value> {
+pub(crate) fn change(bundle: &Value, place: &str) -> Option<Value> {
     let mut changed = bundle.clone();
     let leaf = changed.pointer_mut(place).unwrap();
     *leaf = match &*leaf {
@@ -285,7 +285,7 @@ fn every_change_of_an_envelope_or_of_its_log_entry_is_refused_with_the_cause_of_
     ];
     assert_causes(&document, causes, |mutant| {
         let (Some(envelope), Some(entry)) = (mutant.get("envelope"), mutant.get("entry")) else {
-            return Err(VerifyError::Unverifiable { not_after: None });
+            return Err(VerifyError::Malformed { part: "envelope", reason: "not there".to_owned() });
         };
         let entry = entry.to_string();
         assay_trust::verify_envelope(

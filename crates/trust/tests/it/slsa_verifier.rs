@@ -150,3 +150,19 @@ fn an_envelope_is_verified_with_its_log_entry() {
         "{foreign:?}"
     );
 }
+
+/// slsa-verifier: npm's publish attestation and the provenance beside it are both about the package that is asked about.
+#[test]
+fn ghsa_r2xv_vpr2_42m9_both_attestations_of_a_package_are_about_it() {
+    let folder = corpus::sample("slsa-verifier/cli/slsa-verifier/testdata/npm/gha");
+    let answer = std::fs::read(folder.join("provenance-npm-test-ossf.tgz.json")).unwrap();
+    let parsed: Value = serde_json::from_slice(&answer).unwrap();
+    let package = subject(&parsed["attestations"][0]["bundle"]["dsseEnvelope"]);
+    let both = verify(&answer, package, &with_npm());
+    assert!(both.len() == 2 && both.iter().all(Result::is_ok), "{both:?}");
+    let other = verify(&answer, Digest::of(b"another package"), &with_npm());
+    assert!(other.iter().all(|result| matches!(result, Err(VerifyError::WrongDigest { .. }))), "{other:?}");
+    // Without npm's key the publication is nobody's, whatever the provenance says.
+    let alone = verify(&answer, package, &public_good());
+    assert_eq!(alone.iter().filter(|result| result.is_ok()).count(), 1, "{alone:?}");
+}

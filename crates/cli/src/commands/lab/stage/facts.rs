@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use assay_case::{Facts, ImageUse, Known};
 use assay_gather::{Access, Gatherer, Wanted};
-use assay_model::{PackInfo, Reference, Repository};
+use assay_model::{PackInfo, Reference};
 use assay_server::{FactSource, GatheredFacts};
+
+use crate::commands::release::moved;
 
 /// The registry that a second registry of the lab plays.
 const PLAYED: &str = "docker.io";
@@ -62,17 +64,6 @@ impl StageFacts {
         }
         text.parse().ok()
     }
-}
-
-/// The facts of the same digests in another repository: what is in them and who signed them does not change.
-pub(super) fn moved(known: Known<Vec<Arc<Facts>>>, repository: &Repository) -> Known<Vec<Arc<Facts>>> {
-    let Known::Known { value, at } = known else { return known };
-    let moved = value.into_iter().map(|facts| {
-        let mut facts = Facts::clone(&facts);
-        facts.subject.repository = repository.clone();
-        Arc::new(facts)
-    });
-    Known::new(moved.collect(), at)
 }
 
 impl FactSource for StageFacts {

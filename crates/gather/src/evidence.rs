@@ -6,7 +6,10 @@ use assay_case::{Cause, EvidenceSet, RejectedClaim};
 use assay_model::{Digest, Explain as _, Timestamp};
 use assay_oci::{Attachment, Descriptor, Manifest, OciError, RawManifest, Source};
 use assay_store::Store;
-use assay_trust::{Artifact, Evidence, EvidenceKind, TrustMaterial, VerifyError, verify_bundle};
+use assay_trust::{
+    Artifact, CosignLayer, Evidence, EvidenceKind, TrustMaterial, VerifyError, verify_bundle,
+    verify_cosign_attestation, verify_cosign_signature,
+};
 use bytes::Bytes;
 
 use crate::contents::keep;
@@ -52,8 +55,10 @@ pub(crate) async fn evidence(
         for manifest in referrers.manifests {
             collector.referrer(digest, &manifest, &known).await?;
         }
-        for tagged in [signatures, attestations].into_iter().flatten() {
-            collector.cosign(digest, &tagged).await?;
+        for (kind, tagged) in [(Attachment::Signatures, signatures), (Attachment::Attestations, attestations)] {
+            if let Some(tagged) = tagged {
+                collector.cosign(digest, kind, &tagged).await?;
+            }
         }
         if let Some(sbom) = sbom {
             let message = "an SBOM under a tag, without a signature".to_owned();
@@ -124,12 +129,20 @@ impl Collector {
     }
 
     /// The documents under one of cosign's tags, the newest first: cosign adds at the end.
-    async fn cosign(&mut self, subject: Digest, tagged: &RawManifest) -> Result<(), Cause> {
+    async fn cosign(&mut self, subject: Digest, kind: Attachment, tagged: &RawManifest) -> Result<(), Cause> {
         let Manifest::Image(manifest) = &tagged.manifest else { return Ok(()) };
         self.set.truncated |= manifest.layers.len() > self.limit;
         for layer in manifest.layers.iter().rev().take(self.limit) {
-            let message = format!("a cosign tag about {subject}, which this version does not verify");
-            self.reject(layer.digest, None, "signature-format-unsupported", message);
+            let Some(payload) = self.read(layer.digest, layer).await? else { continue };
+            let (annotations, now) = (layer.annotations.clone(), self.now);
+            let verify = move |material: &TrustMaterial| {
+                let layer = CosignLayer { payload: &payload, annotations: &annotations };
+                match kind {
+                    Attachment::Attestations => verify_cosign_attestation(layer, subject, material, now),
+                    Attachment::Signatures | Attachment::Sbom => verify_cosign_signature(layer, subject, material, now),
+                }
+            };
+            self.verify(layer.digest, verify).await?;
         }
         Ok(())
     }

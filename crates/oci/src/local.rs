@@ -20,7 +20,7 @@ use crate::attachment::Attachment;
 use crate::blob::Blob;
 use crate::client::Resolved;
 use crate::location::{ImageSource, Selector};
-use crate::manifest::{Descriptor, ImageIndex, MANIFEST_MAX, Manifest, RawManifest};
+use crate::manifest::{Descriptor, ImageIndex, MANIFEST_MAX, Manifest, RawManifest, media_type};
 use crate::{OciError, json, platform};
 use files::Files;
 
@@ -30,6 +30,8 @@ pub(crate) use writer::LayoutWriter;
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// What `cosign save` says about an entry.
 const COSIGN_KIND: &str = "kind";
+/// Configurations of images, by OCI and by Docker.
+const IMAGE_CONFIGS: [&str; 2] = [media_type::OCI_CONFIG, "application/vnd.docker.container.image.v1+json"];
 /// Bytes read at once.
 const CHUNK: usize = 256 * 1024;
 
@@ -115,7 +117,10 @@ impl Local {
             return false;
         }
         // A referrer may be an image like any other: only its manifest says so.
-        entry.artifact_type.is_none() && !self.manifest(entry.digest).is_ok_and(|raw| raw.manifest.subject().is_some())
+        // cosign repeats the media type of the configuration as the type of artifact.
+        let plain = |kind: &String| IMAGE_CONFIGS.contains(&kind.as_str());
+        entry.artifact_type.as_ref().is_none_or(plain)
+            && !self.manifest(entry.digest).is_ok_and(|raw| raw.manifest.subject().is_some())
     }
 
     /// Resolves to one image, as [`Client::resolve`](crate::Client::resolve) does.

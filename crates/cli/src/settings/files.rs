@@ -79,8 +79,9 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
         let is_name = |text: &str| name == "trusted-root" && INSTANCES.contains(&text);
         let list = list
             .into_iter()
-            .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text });
-        values.insert(name, list.collect());
+            .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text })
+            .collect();
+        values.insert(name, list);
     }
     Ok(SettingsFile { path: path.to_owned(), values })
 }

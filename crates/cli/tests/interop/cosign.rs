@@ -23,7 +23,7 @@ impl Form {
     /// Of cosign's commands that sign: no service is asked.
     fn signing(self) -> &'static [&'static str] {
         match self {
-            Self::Bundle => &["--signing-config", "none.json"],
+            Self::Bundle => &["--signing-config", "none.json", "--trusted-root", "empty.json"],
             Self::Tags => &["--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false"],
         }
     }
@@ -108,6 +108,13 @@ fn cosign_signs_with_a_key_and_assay_verifies_the_bundle() {
     }
 }
 
+#[test]
+fn cosign_signs_with_a_key_and_assay_verifies_the_tag() {
+    if installed(&PEERS) {
+        cosign_signs_with_a_key(Form::Tags);
+    }
+}
+
 /// Short word, predicate.
 fn predicates(home: &Home, image: &str) -> [(&'static str, &'static str); 3] {
     let provenance = serde_json::json!({
@@ -170,7 +177,14 @@ fn cosign_attests_with_a_key_and_assay_verifies_the_bundles() {
 }
 
 #[test]
-fn cosign_signs_a_file_and_assay_verifies_its_bundle() {
+fn cosign_attests_with_a_key_and_assay_verifies_the_tag() {
+    if installed(&PEERS) {
+        cosign_attests_with_a_key(Form::Tags);
+    }
+}
+
+#[test]
+fn each_signs_a_file_and_the_other_verifies_its_bundle() {
     if !installed(&PEERS) {
         return;
     }
@@ -180,40 +194,75 @@ fn cosign_signs_a_file_and_assay_verifies_its_bundle() {
     home.file("changed.txt", "what is released, and more");
     let sign = ["sign-blob", "--key", "release.key", "--bundle", "file.json", "release.txt"];
     home.peer("cosign", &[&sign[..], Form::Bundle.signing()].concat()).ok();
-    let theirs = |key: &str, file: &str| {
-        let verify = ["verify-blob", "--key", key, "--bundle", "file.json", file];
-        home.peer("cosign", &[&verify[..], Form::Bundle.verifying()].concat())
-    };
-    let ours = |key: &str, file: &str| verify(&home, key, &["--bundle", "file.json"], file);
-    theirs("release.pub", "release.txt").ok();
-    ours("release.pub", "release.txt").ok();
-    theirs("other.pub", "release.txt").denied("");
-    ours("other.pub", "release.txt").denied("key-unknown");
-    theirs("release.pub", "changed.txt").denied("");
-    ours("release.pub", "changed.txt").denied("\"verified\": false");
+    for bundle in ["file.json"] {
+        let theirs = |key: &str, file: &str| {
+            let verify = ["verify-blob", "--key", key, "--bundle", bundle, file];
+            home.peer("cosign", &[&verify[..], Form::Bundle.verifying()].concat())
+        };
+        let ours = |key: &str, file: &str| verify(&home, key, &["--bundle", bundle], file);
+        theirs("release.pub", "release.txt").ok();
+        ours("release.pub", "release.txt").ok();
+        theirs("other.pub", "release.txt").denied("");
+        ours("other.pub", "release.txt").denied("key-unknown");
+        theirs("release.pub", "changed.txt").denied("");
+        ours("release.pub", "changed.txt").denied("\"verified\": false");
+    }
 }
 
-#[test]
-fn assay_signs_and_attests_with_a_key_and_cosign_verifies() {
-    if !installed(&PEERS) {
-        return;
-    }
+/// What Assay signs, in both forms: verifiers that know no referrers find it under cosign's tags.
+fn assay_signs_with_a_key(form: Form) {
     for place in places() {
         let home = home(&place);
         let [image, unsigned] = ["signed", "unsigned"].map(|name| place.push(&home, "ours", name));
         home.assay(&["key", "new", "--to", "ours"]).ok();
-        home.assay(&["sign", "--key", "ours.key", &image]).ok();
+        let older: &[&str] = if form == Form::Tags { &["--legacy-sig"] } else { &[] };
+        home.assay(&[&["sign", "--key", "ours.key"], older, &[&image]].concat()).ok();
         let theirs = |command: &[&str], key: &str, image: &str| {
-            home.peer("cosign", &[command, &["--key", key], Form::Bundle.verifying(), &[image]].concat())
+            home.peer("cosign", &[command, &["--key", key], form.verifying(), &[image]].concat())
         };
         theirs(&["verify"], "ours.pub", &image).ok();
         theirs(&["verify"], "other.pub", &image).denied("");
         theirs(&["verify"], "ours.pub", &unsigned).denied("");
         for (kind, file) in predicates(&home, &image) {
-            home.assay(&["attest", "--key", "ours.key", "--type", kind, "--predicate", file, &image]).ok();
+            let attest = ["attest", "--key", "ours.key", "--type", kind, "--predicate", file];
+            home.assay(&[&attest, older, &[&image]].concat()).ok();
             theirs(&["verify-attestation", "--type", kind], "ours.pub", &image).ok();
             theirs(&["verify-attestation", "--type", kind], "other.pub", &image).denied("");
         }
         theirs(&["verify-attestation", "--type", "spdx"], "ours.pub", &image).denied("");
     }
+}
+
+#[test]
+fn assay_signs_with_a_key_and_cosign_verifies_the_bundles() {
+    if installed(&PEERS) {
+        assay_signs_with_a_key(Form::Bundle);
+    }
+}
+
+#[test]
+fn what_is_copied_or_saved_keeps_its_signatures_in_both_forms() {
+    if !installed(&PEERS) {
+        return;
+    }
+    let [from, to] = places();
+    let home = home(&from);
+    for form in [Form::Bundle, Form::Tags] {
+        let name = if form == Form::Bundle { "bundle" } else { "tags" };
+        let image = from.push(&home, "copied", name);
+        home.peer("cosign", &[&["sign", "--key", "release.key"], form.signing(), &[&image]].concat()).ok();
+        let (_, digest) = image.split_once('@').unwrap();
+        let copied = format!("{}/copied@{digest}", to.host());
+        home.assay(&["copy", &image, &copied]).ok();
+        home.peer("cosign", &[&["verify", "--key", "release.pub"], form.verifying(), &[&copied]].concat()).ok();
+        verify(&home, "release.pub", &[], &copied).ok();
+        let layout = format!("oci:{name}@{digest}");
+        home.assay(&["copy", &image, &format!("oci:{name}:1")]).ok();
+        verify(&home, "release.pub", &["--offline"], &layout).ok();
+    }
+    let image = from.push(&home, "saved", "saved");
+    home.peer("cosign", &[&["sign", "--key", "release.key"], Form::Tags.signing(), &[&image]].concat()).ok();
+    home.peer("cosign", &["save", "--dir", "saved", &image]).ok();
+    verify(&home, "release.pub", &["--offline"], "oci:saved").ok();
+    verify(&home, "other.pub", &["--offline"], "oci:saved").denied("key-unknown");
 }

@@ -55,6 +55,13 @@ impl Home {
         self.run(Path::new(env!("CARGO_BIN_EXE_assay")), arguments)
     }
 
+    /// With variables of its own.
+    pub(crate) fn assay_with(&self, arguments: &[&str], variables: &[(String, String)]) -> Answer {
+        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_assay")));
+        command.args(arguments).envs(variables.iter().cloned());
+        self.answer(command, format!("assay {}", arguments.join(" ")))
+    }
+
     pub(crate) fn peer(&self, name: &str, arguments: &[&str]) -> Answer {
         self.run(&peer::path(name), arguments)
     }
@@ -105,6 +112,12 @@ impl Answer {
     pub(crate) fn ok(self) -> String {
         assert!(self.output.status.success(), "{}", self.shown());
         String::from_utf8(self.output.stdout).unwrap()
+    }
+
+    /// It could not do it.
+    #[track_caller]
+    pub(crate) fn failed(self) {
+        assert_eq!(self.output.status.code(), Some(2), "{}", self.shown());
     }
 
     /// It said no. Assay's no has a code of its own, and says this.

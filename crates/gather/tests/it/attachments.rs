@@ -17,7 +17,8 @@ fn layer(registry: &Registry, media_type: &str, content: &str) -> Value {
 }
 
 fn tagged(registry: &Registry, kind: Attachment, subject: Digest, layers: &[Value]) -> Digest {
-    let config = json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": Digest::of(b"{}"), "size": 2});
+    let config =
+        json!({"mediaType": "application/vnd.oci.image.config.v1+json", "digest": Digest::of(b"{}"), "size": 2});
     let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
     registry.put_manifest("team/app", Some(&kind.tag(subject)), MANIFEST, manifest.to_string().into_bytes())
 }

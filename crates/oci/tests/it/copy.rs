@@ -101,6 +101,8 @@ async fn a_layout_of_cosign_save_is_one_image_with_its_signatures() {
     let index = std::fs::read_to_string(layout.join("index.json")).unwrap();
     let named = |tag: &str| format!("\"org.opencontainers.image.ref.name\":\"{tag}\"");
     let kind = |kind: &str| format!("\"kind\":\"dev.cosignproject.cosign/{kind}\"");
+    let index =
+        index.replacen("\"digest\"", "\"artifactType\":\"application/vnd.oci.image.config.v1+json\",\"digest\"", 2);
     let index = index.replace(&named("1"), &kind("image")).replace(&named("signatures"), &kind("sigs"));
     std::fs::write(layout.join("index.json"), index).unwrap();
 

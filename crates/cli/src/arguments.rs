@@ -1,5 +1,6 @@
 //! What can be typed. Types only: nothing here reads a file or decides.
 
+mod build;
 mod global;
 mod image;
 mod key;
@@ -13,9 +14,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::Flags;
 
+pub(crate) use build::{BuildArguments, SummaryArguments};
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
-pub(crate) use key::{AlgorithmArgument, KeyCommand};
+pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
 pub(crate) use operate::{
@@ -26,7 +28,8 @@ pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
 };
 pub(crate) use trust::{
-    AttestArguments, CopyArguments, SignArguments, SignerArguments, TreeArguments, VerifyArguments,
+    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, SignArguments, SignatureFormatArgument,
+    SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.

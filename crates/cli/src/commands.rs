@@ -1,5 +1,6 @@
 //! One function a command: settings in, typed outcome out.
 
+pub(crate) mod build;
 pub(crate) mod check;
 mod completions;
 mod config;
@@ -10,6 +11,7 @@ pub(crate) mod key;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod man;
+pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
@@ -19,6 +21,7 @@ pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod summary;
 pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod verify;
@@ -28,8 +31,8 @@ pub(crate) use config::ConfigOutcome;
 use assay_case::Operation;
 
 use crate::arguments::{
-    AlgorithmArgument, Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand,
-    PolicyCommand, ReleaseCommand, SbomCommand,
+    Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand, ReleaseCommand,
+    SbomCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -75,11 +78,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Key(KeyCommand::New(arguments)) => {
-            let algorithm = match arguments.algorithm {
-                AlgorithmArgument::EcdsaP256 => assay_sign::KeyAlgorithm::EcdsaP256,
-                AlgorithmArgument::Ed25519 => assay_sign::KeyAlgorithm::Ed25519,
-            };
-            emit(&key::new(&arguments.to, algorithm)?, outputs, Format::Text, printer)?;
+            emit(&key::new(&arguments.resolve(), printer)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Sign(arguments) => {
@@ -89,6 +88,11 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         Command::Attest(arguments) => {
             emit(&sign::sign(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
+        }
+        Command::Verify(arguments) if arguments.summary.emit_vsa.is_some() => {
+            let outcome = summary::summarise(&arguments.resolve_summary()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
         }
         Command::Verify(arguments) => {
             let outcome = verify::verify(&arguments.resolve()?, &session)?;

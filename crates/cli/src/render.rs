@@ -16,6 +16,7 @@ mod policy;
 mod registry;
 mod sarif;
 mod scan;
+mod summary;
 mod table;
 mod verify;
 mod workflow;

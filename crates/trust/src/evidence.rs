@@ -20,6 +20,16 @@ pub enum EvidenceKind {
     Scan,
     /// Exploitability statements.
     Vex,
+    /// The result of tests.
+    Test,
+    /// A verification summary.
+    Vsa,
+    /// The name and version of a release.
+    Release,
+    /// Attributes (SCAI).
+    Attributes,
+    /// A step of a supply chain.
+    Link,
     /// Any other attestation.
     Other,
 }
@@ -33,6 +43,11 @@ impl EvidenceKind {
             Self::Provenance => "provenance",
             Self::Scan => "scan",
             Self::Vex => "VEX",
+            Self::Test => "test result",
+            Self::Vsa => "verification summary",
+            Self::Release => "release statement",
+            Self::Attributes => "attribute report",
+            Self::Link => "link",
             Self::Other => "attestation",
         }
     }

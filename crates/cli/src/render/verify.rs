@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use assay_trust::{CheckName, Signer};
 
 use super::{Page, Report};
+use crate::commands::build::VerifiedBuild;
 use crate::commands::verify::VerifyOutcome;
 
 impl Report for VerifyOutcome {
@@ -40,6 +41,9 @@ impl Report for VerifyOutcome {
                 (None, false) => "not proven: a key's signature carries no time".to_owned(),
             };
             let _ = writeln!(out, "  signed     {time}");
+            if let Some(build) = &evidence.build {
+                write_build(&mut out, build, page);
+            }
         }
         if !self.verified && self.rejected.is_empty() {
             let _ = writeln!(out, "  there is no {} at all", self.wanted);
@@ -53,5 +57,19 @@ impl Report for VerifyOutcome {
             }
         }
         out
+    }
+}
+
+fn write_build(out: &mut String, build: &VerifiedBuild, page: Page) {
+    let _ = writeln!(out, "  builder    {}", build.builder);
+    let level = build.level.map_or("unknown".to_owned(), |level| format!("SLSA Build {level}"));
+    let missing = build.missing.map(|missing| format!("; {missing}")).unwrap_or_default();
+    let _ = writeln!(out, "  level      {}", page.wrap(&format!("{level}{missing}"), 13));
+    if let Some(commit) = &build.commit {
+        let _ = writeln!(out, "  commit     {commit}");
+    }
+    // Plain data with string keys: its serialisation cannot fail.
+    if let Some(text) = build.provenance.as_ref().and_then(|stated| serde_json::to_string_pretty(stated).ok()) {
+        let _ = writeln!(out, "{text}");
     }
 }

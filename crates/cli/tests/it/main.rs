@@ -8,6 +8,7 @@ mod assay;
 mod attacks;
 #[cfg(feature = "lab")]
 mod attacks_lab;
+mod build;
 mod check;
 mod config;
 mod key;
@@ -16,5 +17,6 @@ mod promotion;
 mod reference;
 mod scan;
 mod serve;
+mod sign;
 mod source_rules;
 mod verify;

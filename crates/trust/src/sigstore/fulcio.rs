@@ -15,7 +15,7 @@ const OTHER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.5
 const ARC: [u32; 8] = [1, 3, 6, 1, 4, 1, 57264, 1];
 
 /// The signer that the certificate names.
-pub(super) fn signer(certificate: &Certificate) -> Result<Signer, VerifyError> {
+pub(crate) fn signer(certificate: &Certificate) -> Result<Signer, VerifyError> {
     let subject = subject(certificate)?.ok_or(VerifyError::NoIdentity { missing: "subject alternative name" })?;
     let issuer = second(certificate, 8)?.or(first(certificate, 1)?);
     let issuer = issuer.ok_or(VerifyError::NoIdentity { missing: "OIDC issuer" })?;

@@ -7,6 +7,8 @@ mod corpus;
 mod legacy;
 mod merkle;
 mod mutation;
+mod npm;
 mod oracle;
+mod predicates;
 mod sigstore_python;
 mod slsa_verifier;

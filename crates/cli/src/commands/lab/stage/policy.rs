@@ -114,6 +114,11 @@ fn signers(team: &str, host: &str) -> [SignerSpec; 2] {
         repository: Some(exact(&format!("https://github.com/company/{team}"))),
         trigger: None,
         runner_environment: Some(exact("github-hosted")),
+        digest: None,
+        owner: None,
+        visibility: None,
+        build_config: None,
+        run_invocation: None,
     };
     let signer = |name: String, purposes: Vec<SignerPurpose>, subject: &str| SignerSpec {
         name,
@@ -121,6 +126,7 @@ fn signers(team: &str, host: &str) -> [SignerSpec; 2] {
         repositories: repositories.clone(),
         keyless: Some(keyless(subject)),
         key: None,
+        certificate: None,
     };
     let kinds = vec![SignerPurpose::Signature, SignerPurpose::Sbom, SignerPurpose::Scan];
     [

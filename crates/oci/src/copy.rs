@@ -6,6 +6,7 @@ use std::pin::Pin;
 use assay_model::{Digest, Repository};
 
 use crate::OciError;
+use crate::attachment::Attachment;
 use crate::client::Client;
 use crate::local::LayoutWriter;
 use crate::location::{ImageSource, Selector};
@@ -16,8 +17,6 @@ use crate::source::{Source, blocking};
 const MANIFESTS_MAX: usize = 2_000;
 /// How deep indexes and referrers of referrers may nest.
 const DEPTH_MAX: usize = 6;
-/// Tags under which cosign kept what refers to an image before referrers existed (cosign, "Signature spec").
-const COSIGN_TAGS: [&str; 3] = ["sig", "att", "sbom"];
 /// Layers that must not be redistributed (image-spec, layer.md, "Non-Distributable Layers"; Docker's foreign layers).
 const NOT_DISTRIBUTABLE: [&str; 2] = ["nondistributable", "foreign"];
 
@@ -149,7 +148,7 @@ impl Copier {
             if depth > 1 || raw.manifest.subject().is_some() {
                 return Ok(());
             }
-            self.cosign_tags(raw.digest).await
+            self.attachments(raw.digest).await
         })
     }
 
@@ -202,23 +201,19 @@ impl Copier {
         Ok(())
     }
 
-    /// `sha256-<hex>.sig` and its kin: from registry to registry, under the same tags.
-    async fn cosign_tags(&mut self, digest: Digest) -> Result<(), OciError> {
-        let Some((from_client, from)) = self.source.registry().map(|(client, from)| (client.clone(), from.clone()))
-        else {
-            return Ok(());
-        };
-        let Target::Registry { client, repository } = &self.target else { return Ok(()) };
-        let (client, repository) = (client.clone(), repository.clone());
-        for kind in COSIGN_TAGS {
-            let tag = format!("{}.{kind}", digest.fallback_tag());
-            let raw = match from_client.tagged(&from, &tag).await {
-                Err(error) if error.is_not_found() => continue,
-                other => other?,
-            };
+    /// `sha256-<hex>.sig` and its kin, under the same tags.
+    async fn attachments(&mut self, digest: Digest) -> Result<(), OciError> {
+        for kind in Attachment::ALL {
+            let Some(raw) = self.source.attachment(digest, kind).await? else { continue };
+            let tag = kind.tag(digest);
             self.report.referrers += 1;
             self.tree(raw.clone(), 2).await?;
-            client.push_manifest(&repository, Some(&tag), &raw.media_type, raw.bytes).await?;
+            match &mut self.target {
+                Target::Registry { client, repository } => {
+                    client.push_manifest(repository, Some(&tag), &raw.media_type, raw.bytes).await?;
+                }
+                Target::Layout(writer) => writer.list(&raw, Some(&tag)),
+            }
         }
         Ok(())
     }

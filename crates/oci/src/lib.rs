@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod attachment;
 mod blob;
 mod client;
 mod copy;
@@ -31,6 +32,7 @@ mod manifest;
 mod platform;
 mod source;
 
+pub use attachment::Attachment;
 pub use blob::{Blob, BlobReader};
 pub use client::{Artifact, ArtifactLayer, Client, ClientOptions, Pushed, Referrers, Resolved, RetryOptions};
 pub use copy::{CopyReport, copy};

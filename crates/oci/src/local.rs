@@ -16,10 +16,11 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::io::AsyncReadExt as _;
 
+use crate::attachment::Attachment;
 use crate::blob::Blob;
 use crate::client::Resolved;
 use crate::location::{ImageSource, Selector};
-use crate::manifest::{Descriptor, ImageIndex, MANIFEST_MAX, Manifest, RawManifest};
+use crate::manifest::{Descriptor, ImageIndex, MANIFEST_MAX, Manifest, RawManifest, media_type};
 use crate::{OciError, json, platform};
 use files::Files;
 
@@ -27,6 +28,10 @@ pub(crate) use writer::LayoutWriter;
 
 /// The name of an image in a layout (image-spec, annotations.md).
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// What `cosign save` says about an entry.
+const COSIGN_KIND: &str = "kind";
+/// Configurations of images, by OCI and by Docker.
+const IMAGE_CONFIGS: [&str; 2] = [media_type::OCI_CONFIG, "application/vnd.docker.container.image.v1+json"];
 /// Bytes read at once.
 const CHUNK: usize = 256 * 1024;
 
@@ -105,11 +110,17 @@ impl Local {
     /// Not a referrer, and not a list of referrers.
     fn is_image(&self, entry: &Descriptor) -> bool {
         let fallback = |name: &String| name.starts_with("sha256-") || name.starts_with("sha512-");
-        if entry.annotations.get(REF_NAME).is_some_and(fallback) {
+        let attached = |kind: &String| Attachment::ALL.iter().any(|other| other.layout_kind() == Some(kind.as_str()));
+        if entry.annotations.get(REF_NAME).is_some_and(fallback)
+            || entry.annotations.get(COSIGN_KIND).is_some_and(attached)
+        {
             return false;
         }
         // A referrer may be an image like any other: only its manifest says so.
-        entry.artifact_type.is_none() && !self.manifest(entry.digest).is_ok_and(|raw| raw.manifest.subject().is_some())
+        // cosign repeats the media type of the configuration as the type of artifact.
+        let plain = |kind: &String| IMAGE_CONFIGS.contains(&kind.as_str());
+        entry.artifact_type.as_ref().is_none_or(plain)
+            && !self.manifest(entry.digest).is_ok_and(|raw| raw.manifest.subject().is_some())
     }
 
     /// Resolves to one image, as [`Client::resolve`](crate::Client::resolve) does.
@@ -176,6 +187,16 @@ impl Local {
             }
         }
         Ok(found)
+    }
+
+    /// What cosign kept beside `digest`: under its tag, or, as `cosign save` has it, for the one image of the layout.
+    pub(crate) fn attachment(&self, digest: Digest, kind: Attachment) -> Result<Option<RawManifest>, OciError> {
+        let tag = kind.tag(digest);
+        let listed = self.index.iter().find(|entry| {
+            entry.annotations.get(REF_NAME).is_some_and(|name| names(name, &tag))
+                || entry.annotations.get(COSIGN_KIND).is_some_and(|found| kind.layout_kind() == Some(found.as_str()))
+        });
+        listed.map(|entry| self.manifest(entry.digest)).transpose()
     }
 }
 

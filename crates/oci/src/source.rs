@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use assay_model::{Digest, Platform, Repository};
 
+use crate::attachment::Attachment;
 use crate::blob::Blob;
 use crate::client::{Client, Resolved};
 use crate::local::Local;
@@ -103,6 +104,21 @@ impl Source {
                 manifests.truncate(limit);
                 Ok(Referrers { manifests, foreign: Vec::new(), left_out })
             }
+        }
+    }
+
+    /// What cosign kept under a tag beside `digest`; none where there is no such tag.
+    pub async fn attachment(&self, digest: Digest, kind: Attachment) -> Result<Option<RawManifest>, OciError> {
+        let found = match &self.kind {
+            Kind::Registry { client, reference } => client.tagged(reference.repository(), &kind.tag(digest)).await,
+            Kind::Local { local, .. } => {
+                let local = Arc::clone(local);
+                return blocking(move || local.attachment(digest, kind)).await;
+            }
+        };
+        match found {
+            Err(error) if error.is_not_found() => Ok(None),
+            other => other.map(Some),
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod advisories;
+mod attachments;
 mod notation;
 mod revocation;
 
@@ -89,11 +90,17 @@ async fn two_hundred_who_ask_at_once_fetch_an_image_once() {
     for task in tasks {
         assert!(only(task.await.unwrap()).contents.get().is_ok());
     }
-    assert_eq!(registry.count(Endpoint::Manifest), 1);
+    let asked = registry.requests();
+    let (images, tags): (Vec<_>, Vec<_>) = asked
+        .iter()
+        .filter(|request| request.endpoint == Endpoint::Manifest)
+        .partition(|request| request.path.ends_with(&digest.to_string()));
+    assert_eq!(images.len(), 1);
     assert_eq!(registry.count(Endpoint::Blob), 1 + image.layers().len());
     // Without evidence nothing is remembered of the referrers, but those who asked together shared one answer.
-    let referrers = registry.requests().iter().filter(|request| request.endpoint == Endpoint::Referrers).count();
+    let referrers = registry.count(Endpoint::Referrers);
     assert!(referrers < 20, "{referrers}");
+    assert_eq!(tags.len(), 3 * referrers, "cosign's three tags are asked for beside the referrers");
 
     registry.clear_requests();
     let wanted = Wanted { evidence: false, ..Wanted::default() };

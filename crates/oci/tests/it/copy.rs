@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use assay_model::Digest;
-use assay_oci::{Artifact, ArtifactLayer, Client, Descriptor, ImageSource, OciError, Source, copy};
+use assay_oci::{Artifact, ArtifactLayer, Attachment, Client, Descriptor, ImageSource, OciError, Source, copy};
 use assay_sandbox::{BuiltImage, Endpoint, Fault, ImageBuilder, Registry};
 
 use crate::support::*;
@@ -73,6 +73,59 @@ async fn the_tags_of_cosign_come_along() {
     source.put_image("app", &tag, &old);
     let report = copy(&client(), &at(&source, "app:1"), &at(&target, "app:1")).await.unwrap();
     assert_eq!((report.referrers, target.tag("app", &tag)), (1, Some(old.digest())));
+
+    let folder = tempfile::tempdir().unwrap();
+    let layout: ImageSource = format!("oci:{}:1", folder.path().join("layout").display()).parse().unwrap();
+    assert_eq!(copy(&client(), &at(&source, "app:1"), &layout).await.unwrap().referrers, 1);
+    let opened = Source::open(&client(), &layout).await.unwrap();
+    assert_eq!(opened.resolve(None).await.unwrap().subject.digest, image.digest(), "the tag is no second image");
+    let read = opened.attachment(image.digest(), Attachment::Signatures).await.unwrap();
+    assert_eq!(read.unwrap().digest, old.digest());
+    let other = registry().await;
+    copy(&client(), &layout, &at(&other, "app:1")).await.unwrap();
+    assert_eq!(other.tag("app", &tag), Some(old.digest()));
+}
+
+/// `cosign save` writes what it kept under tags into the index of the layout, and says by an annotation what is what.
+#[tokio::test]
+async fn a_layout_of_cosign_save_is_one_image_with_its_signatures() {
+    let (source, folder) = (registry().await, tempfile::tempdir().unwrap());
+    let (image, signatures) = (image(), ImageBuilder::new().annotation("kind", "signature").build());
+    source.put_image("app", "1", &image);
+    source.put_image("app", "signatures", &signatures);
+    let layout = folder.path().join("saved");
+    for tag in ["1", "signatures"] {
+        let to: ImageSource = format!("oci:{}:{tag}", layout.display()).parse().unwrap();
+        copy(&client(), &at(&source, &format!("app:{tag}")), &to).await.unwrap();
+    }
+    let index = std::fs::read_to_string(layout.join("index.json")).unwrap();
+    let named = |tag: &str| format!("\"org.opencontainers.image.ref.name\":\"{tag}\"");
+    let kind = |kind: &str| format!("\"kind\":\"dev.cosignproject.cosign/{kind}\"");
+    let index =
+        index.replacen("\"digest\"", "\"artifactType\":\"application/vnd.oci.image.config.v1+json\",\"digest\"", 2);
+    let index = index.replace(&named("1"), &kind("image")).replace(&named("signatures"), &kind("sigs"));
+    std::fs::write(layout.join("index.json"), index).unwrap();
+
+    let opened = Source::open(&client(), &format!("oci:{}", layout.display()).parse().unwrap()).await.unwrap();
+    assert_eq!(opened.resolve(None).await.unwrap().subject.digest, image.digest());
+    let read = async |kind| opened.attachment(image.digest(), kind).await.unwrap().map(|raw| raw.digest);
+    assert_eq!(read(Attachment::Signatures).await, Some(signatures.digest()));
+    assert_eq!(read(Attachment::Attestations).await, None);
+}
+
+/// Only a 404 says that there is none.
+#[tokio::test]
+async fn a_tag_that_cannot_be_read_is_an_error() {
+    let registry = registry().await;
+    let digest = registry.put_image("app", "1", &image());
+    let opened = Source::open(&client(), &at(&registry, "app:1")).await.unwrap();
+    assert!(opened.attachment(digest, Attachment::Signatures).await.unwrap().is_none());
+    for status in [401, 403, 500] {
+        registry.set_fault(Fault::Status { endpoint: Some(Endpoint::Manifest), status, count: 99, retry_after: None });
+        let error = opened.attachment(digest, Attachment::Signatures).await.unwrap_err();
+        assert!(!error.is_not_found(), "{status}: {error}");
+        registry.clear_faults();
+    }
 }
 
 #[tokio::test]

@@ -76,8 +76,9 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
         };
         let is_path = matches!(name.as_str(), "config" | "pack" | "cache-dir" | "trusted-root" | "ca-file");
         // Sigstore instances have names, which are no paths.
-        let is_name = |text: &str| name == "trusted-root" && INSTANCES.contains(&text);
-        let list = list
+        let may_be_name = name == "trusted-root";
+        let is_name = |text: &str| may_be_name && INSTANCES.contains(&text);
+        let list: Vec<String> = list
             .into_iter()
             .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text })
             .collect();

@@ -22,6 +22,8 @@ const fn other(name: &'static str, about: &'static str) -> Variable {
 
 /// Password of an encrypted private key.
 pub(crate) const KEY_PASSWORD: &str = "ASSAY_KEY_PASSWORD";
+/// The same under the name that cosign reads.
+pub(crate) const COSIGN_PASSWORD: &str = "COSIGN_PASSWORD";
 /// A ready identity token for keyless signing.
 pub(crate) const IDENTITY_TOKEN: &str = "ASSAY_IDENTITY_TOKEN";
 /// The time that documents state.
@@ -52,9 +54,30 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("ca-file", "ASSAY_CA_FILE", "Certificates (PEM) of registries' own authorities."),
     of("plain-http", "ASSAY_PLAIN_HTTP", "Registries spoken to without TLS, separated by commas."),
     other(KEY_PASSWORD, "Password of an encrypted private key, for `sign` and `attest`."),
+    other(COSIGN_PASSWORD, "The same under the name that cosign reads."),
     other(IDENTITY_TOKEN, "A ready OIDC identity token for keyless signing."),
     other(SOURCE_DATE_EPOCH, "Seconds since 1970 that documents state as their time (reproducible-builds.org)."),
     other("SIGSTORE_ID_TOKEN", "The same under the name that other Sigstore clients read."),
+    other("SPIFFE_ENDPOINT_SOCKET", "The SPIFFE Workload API, for an identity token: unix:PATH."),
+    other("ACTIONS_ID_TOKEN_REQUEST_URL", "GitHub's own: where a job gets its identity token; also ..._TOKEN."),
+    other(
+        "BUILDKITE_AGENT_ACCESS_TOKEN",
+        "Buildkite's own: with BUILDKITE_JOB_ID, where a job gets its identity token.",
+    ),
+    other(
+        "VAULT_ADDR",
+        "Vault, for hashivault:// keys; also VAULT_TOKEN, VAULT_NAMESPACE, VAULT_CACERT, TRANSIT_SECRET_ENGINE_PATH.",
+    ),
+    other(
+        "AWS_REGION",
+        "Region of awskms:// keys; credentials as in Amazon's own tools (AWS_ACCESS_KEY_ID, AWS_ROLE_ARN, AWS_PROFILE, ...).",
+    ),
+    other(
+        "AZURE_TENANT_ID",
+        "Directory for azurekms:// keys; also AZURE_CLIENT_ID with AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE.",
+    ),
+    other("GOOGLE_APPLICATION_CREDENTIALS", "Credentials file for gcpkms:// keys and Google identity tokens."),
+    other("COSIGN_PKCS11_MODULE_PATH", "Module of pkcs11: keys whose URI names none; also COSIGN_PKCS11_PIN."),
     other(USER, "Who promotes, where `release promote` is not told."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),

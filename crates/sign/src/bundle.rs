@@ -37,10 +37,29 @@ impl SignedBundle {
     }
 }
 
-/// What a bundle carries beside the envelope.
+/// A signed message as a bundle: a file with its signature beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedMessage {
+    bytes: Vec<u8>,
+    digest: Digest,
+}
+
+impl SignedMessage {
+    /// The bundle's JSON.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// SHA-256 of the message.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// What a bundle carries beside what is signed.
 pub(crate) struct Material {
     pub(crate) signer: SignerMaterial,
-    pub(crate) entry: Option<LogEntry>,
+    pub(crate) entries: Vec<LogEntry>,
     /// RFC 3161 responses, DER.
     pub(crate) timestamps: Vec<Vec<u8>>,
 }
@@ -81,7 +100,28 @@ impl Envelope {
 struct Wire<'a> {
     media_type: &'static str,
     verification_material: WireMaterial<'a>,
-    dsse_envelope: Envelope,
+    #[serde(flatten)]
+    content: Content,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Content {
+    DsseEnvelope(Envelope),
+    MessageSignature(MessageSignature),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageSignature {
+    message_digest: MessageDigest,
+    signature: String,
+}
+
+#[derive(Serialize)]
+struct MessageDigest {
+    algorithm: &'static str,
+    digest: String,
 }
 
 #[derive(Serialize)]
@@ -119,12 +159,31 @@ struct SignedTimestamp {
     signed_timestamp: String,
 }
 
-/// Puts a bundle together.
+/// Puts the bundle of a statement together.
 pub(crate) fn assemble(
     statement: &Statement,
     envelope: Envelope,
     material: Material,
 ) -> Result<SignedBundle, SignError> {
+    let bytes = write(Content::DsseEnvelope(envelope), material)?;
+    Ok(SignedBundle { bytes, predicate_type: statement.predicate_type().to_owned(), subject: statement.subject() })
+}
+
+/// Puts the bundle of a message together. The digest only names the message to readers; the signature is over the message.
+pub(crate) fn assemble_message(
+    message: &[u8],
+    signature: &[u8],
+    material: Material,
+) -> Result<SignedMessage, SignError> {
+    let digest = Digest::of(message);
+    let content = MessageSignature {
+        message_digest: MessageDigest { algorithm: "SHA2_256", digest: STANDARD.encode(digest.as_bytes()) },
+        signature: STANDARD.encode(signature),
+    };
+    Ok(SignedMessage { bytes: write(Content::MessageSignature(content), material)?, digest })
+}
+
+fn write(content: Content, material: Material) -> Result<Vec<u8>, SignError> {
     let (certificate, public_key) = match material.signer {
         SignerMaterial::Certificate(der) => (Some(RawBytes { raw_bytes: STANDARD.encode(der) }), None),
         // sigstore-go and cosign write the base64 of the key's SHA-256.
@@ -140,12 +199,11 @@ pub(crate) fn assemble(
         verification_material: WireMaterial {
             certificate,
             public_key,
-            tlog_entries: material.entry.as_slice(),
+            tlog_entries: &material.entries,
             timestamp_verification_data: (!timestamps.is_empty())
                 .then_some(TimestampData { rfc3161_timestamps: timestamps }),
         },
-        dsse_envelope: envelope,
+        content,
     };
-    let bytes = serde_json::to_vec(&wire).map_err(|error| SignError::Encode { reason: error.to_string() })?;
-    Ok(SignedBundle { bytes, predicate_type: statement.predicate_type().to_owned(), subject: statement.subject() })
+    serde_json::to_vec(&wire).map_err(|error| SignError::Encode { reason: error.to_string() })
 }

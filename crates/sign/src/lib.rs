@@ -21,25 +21,43 @@
 //! ```
 
 mod bundle;
+mod environment;
 mod error;
 mod fulcio;
+mod http;
 mod key;
+mod kms;
+mod legacy;
+mod notation;
+mod oidc;
 mod referrer;
 mod rekor;
 mod services;
 mod signer;
+mod signing_config;
+mod signing_key;
 mod statement;
 mod timestamp;
 mod token;
 mod tuf;
 
-pub use bundle::{BUNDLE_MEDIA_TYPE, SignedBundle};
+pub use bundle::{BUNDLE_MEDIA_TYPE, SignedBundle, SignedMessage};
+pub use environment::Environment;
 pub use error::SignError;
-pub use key::{KeyAlgorithm, PrivateKey};
-pub use services::{HttpServices, Service, Services, SigningConfig};
-pub use signer::{KeySigner, KeylessSigner, Signer};
+pub use http::Http;
+pub use key::{KeyAlgorithm, PrivateKey, PublicKey, SignatureScheme};
+pub use kms::{KeyService, KeyServiceError};
+pub use legacy::{LegacyImage, LegacyKind, LegacyLayer, simple_signing_payload};
+pub use notation::{
+    Envelope as NotationEnvelope, NOTATION_CONFIG_TYPE, NotationRequest, NotationSignature, NotationSigner,
+};
+pub use oidc::{Ambient, DeviceCode, DeviceFlow, PUBLIC_GOOD_ISSUER, TokenSourceError, ambient_token};
+pub use services::{Endpoints, HttpServices, Instances, NoServices, Service, Services, SigningConfig};
+pub use signer::{KeySigner, KeylessSigner, Signer, WitnessedKeySigner};
+pub use signing_config::{LogVersions, SIGNING_CONFIG_MEDIA_TYPE, SigningConfigFile};
+pub use signing_key::SigningKey;
 pub use statement::Statement;
-pub use token::{IdentityToken, TOKEN_VARIABLE};
+pub use token::{IdentityToken, TOKEN_AUDIENCE, TOKEN_VARIABLE};
 pub use tuf::{
     RefreshFailure, RefresherHandle, RootRefresher, RootState, TufClient, TufError, TufInstance, TufOptions, TufRoots,
     TufSession, TufVersions,

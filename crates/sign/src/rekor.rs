@@ -1,4 +1,7 @@
-//! Rekor's API, version 1 (sigstore/rekor, `openapi.yaml`, `createLogEntry`; entry kind `dsse` 0.0.1).
+//! Rekor's API, version 1 (sigstore/rekor, `openapi.yaml`, `createLogEntry`; entry kinds `dsse` and `hashedrekord`, both
+//! 0.0.1). Version 2 is in [`v2`].
+
+pub(crate) mod v2;
 
 use std::collections::BTreeMap;
 
@@ -64,8 +67,10 @@ pub(crate) struct LogEntry {
     log_index: String,
     log_id: LogId,
     kind_version: KindVersion,
-    integrated_time: String,
-    inclusion_promise: Promise,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    integrated_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inclusion_promise: Option<Promise>,
     inclusion_proof: Proof,
     canonicalized_body: String,
 }
@@ -115,6 +120,22 @@ pub(crate) fn propose(envelope: &Envelope, verifier_pem: &str) -> Result<Vec<u8>
     serde_json::to_vec(&proposed).map_err(encode)
 }
 
+/// The body that asks for an entry of a message's signature: only the message's SHA-256 is sent.
+pub(crate) fn propose_message(message: &[u8], signature: &[u8], verifier_pem: &str) -> Vec<u8> {
+    let proposed = serde_json::json!({
+        "apiVersion": "0.0.1",
+        "kind": "hashedrekord",
+        "spec": {
+            "data": {"hash": {"algorithm": "sha256", "value": assay_model::Digest::of(message).hex()}},
+            "signature": {
+                "content": STANDARD.encode(signature),
+                "publicKey": {"content": STANDARD.encode(verifier_pem)},
+            },
+        },
+    });
+    proposed.to_string().into_bytes()
+}
+
 /// The entry of an answer: an object with the entry under its identifier.
 pub(crate) fn entry(answer: &[u8]) -> Result<LogEntry, SignError> {
     let unreadable = |reason: String| SignError::Answer { service: Service::Rekor, reason };
@@ -130,8 +151,8 @@ pub(crate) fn entry(answer: &[u8]) -> Result<LogEntry, SignError> {
         log_index: answer.log_index.to_string(),
         log_id: LogId { key_id: STANDARD.encode(from_hex(&answer.log_id)?) },
         kind_version,
-        integrated_time: answer.integrated_time.to_string(),
-        inclusion_promise: Promise { signed_entry_timestamp: answer.verification.signed_entry_timestamp },
+        integrated_time: Some(answer.integrated_time.to_string()),
+        inclusion_promise: Some(Promise { signed_entry_timestamp: answer.verification.signed_entry_timestamp }),
         inclusion_proof: Proof {
             log_index: proof.log_index.to_string(),
             root_hash: STANDARD.encode(from_hex(&proof.root_hash)?),

@@ -1,12 +1,11 @@
 //! Timestamp requests (RFC 3161, section 2.4).
 
-use assay_model::Digest;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use const_oid::db::rfc5912::ID_SHA_256;
 use der::asn1::{Any, BitString, Int, OctetString};
 use der::{Decode, Encode, Sequence};
 use spki::AlgorithmIdentifierOwned;
 
+use crate::key::Hash;
 use crate::{Service, SignError};
 
 #[derive(Sequence)]
@@ -41,7 +40,7 @@ struct StatusInfo {
 }
 
 /// A request for a timestamp of this signature, DER. Certificates are asked for.
-pub(crate) fn request(signature: &[u8]) -> Result<Vec<u8>, SignError> {
+pub(crate) fn request(signature: &[u8], hash: Hash) -> Result<Vec<u8>, SignError> {
     let encode = |error: der::Error| SignError::Encode { reason: error.to_string() };
     let mut nonce = [0; 8];
     SystemRandom::new().fill(&mut nonce).map_err(|_| SignError::Crypto { what: "make a nonce" })?;
@@ -50,8 +49,8 @@ pub(crate) fn request(signature: &[u8]) -> Result<Vec<u8>, SignError> {
     Request {
         version: 1,
         message_imprint: MessageImprint {
-            hash_algorithm: AlgorithmIdentifierOwned { oid: ID_SHA_256, parameters: None },
-            hashed_message: OctetString::new(Digest::of(signature).as_bytes()).map_err(encode)?,
+            hash_algorithm: AlgorithmIdentifierOwned { oid: hash.identifier(), parameters: None },
+            hashed_message: OctetString::new(hash.of(signature)).map_err(encode)?,
         },
         nonce: Some(Int::new(&nonce).map_err(encode)?),
         cert_req: true,
@@ -69,4 +68,11 @@ pub(crate) fn check(response: Vec<u8>) -> Result<Vec<u8>, SignError> {
         return Err(unreadable(format!("not granted, status {}", parsed.status.status)));
     }
     Ok(response)
+}
+
+/// The token alone (a CMS SignedData), which Notation's envelopes carry.
+pub(crate) fn token(response: &[u8]) -> Result<Vec<u8>, SignError> {
+    let unreadable = |error: der::Error| SignError::Answer { service: Service::Timestamp, reason: error.to_string() };
+    let parsed = Response::from_der(response).map_err(unreadable)?;
+    parsed.token.unwrap_or_else(Any::null).to_der().map_err(unreadable)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::page::count;
 use super::{Page, Report};
 use crate::commands::registry::{CopyOutcome, TreeNode, TreeOutcome};
-use crate::commands::sign::SignOutcome;
+use crate::commands::sign::{SignOutcome, SignatureOutcome};
 
 impl Report for TreeOutcome {
     const NAME: &'static str = "tree";
@@ -56,13 +56,22 @@ impl Report for SignOutcome {
     const NAME: &'static str = "sign";
 
     fn text(&self, page: Page) -> String {
-        format!(
-            "{}  {}@{}\n  states    {}\n  attached  {}\n",
-            page.good("signed"),
-            self.repository,
-            self.subject,
-            self.predicate_type,
-            self.referrer,
-        )
+        let mut out = String::new();
+        let separator = if self.signatures.iter().any(|signature| signature.referrer.is_some()) { "@" } else { "  " };
+        for signature in &self.signatures {
+            let SignatureOutcome { subject, predicate_type, referrer, legacy_tag } = signature;
+            let _ = writeln!(out, "{}  {}{separator}{subject}", page.good("signed"), self.target);
+            let _ = writeln!(out, "  states    {predicate_type}");
+            if let Some(referrer) = referrer {
+                let _ = writeln!(out, "  attached  {referrer}");
+            }
+            if let Some(tag) = legacy_tag {
+                let _ = writeln!(out, "  also as   {tag}");
+            }
+        }
+        if let Some(bundle) = &self.bundle {
+            let _ = writeln!(out, "  bundle    {}", bundle.display());
+        }
+        out
     }
 }

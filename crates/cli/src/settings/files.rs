@@ -77,11 +77,12 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
         let is_path = matches!(name.as_str(), "config" | "pack" | "cache-dir" | "trusted-root" | "ca-file");
         // Sigstore instances have names, which are no paths.
         let may_be_name = name == "trusted-root";
-        let list = list.into_iter().map(|text| {
-            let is_name = may_be_name && INSTANCES.contains(&text.as_str());
-            if is_path && !is_name { folder.join(text).display().to_string() } else { text }
-        });
-        values.insert(name, list.collect());
+        let is_name = |text: &str| may_be_name && INSTANCES.contains(&text);
+        let list: Vec<String> = list
+            .into_iter()
+            .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text })
+            .collect();
+        values.insert(name, list);
     }
     Ok(SettingsFile { path: path.to_owned(), values })
 }

@@ -21,7 +21,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     // The outside world
     ("credentials", &["model"]),
     ("oci", &["model", "credentials"]),
-    ("sign", &["model", "trust", "oci"]),
+    ("sign", &["model", "trust", "oci", "credentials"]),
     ("store", &["model", "trust", "case"]),
     ("kube", &["model", "kinds", "case"]),
     // Assembly

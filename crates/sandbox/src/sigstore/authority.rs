@@ -186,6 +186,7 @@ impl Authority {
         match service {
             Service::Fulcio => self.certificate(body),
             Service::Rekor => self.log_v1(body),
+            Service::RekorV2 => self.log_v2(body),
             Service::Timestamp => self.timestamp(body),
         }
     }

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use assay_gate::{ApprovalState, ExceptionInput};
 use assay_kinds::{Approval, Exception, Kind, Located, load_yaml};
 use assay_model::Timestamp;
-use assay_sign::{IdentityToken, Statement};
+use assay_sign::Statement;
 use assay_trust::predicates::ASSAY_APPROVAL_V1;
 use serde::Serialize;
 
 use super::scalar;
 use crate::commands::policies::{self, Policies};
 use crate::commands::policy::{ExceptionRow, exception_rows};
-use crate::commands::sign::{SignerOptions, signed};
+use crate::commands::sign::signer::{ReadySigner, SignerOptions};
 use crate::failure::{CliError, read_text, write_file};
 use crate::session::Session;
 use crate::{Result, Status};
@@ -59,9 +59,10 @@ pub(crate) fn approve(options: &ApproveOptions, session: &Session<'_>) -> Result
     let text = read_text(&options.file)?;
     let source = options.file.display().to_string();
     let found = find(&text, &source, options.name.as_deref())?;
+    let signer = session.run(options.signer.ready(session))?;
     let written = match &found.value.spec.approval {
         Some(_) => None,
-        None => Some(named(options, &found, &text, &policies, now, session)?),
+        None => Some(named(options, &signer, &found, &text, &policies, now, session)?),
     };
     let exception = match &written {
         Some(changed) => find(changed, &source, options.name.as_deref())?.value,
@@ -72,7 +73,7 @@ pub(crate) fn approve(options: &ApproveOptions, session: &Session<'_>) -> Result
         what: source.clone(),
         message: format!("`{name}` is no name that a file can have"),
     })?;
-    let (bundle, approval) = sign(&options.signer, &exception, &policies, now, session)?;
+    let (bundle, approval) = sign(&signer, &exception, &policies, now, session)?;
     let ApprovalState::Authenticated { by, .. } = &approval else { return Err(unknown_signer(&approval).into()) };
     let by = by.clone();
     let input = ExceptionInput { exception, approval, author: None };
@@ -117,14 +118,14 @@ fn find(text: &str, source: &str, name: Option<&str>) -> Result<Located<Exceptio
 
 /// Signs, and reads back who that was by the roots that the policy knows.
 fn sign(
-    signer: &SignerOptions,
+    signer: &ReadySigner,
     exception: &Exception,
     policies: &Policies,
     now: Timestamp,
     session: &Session<'_>,
 ) -> Result<(Vec<u8>, ApprovalState)> {
     let statement = Statement::attestation(&exception.spec_digest(), ASSAY_APPROVAL_V1, b"{}")?;
-    let bundle = session.run(signed(signer, &statement))?;
+    let bundle = session.run(signer.sign(&statement))?;
     let approval = policies::approver(bundle.bytes(), exception, policies.named_materials(), now);
     Ok((bundle.bytes().to_vec(), approval))
 }
@@ -144,17 +145,18 @@ fn unknown_signer(state: &ApprovalState) -> CliError {
 /// The text of the file with the approver named in the Exception: the signature covers that, too.
 fn named(
     options: &ApproveOptions,
+    signer: &ReadySigner,
     found: &Located<Exception>,
     text: &str,
     policies: &Policies,
     now: Timestamp,
     session: &Session<'_>,
 ) -> Result<String> {
-    let by = if let SignerOptions::Keyless { token, .. } = &options.signer {
-        // A certificate costs an entry in a public log: the token says who it will name.
-        IdentityToken::new(token.expose())?.proof_subject().to_owned()
+    // A certificate costs an entry in a public log: the token says who it will name.
+    let by = if let Some(subject) = signer.certified_subject() {
+        subject.to_owned()
     } else {
-        match sign(&options.signer, &found.value, policies, now, session)?.1 {
+        match sign(signer, &found.value, policies, now, session)?.1 {
             ApprovalState::Authenticated { by, .. } => by,
             other => return Err(unknown_signer(&other).into()),
         }

@@ -69,7 +69,7 @@ impl Change<'_> {
         now: Timestamp,
     ) -> Result<Judged> {
         let risk = known_risk(&facts)?;
-        let world = World { promotions: Known::new(store.promotions()?, now), ..World::unknown() };
+        let world = World { promotions: Known::new(store.promotions()?.into(), now), ..World::unknown() };
         let written = self.image.written().to_owned();
         let case = Case { request: self.request(), facts: BTreeMap::from([(written, facts)]), world: Arc::new(world) };
         let verdict = decide(policy, &case, now);

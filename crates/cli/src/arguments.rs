@@ -1,5 +1,6 @@
 //! What can be typed. Types only: nothing here reads a file or decides.
 
+mod build;
 mod global;
 mod image;
 mod key;
@@ -7,12 +8,14 @@ mod key;
 mod lab;
 mod operate;
 mod policy;
+mod root;
 mod trust;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::Flags;
 
+pub(crate) use build::{BuildArguments, SummaryArguments};
 pub(crate) use global::Global;
 pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
@@ -25,9 +28,10 @@ pub(crate) use operate::{
 pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
 };
+pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
-    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, SignArguments, SignatureFormatArgument,
-    SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, NotationArguments, SignArguments,
+    SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.
@@ -64,6 +68,9 @@ pub(crate) enum Command {
     Attest(Box<AttestArguments>),
     /// Verify who signed an image or a file
     Verify(Box<VerifyArguments>),
+    /// What signatures are verified against
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Show what hangs on an image: platforms, signatures, attestations
     Tree(TreeArguments),
     /// Copy an image with everything that refers to it

@@ -1,5 +1,6 @@
 //! One function a command: settings in, typed outcome out.
 
+pub(crate) mod build;
 pub(crate) mod check;
 mod completions;
 mod config;
@@ -16,13 +17,16 @@ pub(crate) mod policies;
 pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod release;
+pub(crate) mod root;
 pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod summary;
 pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod verify;
+pub(crate) mod verify_notation;
 
 pub(crate) use config::ConfigOutcome;
 
@@ -30,7 +34,7 @@ use assay_case::Operation;
 
 use crate::arguments::{
     Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand, ReleaseCommand,
-    SbomCommand,
+    RootCommand, SbomCommand, TrustCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -87,10 +91,26 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&sign::sign(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
-        Command::Verify(arguments) => {
-            let outcome = verify::verify(&arguments.resolve()?, &session)?;
+        Command::Verify(arguments) if arguments.summary.emit_vsa.is_some() => {
+            let outcome = summary::summarise(&arguments.resolve_summary()?, &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
+        }
+        Command::Verify(arguments) => {
+            let outcome = match arguments.notation()? {
+                Some(options) => verify_notation::verify(&options, &session)?,
+                None => verify::verify(&arguments.resolve()?, &session)?,
+            };
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Trust(TrustCommand::Root(command)) => {
+            let outcome = match command {
+                RootCommand::Update { to, root } => root::update(root.resolve(to)?, &session)?,
+                RootCommand::Show(root) => root::show(&root.resolve(None)?, &session)?,
+            };
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
         }
         Command::Tree(arguments) => {
             emit(&registry::tree(&arguments.image, &session)?, outputs, Format::Text, printer)?;

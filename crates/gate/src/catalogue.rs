@@ -145,6 +145,7 @@ mod tests {
             ("trusted-signer", "A E E"),
             ("require-sbom", "A E E"),
             ("require-provenance", "A A E"),
+            ("evidence-constraints", "A E E"),
             ("critical-cve", "W X X"),
             ("high-cve", "A W W"),
             ("known-exploited", "W X X"),

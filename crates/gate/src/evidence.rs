@@ -5,7 +5,7 @@
 //! generator signs provenance with its own workflow's identity, so one list of signers for all kinds is wrong.
 
 use assay_case::{EvidenceSet, Facts};
-use assay_kinds::{KeylessIdentity, PatternSpec, SignerPurpose};
+use assay_kinds::{CertificateIdentity, KeylessIdentity, PatternSpec, SignerPurpose};
 use assay_model::{Digest, Repository};
 use assay_trust::{Evidence, EvidenceKind, Pattern, PatternError, Signer, WorkflowClaims};
 
@@ -57,6 +57,37 @@ pub(crate) struct TrustedSigner {
 pub(crate) enum Identity {
     Key { fingerprint: Digest },
     Keyless(Box<Keyless>),
+    Certificate(Box<Certificate>),
+}
+
+/// A certificate of an X.509 authority, compiled: all that is given must match.
+#[derive(Debug)]
+pub(crate) struct Certificate {
+    subject: Pattern,
+    issuer: Option<Pattern>,
+    authority: Option<String>,
+}
+
+impl Certificate {
+    pub(crate) fn compile(written: &CertificateIdentity) -> Result<Self, PatternProblem> {
+        if written.authority.as_ref().is_some_and(String::is_empty) {
+            return Err(PatternProblem::Empty);
+        }
+        Ok(Self {
+            subject: pattern(&written.subject)?,
+            issuer: written.issuer.as_ref().map(pattern).transpose()?,
+            authority: written.authority.clone(),
+        })
+    }
+
+    /// What of the certificate is not as it is wanted, after its subject.
+    fn difference(&self, issuer: &str, authority: &str) -> Option<(String, String)> {
+        if let Some(wanted) = self.issuer.as_ref().filter(|wanted| !wanted.matches(issuer)) {
+            return Some((format!("issuer {issuer}"), format!("issuer {}", wanted.written())));
+        }
+        let wanted = self.authority.as_ref().filter(|wanted| *wanted != authority)?;
+        Some((format!("authority {authority}"), format!("authority {wanted}")))
+    }
 }
 
 /// A certificate identity, compiled: all that is given must match.
@@ -71,12 +102,17 @@ type ClaimOf = fn(&WorkflowClaims) -> &Option<String>;
 
 impl Keyless {
     pub(crate) fn compile(written: &KeylessIdentity) -> Result<Self, PatternProblem> {
-        let claims: [(&'static str, ClaimOf, &Option<PatternSpec>); 5] = [
+        let claims: [(&'static str, ClaimOf, &Option<PatternSpec>); 10] = [
             ("workflow", |claims| &claims.build_signer_uri, &written.workflow),
             ("source ref", |claims| &claims.source_ref, &written.source_ref),
             ("source repository", |claims| &claims.source_repository, &written.repository),
             ("trigger", |claims| &claims.build_trigger, &written.trigger),
             ("runner environment", |claims| &claims.runner_environment, &written.runner_environment),
+            ("source commit", |claims| &claims.source_digest, &written.digest),
+            ("source owner", |claims| &claims.source_owner, &written.owner),
+            ("source visibility", |claims| &claims.source_visibility, &written.visibility),
+            ("build configuration", |claims| &claims.build_config_uri, &written.build_config),
+            ("run", |claims| &claims.run_invocation_uri, &written.run_invocation),
         ];
         let mut compiled = Vec::new();
         for (name, claim, wanted) in claims {
@@ -101,14 +137,23 @@ impl TrustedSigner {
                         .iter()
                         .all(|(_, claim, pattern)| claim(claims).as_deref().is_some_and(|value| pattern.matches(value)))
             }
+            (Identity::Certificate(wanted), Signer::Certificate { subject, issuer, authority, .. }) => {
+                wanted.subject.matches(subject) && wanted.difference(issuer, authority).is_none()
+            }
             _ => false,
         }
     }
 
     /// What is wrong with a certificate whose subject is the wanted one, for messages.
     fn difference(&self, signer: &Signer) -> Option<(String, String)> {
-        let (Identity::Keyless(wanted), Signer::Keyless { issuer, subject, claims }) = (&self.identity, signer) else {
-            return None;
+        let (wanted, issuer, subject, claims) = match (&self.identity, signer) {
+            (Identity::Keyless(wanted), Signer::Keyless { issuer, subject, claims }) => {
+                (wanted, issuer, subject, claims)
+            }
+            (Identity::Certificate(wanted), Signer::Certificate { subject, issuer, authority, .. }) => {
+                return wanted.subject.matches(subject).then(|| wanted.difference(issuer, authority))?;
+            }
+            _ => return None,
         };
         if !wanted.subject.matches(subject) {
             return None;
@@ -128,6 +173,7 @@ impl TrustedSigner {
         match &self.identity {
             Identity::Key { fingerprint } => format!("{} (key {})", self.name, fingerprint.short()),
             Identity::Keyless(wanted) => format!("{} ({})", self.name, wanted.subject.written()),
+            Identity::Certificate(wanted) => format!("{} ({})", self.name, wanted.subject.written()),
         }
     }
 
@@ -172,6 +218,11 @@ pub(crate) fn kind_of(purpose: SignerPurpose) -> EvidenceKind {
         SignerPurpose::Provenance => EvidenceKind::Provenance,
         SignerPurpose::Scan => EvidenceKind::Scan,
         SignerPurpose::Vex => EvidenceKind::Vex,
+        SignerPurpose::Test => EvidenceKind::Test,
+        SignerPurpose::Vsa => EvidenceKind::Vsa,
+        SignerPurpose::Release => EvidenceKind::Release,
+        SignerPurpose::Attributes => EvidenceKind::Attributes,
+        SignerPurpose::Link => EvidenceKind::Link,
     }
 }
 

@@ -33,6 +33,7 @@
 //! ```
 
 mod catalogue;
+mod constraints;
 mod controls;
 mod decide;
 mod evidence;
@@ -43,9 +44,11 @@ mod policy;
 mod report;
 mod select;
 mod starters;
+mod vouched;
 
 pub use catalogue::{ControlEntry, ParameterEntry, Protects, TierActions, catalogue};
 pub use decide::decide;
 pub use exception::ExceptionProblem;
 pub use policy::{ApprovalState, ExceptionInput, Policy, PolicyError, PolicyInput, TrustRootInput};
 pub use starters::starter_environments;
+pub use vouched::build_level;

@@ -6,15 +6,20 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use assay_case::{Action, Namespace};
-use assay_kinds::{Environment, ErrorPolicy, Exception, FailurePolicy, NamespaceSelector, Tier};
+use assay_kinds::{
+    Environment, ErrorPolicy, Exception, FailurePolicy, NamespaceSelector, SignerPurpose, SummaryRules, Tier,
+    TrustedBuilder,
+};
 use assay_model::{ControlId, Digest, EnvironmentName, Explain, Timestamp};
 use jiff::SignedDuration;
 
 use crate::catalogue::{ControlEntry, Protects};
+use crate::constraints::Rules;
 use crate::controls::Control;
 use crate::evidence::{Prefix, TrustedSigner};
 use crate::exception::{ExceptionProblem, is_live};
 use crate::select;
+use crate::vouched::CompiledQuorum;
 
 /// Everything that a Policy is compiled from.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +93,12 @@ pub(crate) struct CompiledEnvironment {
     pub(crate) registries: Vec<Prefix>,
     pub(crate) trust_roots: Vec<Digest>,
     pub(crate) signers: Vec<TrustedSigner>,
+    pub(crate) quorums: Vec<CompiledQuorum>,
+    pub(crate) trusted_builders: Vec<TrustedBuilder>,
+    pub(crate) rules: Rules,
+    /// The kinds of evidence that must be attested because something is asked of them.
+    pub(crate) asked: Vec<SignerPurpose>,
+    pub(crate) vsa: Option<SummaryRules>,
     pub(crate) failure_policy: FailurePolicy,
     pub(crate) exception_cap: SignedDuration,
     pub(crate) break_glass_cap: SignedDuration,

@@ -7,9 +7,13 @@ use assay_model::{Digest, Explain as _, Timestamp};
 use assay_oci::{Descriptor, Manifest, OciError, RawManifest, Source};
 use assay_store::Store;
 use assay_trust::{Artifact, Evidence, EvidenceKind, TrustMaterial, VerifyError, verify_bundle};
+use bytes::Bytes;
 
 use crate::contents::keep;
 use crate::resolve::Image;
+use crate::revocation::RevocationFetcher;
+
+mod notation;
 
 /// Largest bundle that is read, 32 MiB: an SBOM of a large image is attested in one piece.
 const BUNDLE_MAX: u64 = 32 << 20;
@@ -25,11 +29,21 @@ pub(crate) async fn evidence(
     source: Source,
     image: Arc<Image>,
     materials: Vec<TrustMaterial>,
+    authorities: Option<Arc<RevocationFetcher>>,
     store: Option<Arc<Store>>,
     limit: usize,
     now: Timestamp,
 ) -> Result<EvidenceSet, Cause> {
-    let mut collector = Collector { source, materials, store, now, bytes: 0, set: EvidenceSet::default() };
+    let mut collector = Collector {
+        source,
+        image: Arc::clone(&image),
+        materials,
+        authorities,
+        store,
+        now,
+        bytes: 0,
+        set: EvidenceSet::default(),
+    };
     for digest in image.subject.covering_digests() {
         let referrers = collector.source.referrers(digest, None, limit).await;
         let referrers = referrers.map_err(|error| Cause::from_error(&error))?;
@@ -48,7 +62,9 @@ pub(crate) async fn evidence(
 
 struct Collector {
     source: Source,
+    image: Arc<Image>,
     materials: Vec<TrustMaterial>,
+    authorities: Option<Arc<RevocationFetcher>>,
     store: Option<Arc<Store>>,
     now: Timestamp,
     bytes: u64,
@@ -79,6 +95,9 @@ impl Collector {
     ) -> Result<(), Cause> {
         let Manifest::Image(manifest) = &referrer.manifest else { return Ok(()) };
         let kind = manifest.effective_artifact_type().to_owned();
+        if kind == NOTATION && self.materials.iter().any(|material| material.notation().is_some()) {
+            return self.notation(subject, referrer.digest, &manifest.layers).await;
+        }
         if !kind.starts_with(SIGSTORE_BUNDLE) {
             if let Some((claims, code, message)) = unverifiable(&kind) {
                 self.reject(referrer.digest, claims, code, message);
@@ -99,28 +118,7 @@ impl Collector {
     }
 
     async fn bundle(&mut self, subject: Digest, source: Digest, layer: &Descriptor) -> Result<(), Cause> {
-        self.bytes = self.bytes.saturating_add(layer.size);
-        if layer.size > BUNDLE_MAX || self.bytes > BUNDLES_MAX {
-            self.set.truncated = true;
-            self.reject(source, None, "bundle-too-large", format!("it has {} bytes", layer.size));
-            return Ok(());
-        }
-        let blob = self.source.blob(layer).await;
-        let bytes = match blob {
-            Ok(blob) => blob.bytes(BUNDLE_MAX).await,
-            Err(error) => Err(error),
-        };
-        let bytes = match bytes {
-            Ok(bytes) => bytes,
-            // What is wrong with this one claim does not hide the others; what is wrong with the registry does.
-            Err(
-                error @ (OciError::DigestMismatch { .. } | OciError::SizeMismatch { .. } | OciError::NotFound { .. }),
-            ) => {
-                self.reject(source, None, error.code(), error.to_string());
-                return Ok(());
-            }
-            Err(error) => return Err(Cause::from_error(&error)),
-        };
+        let Some(bytes) = self.read(source, layer).await? else { return Ok(()) };
         let (materials, now) = (self.materials.clone(), self.now);
         let verified = tokio::task::spawn_blocking(move || {
             let verify = |material| verify_bundle(&bytes, Artifact::Digest(subject), material, now);
@@ -148,6 +146,32 @@ impl Collector {
         }
         Ok(())
     }
+
+    /// The bytes of a claim, within the bounds; none where something is wrong with this one, which is then said.
+    async fn read(&mut self, source: Digest, layer: &Descriptor) -> Result<Option<Bytes>, Cause> {
+        self.bytes = self.bytes.saturating_add(layer.size);
+        if layer.size > BUNDLE_MAX || self.bytes > BUNDLES_MAX {
+            self.set.truncated = true;
+            self.reject(source, None, "bundle-too-large", format!("it has {} bytes", layer.size));
+            return Ok(None);
+        }
+        let blob = self.source.blob(layer).await;
+        let bytes = match blob {
+            Ok(blob) => blob.bytes(BUNDLE_MAX).await,
+            Err(error) => Err(error),
+        };
+        match bytes {
+            Ok(bytes) => Ok(Some(bytes)),
+            // What is wrong with this one claim does not hide the others; what is wrong with the registry does.
+            Err(
+                error @ (OciError::DigestMismatch { .. } | OciError::SizeMismatch { .. } | OciError::NotFound { .. }),
+            ) => {
+                self.reject(source, None, error.code(), error.to_string());
+                Ok(None)
+            }
+            Err(error) => Err(Cause::from_error(&error)),
+        }
+    }
 }
 
 /// Referrers that say something which nobody signed in a form that is verified here.
@@ -155,8 +179,8 @@ fn unverifiable(artifact_type: &str) -> Option<(Option<EvidenceKind>, &'static s
     let unsigned = "referrer-unsigned";
     let is = |word: &str| artifact_type.contains(word);
     if artifact_type == NOTATION {
-        let message = "a Notation signature, which this version does not verify".to_owned();
-        Some((Some(EvidenceKind::Signature), "signature-format-unsupported", message))
+        let message = "a Notation signature, and no trust root has a Notation trust policy".to_owned();
+        Some((Some(EvidenceKind::Signature), "no-trust-policy", message))
     } else if is("cyclonedx") || is("spdx") || is("syft") {
         Some((Some(EvidenceKind::Sbom), unsigned, format!("{artifact_type} without a signature")))
     } else if is("in-toto") || is("openvex") || is("sarif") {

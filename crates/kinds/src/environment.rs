@@ -1,5 +1,9 @@
 //! `Environment`: which namespaces, and for each control an action with its parameters.
 
+mod check;
+mod constraints;
+mod signers;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,7 +13,14 @@ use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::{PatternSpec, Span, Spec};
+pub use self::constraints::{
+    AttributeConstraint, Constraints, CountLimits, LinkConstraint, MaterialConstraint, ProvenanceConstraint,
+    ReleaseConstraint, SbomConstraint, SbomFormatName, ScanConstraint, TestConstraint, TimeConstraint,
+};
+pub use self::signers::{
+    CertificateIdentity, KeylessIdentity, Quorum, SignerPurpose, SignerSpec, SummaryRules, TrustedBuilder,
+};
+use crate::{Problem, Span, Spec};
 
 /// What an Environment says. What it does not say comes from its tier.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +44,19 @@ pub struct EnvironmentSpec {
     /// Who may sign what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signers: Vec<SignerSpec>,
+    /// How many of several signers are needed for a kind of evidence. Without it one is enough.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, Quorum>")]
+    pub require: BTreeMap<SignerPurpose, Quorum>,
+    /// The builders that are trusted, and the level of the SLSA Build track that each of them reaches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub builders: Vec<TrustedBuilder>,
+    /// What evidence must say to count, by its kind.
+    #[serde(default, skip_serializing_if = "Constraints::is_empty")]
+    pub constraints: Constraints,
+    /// When a verification summary stands in for the evidence behind it. Without it, never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vsa: Option<SummaryRules>,
     /// What differs from the tier, by control.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, ControlSetting>")]
@@ -47,6 +71,10 @@ pub struct EnvironmentSpec {
 
 impl Spec for EnvironmentSpec {
     const KIND: &'static str = "Environment";
+
+    fn problem(&self) -> Option<Problem> {
+        check::problem(self)
+    }
 }
 
 /// The column of the control catalogue that an Environment starts from.
@@ -116,67 +144,6 @@ pub enum LabelOperator {
     Exists,
     /// The label is missing.
     DoesNotExist,
-}
-
-/// A trusted signer, for some kinds of evidence and some repositories.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SignerSpec {
-    /// A name for messages, for example `release-workflow`.
-    pub name: String,
-    /// The kinds of evidence that this signer is believed for.
-    #[serde(rename = "for")]
-    pub purposes: Vec<SignerPurpose>,
-    /// Repository prefixes that it is believed about. Empty = all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub repositories: Vec<String>,
-    /// A certificate identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keyless: Option<KeylessIdentity>,
-    /// The name of a key in one of the Environment's TrustRoots.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-}
-
-/// The kinds of evidence that signers are named for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum SignerPurpose {
-    /// A signature on the image.
-    Signature,
-    /// An SBOM.
-    Sbom,
-    /// SLSA provenance.
-    Provenance,
-    /// A vulnerability scan.
-    Scan,
-    /// Exploitability statements.
-    Vex,
-}
-
-/// A certificate identity: all that is given must match.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KeylessIdentity {
-    /// OIDC issuer.
-    pub issuer: PatternSpec,
-    /// Subject: a workflow URI or an email address.
-    pub subject: PatternSpec,
-    /// Workflow file that signed, with its ref (the build signer URI).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<PatternSpec>,
-    /// Source ref, for example `refs/heads/main`.
-    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
-    pub source_ref: Option<PatternSpec>,
-    /// Source repository URI.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub repository: Option<PatternSpec>,
-    /// Build trigger, for example `push`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trigger: Option<PatternSpec>,
-    /// Runner environment: `github-hosted` or `self-hosted`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runner_environment: Option<PatternSpec>,
 }
 
 /// What an Environment does with one control.

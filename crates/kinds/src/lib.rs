@@ -38,16 +38,22 @@ mod trust_root;
 
 pub use duration::{DurationError, Span};
 pub use environment::{
-    ActionSetting, ControlSetting, EnvironmentSpec, ErrorPolicy, ExceptionRules, FailurePolicy, KeylessIdentity,
-    LabelOperator, LabelRequirement, NamespaceSelector, SignerPurpose, SignerSpec, Tier,
+    ActionSetting, AttributeConstraint, CertificateIdentity, Constraints, ControlSetting, CountLimits, EnvironmentSpec,
+    ErrorPolicy, ExceptionRules, FailurePolicy, KeylessIdentity, LabelOperator, LabelRequirement, LinkConstraint,
+    MaterialConstraint, NamespaceSelector, ProvenanceConstraint, Quorum, ReleaseConstraint, SbomConstraint,
+    SbomFormatName, ScanConstraint, SignerPurpose, SignerSpec, SummaryRules, TestConstraint, Tier, TimeConstraint,
+    TrustedBuilder,
 };
 pub use exception::{Approval, ExceptionScope, ExceptionSpec, ExceptionSubject};
 pub use load::{Kind, KindsError, Loaded, Located, Place, load_yaml};
-pub use object::{Metadata, Object, Spec};
+pub use object::{Metadata, Object, Problem, Spec};
 pub use pattern::PatternSpec;
 pub use release::{ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource};
 pub use suggestion::suggestion;
-pub use trust_root::{SigstoreRoot, TrustRootSpec, TrustedKey};
+pub use trust_root::{
+    NotationStatement, NotationStore, NotationStoreKind, NotationTrust, NotationVerification, SigstoreRoot,
+    TrustRootSpec, TrustedKey,
+};
 
 /// The group and version of all kinds here.
 pub const API_VERSION: &str = "assay.dev/v1";

@@ -9,7 +9,7 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::tree::{Key, Node, Position, Tree, TreeCause, TreeError};
 use crate::{
-    API_VERSION, Environment, EnvironmentSpec, Exception, ExceptionSpec, Metadata, Object, ReleaseArtifact,
+    API_VERSION, Environment, EnvironmentSpec, Exception, ExceptionSpec, Metadata, Object, Problem, ReleaseArtifact,
     ReleaseArtifactSpec, Spec, TrustRoot, TrustRootSpec, suggestion,
 };
 
@@ -212,7 +212,12 @@ fn read_object<'de, S: Spec + Deserialize<'de>>(
             field: "name",
         });
     }
-    Ok(Object { metadata, spec: spec.read().map_err(|error| explain(error, source_name, "spec"))? })
+    let value: S = spec.read().map_err(|error| explain(error, source_name, "spec"))?;
+    if let Some(Problem { path, message }) = value.problem() {
+        let place = place(source_name, spec.nearest(&path));
+        return Err(KindsError::Invalid { place, path: format!("spec.{path}"), message });
+    }
+    Ok(Object { metadata, spec: value })
 }
 
 fn explain(error: TreeError, source_name: &str, below: &str) -> KindsError {

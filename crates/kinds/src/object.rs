@@ -29,6 +29,20 @@ pub struct Metadata {
 pub trait Spec {
     /// The `kind` field of objects with this specification.
     const KIND: &'static str;
+
+    /// What is wrong between its fields, if anything is: each of them is well formed by itself.
+    fn problem(&self) -> Option<Problem> {
+        None
+    }
+}
+
+/// Something that cannot be meant as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The field below `spec`, `require.signature.of[1]`.
+    pub path: String,
+    /// What is wrong, and what to write instead.
+    pub message: String,
 }
 
 /// An object of one kind: `apiVersion` and `kind` follow from its type.

@@ -61,7 +61,13 @@ impl<'de> Deserialize<'de> for PatternSpec {
                 Ok(match form {
                     Form::Exact => PatternSpec::Exact(text),
                     Form::Glob => PatternSpec::Glob(text),
-                    Form::Regexp => PatternSpec::Regexp(text),
+                    Form::Regexp if text.starts_with('^') && text.ends_with('$') && !text.ends_with("\\$") => {
+                        PatternSpec::Regexp(text)
+                    }
+                    Form::Regexp => {
+                        let message = "is not anchored: it would match whatever contains it";
+                        return Err(serde::de::Error::custom(format!("`{text}` {message}; write `^{text}$`")));
+                    }
                 })
             }
         }

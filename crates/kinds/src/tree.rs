@@ -68,6 +68,23 @@ impl Tree {
         }
     }
 
+    /// Where a path such as `signers[1].name` leads, as far as it can be followed.
+    pub(crate) fn nearest(&self, path: &str) -> Position {
+        let mut tree = self;
+        for part in path.split(['.', '[']) {
+            let index = part.strip_suffix(']').and_then(|digits| digits.parse::<usize>().ok());
+            let next = match (&tree.node, index) {
+                (Node::List(items), Some(index)) => items.get(index),
+                _ => tree.get(part),
+            };
+            match next {
+                Some(next) => tree = next,
+                None => break,
+            }
+        }
+        tree.at
+    }
+
     /// Reads a typed value.
     pub(crate) fn read<'de, T: Deserialize<'de>>(&'de self) -> Result<T, TreeError> {
         T::deserialize(self)

@@ -13,6 +13,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod build_level;
 mod contents;
 mod digest;
 mod explain;
@@ -24,6 +25,7 @@ mod reference;
 mod severity;
 mod subject;
 
+pub use build_level::BuildLevel;
 pub use contents::{
     Bound, Contents, EvidenceTier, FileReference, ImageConfig, Layer, OsRelease, Package, PackageType, Partial,
     SecretMatch, SourcePackage,

@@ -127,6 +127,8 @@ impl assay_model::Explain for PatternError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -159,5 +161,27 @@ mod tests {
     fn newlines_do_not_hide_a_suffix() {
         assert!(!Pattern::regexp("^a$").unwrap().matches("a\nb"));
         assert!(!Pattern::glob("a").unwrap().matches("a\n"));
+    }
+
+    /// The glob again, by trying every way to divide the text.
+    fn naive(pattern: &str, text: &str) -> bool {
+        if let Some(rest) = pattern.strip_prefix("**") {
+            return (0..=text.len()).filter(|at| text.is_char_boundary(*at)).any(|at| naive(rest, &text[at..]));
+        }
+        if let Some(rest) = pattern.strip_prefix('*') {
+            let end = text.find('/').unwrap_or(text.len());
+            return (0..=end).filter(|at| text.is_char_boundary(*at)).any(|at| naive(rest, &text[at..]));
+        }
+        let (Some(wanted), Some(found)) = (pattern.chars().next(), text.chars().next()) else {
+            return pattern.is_empty() && text.is_empty();
+        };
+        wanted == found && naive(&pattern[wanted.len_utf8()..], &text[found.len_utf8()..])
+    }
+
+    proptest! {
+        #[test]
+        fn ghsa_pmwq_pjrm_6p5r_one_matcher_agrees_with_a_naive_one(pattern in "[ab/.*]{0,8}", text in "[ab/.]{0,8}") {
+            prop_assert_eq!(Pattern::glob(&pattern).unwrap().matches(&text), naive(&pattern, &text));
+        }
     }
 }

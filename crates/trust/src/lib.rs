@@ -27,12 +27,16 @@ mod evidence;
 mod identity;
 mod material;
 pub mod merkle;
+pub mod notation;
+mod npm;
 mod pem;
 mod policy;
 mod predicate;
 pub mod predicates;
+mod revocation;
 mod signer;
 mod sigstore;
+mod slsa;
 mod statement;
 mod timestamp;
 mod verify;
@@ -43,10 +47,16 @@ pub use error::VerifyError;
 pub use evidence::{Check, CheckName, Evidence, EvidenceKind, RestoreError, SealedEvidence, SealingKey};
 pub use identity::{Pattern, PatternError};
 pub use material::{MaterialError, TrustMaterial, TrustedPublicKey};
+pub use npm::{NpmError, NpmEvidence, verify_npm};
 pub use policy::{Claim, IdentityMismatch, IdentityPolicy};
-pub use predicate::{Material, Predicate, Provenance, SbomFormat, SbomSummary, ScanSummary, VexStatement, VexStatus};
+pub use predicate::{
+    AttributeReport, LinkSummary, Material, Predicate, Provenance, RawPredicate, ReleaseSummary, SbomFormat,
+    SbomSummary, ScanSummary, TestResult, TestSummary, VerificationSummary, VexStatement, VexStatus,
+};
+pub use revocation::{RevocationData, RevocationRequest, revocation_list_expiry};
 pub use signer::{Signer, WorkflowClaims};
 pub use sigstore::cosign::CosignLayer;
+pub use slsa::{BuildExpectation, BuildMismatch, BuilderId, VerifiedBuild};
 pub use verify::{
     Artifact, verify_bundle, verify_cosign_attestation, verify_cosign_signature, verify_envelope, verify_file,
 };

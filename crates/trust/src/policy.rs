@@ -43,6 +43,8 @@ pub enum Claim {
     BuildConfigUri,
     /// `build_trigger`.
     BuildTrigger,
+    /// `run_invocation_uri`.
+    RunInvocation,
     /// `source_visibility`.
     SourceVisibility,
     /// `workflow_trigger`: cosign's `--certificate-github-workflow-trigger`.
@@ -69,6 +71,7 @@ impl Claim {
             Self::SourceOwner => "source owner",
             Self::BuildConfigUri => "build configuration",
             Self::BuildTrigger => "build trigger",
+            Self::RunInvocation => "run",
             Self::SourceVisibility => "source visibility",
             Self::WorkflowTrigger => "workflow trigger",
             Self::WorkflowSha => "workflow commit",
@@ -89,6 +92,7 @@ impl Claim {
             Self::SourceOwner => &claims.source_owner,
             Self::BuildConfigUri => &claims.build_config_uri,
             Self::BuildTrigger => &claims.build_trigger,
+            Self::RunInvocation => &claims.run_invocation_uri,
             Self::SourceVisibility => &claims.source_visibility,
             Self::WorkflowTrigger => &claims.workflow_trigger,
             Self::WorkflowSha => &claims.workflow_sha,

@@ -16,7 +16,7 @@ pub(crate) mod cosign;
 pub(crate) mod document;
 pub(crate) mod entry;
 pub(crate) mod envelope;
-mod fulcio;
+pub(crate) mod fulcio;
 mod json;
 mod log;
 pub(crate) mod proof;

@@ -36,6 +36,8 @@ pub(crate) struct Statement<'a> {
 #[derive(Debug, Deserialize)]
 struct Subject {
     #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
     digest: DigestSet,
 }
 
@@ -93,6 +95,14 @@ impl<'a> Statement<'a> {
         let (algorithm, hex) = (digest.algorithm().name(), digest.hex());
         self.subject.iter().any(|subject| subject.digest.0.get(algorithm).is_some_and(|value| *value == hex))
     }
+
+    /// The name of the subject, where there is exactly one.
+    pub(crate) fn only_subject(&self) -> Option<&str> {
+        match self.subject.as_slice() {
+            [subject] => subject.name.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +126,27 @@ mod tests {
         let under_another_name = statement(&format!(r#"[{{"digest":{{"sha512":"{}"}}}}]"#, digest.hex()));
         assert!(!Statement::parse(under_another_name.as_bytes()).unwrap().is_about(&digest));
         assert!(!Statement::parse(statement("[]").as_bytes()).unwrap().is_about(&digest));
+    }
+
+    #[test]
+    fn digests_of_commits_and_files_stand_side_by_side() {
+        let mut hasher = assay_model::Hasher::new(assay_model::Algorithm::Sha512);
+        hasher.update(b"a");
+        let long = hasher.finish();
+        let text = statement(&format!(
+            r#"[{{"name":"source","digest":{{"gitCommit":"{}"}}}},{{"name":"a.tgz","digest":{{"sha512":"{}"}}}}]"#,
+            "0".repeat(40),
+            long.hex()
+        ));
+        let parsed = Statement::parse(text.as_bytes()).unwrap();
+        assert!(parsed.is_about(&long) && !parsed.is_about(&Digest::of(b"a")));
+        assert_eq!(parsed.only_subject(), None, "there are two");
+    }
+
+    #[test]
+    fn a_statement_may_have_no_predicate() {
+        let text = r#"{"_type":"https://in-toto.io/Statement/v0.1","subject":[],"predicateType":"p"}"#;
+        assert!(Statement::parse(text.as_bytes()).unwrap().predicate.is_none());
     }
 
     #[test]

@@ -340,9 +340,12 @@ pub(crate) fn predicate_type(word: &str) -> Result<String> {
         "vuln" => predicates::COSIGN_VULN_V1,
         "scan" => predicates::ASSAY_SCAN_V1,
         "openvex" => predicates::OPENVEX,
+        "vsa" => predicates::VERIFICATION_SUMMARY_V1,
+        "test" => predicates::TEST_RESULT_V01,
         uri if uri.contains("://") => uri,
         _ => {
-            let known = ["spdx", "cyclonedx", "slsaprovenance1", "slsaprovenance", "vuln", "scan", "openvex"];
+            let known =
+                ["spdx", "cyclonedx", "slsaprovenance1", "slsaprovenance", "vuln", "scan", "openvex", "vsa", "test"];
             return Err(CliError::NotFound {
                 what: format!("predicate type {word}"),
                 suggestion: assay_kinds::suggestion(word, known).map(str::to_owned),

@@ -11,6 +11,7 @@ use assay_trust::{
 };
 use serde::Serialize;
 
+use super::build::{BuildOptions, VerifiedBuild, is_npm};
 use crate::failure::{CliError, Failure, read_file, read_text};
 use crate::session::Session;
 use crate::{Result, Status};
@@ -24,6 +25,8 @@ pub(crate) struct VerifyOptions {
     pub(crate) signer: WantedSigner,
     /// What must be there.
     pub(crate) kind: WantedKind,
+    /// What is asked of the build.
+    pub(crate) build: Option<BuildOptions>,
 }
 
 /// What is verified.
@@ -49,6 +52,8 @@ pub(crate) enum WantedSigner {
     Key(PathBuf),
     /// This identity.
     Identity(Box<IdentityPolicy>),
+    /// The builder that is asked for; with the registry's key (PEM file) for a package of npm.
+    Builder(Option<PathBuf>),
     /// Somebody with a certificate of an authority (PEM file).
     Authority {
         /// The authority's certificates.
@@ -82,6 +87,8 @@ pub(crate) enum WantedKind {
     Any,
     /// A signature.
     Signature,
+    /// SLSA provenance of any version.
+    Provenance,
     /// An attestation with this predicate type, or a version of it.
     Predicate(String),
 }
@@ -91,6 +98,7 @@ impl WantedKind {
         match self {
             Self::Any => true,
             Self::Signature => evidence.kind() == EvidenceKind::Signature,
+            Self::Provenance => evidence.kind() == EvidenceKind::Provenance,
             Self::Predicate(wanted) => evidence.predicate_type().is_some_and(|found| {
                 found.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with("/v"))
             }),
@@ -101,6 +109,7 @@ impl WantedKind {
         match self {
             Self::Any => "evidence".to_owned(),
             Self::Signature => "signature".to_owned(),
+            Self::Provenance => "provenance".to_owned(),
             Self::Predicate(kind) => format!("attestation of type {kind}"),
         }
     }
@@ -122,6 +131,9 @@ pub(crate) struct VerifyOutcome {
     pub(crate) evidence: Vec<VerifiedEvidence>,
     /// What does not, and why.
     pub(crate) rejected: Vec<RejectedEvidence>,
+    /// What is wrong with what counts, where a trust policy only logs it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logged: Vec<RejectedEvidence>,
 }
 
 /// Evidence that counts.
@@ -144,6 +156,9 @@ pub(crate) struct VerifiedEvidence {
     pub(crate) checks: Vec<CheckName>,
     /// Digest of the bundle.
     pub(crate) source: Digest,
+    /// The build, where something was asked of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) build: Option<VerifiedBuild>,
 }
 
 /// What does not count.
@@ -169,7 +184,8 @@ impl VerifyOutcome {
 pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<VerifyOutcome> {
     let root = trusted_root(session.settings.trusted_root.value.as_deref())?;
     let (material, key) = match &options.signer {
-        WantedSigner::Identity(_) => (root, None),
+        WantedSigner::Identity(_) | WantedSigner::Builder(None) => (root, None),
+        WantedSigner::Builder(Some(path)) => (root.with_public_key(&read_text(path)?)?, None),
         WantedSigner::Key(path) => {
             let material = root.with_public_key(&read_text(path)?)?;
             let fingerprint = material.keys().first().map(assay_trust::TrustedPublicKey::fingerprint);
@@ -177,7 +193,7 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
         }
         WantedSigner::Authority { file, .. } => (root.with_authority(OWN_AUTHORITY, &read_text(file)?)?, None),
     };
-    let check = |evidence: &Evidence| -> std::result::Result<(), RejectedEvidence> {
+    let check = |evidence: &Evidence| -> std::result::Result<Option<VerifiedBuild>, RejectedEvidence> {
         let reject = |code: &str, message: String| RejectedEvidence {
             source: Some(evidence.source()),
             code: code.to_owned(),
@@ -187,6 +203,8 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
             (WantedSigner::Identity(policy), signer) => {
                 policy.check(signer).map_err(|error| reject(error.code(), error.to_string()))?;
             }
+            // Who may sign is a part of what is asked of the build.
+            (WantedSigner::Builder(_), _) => {}
             (WantedSigner::Key(_), Signer::Key { fingerprint }) if Some(*fingerprint) == key => {}
             (WantedSigner::Key(_), signer) => {
                 return Err(reject("signer-mismatch", format!("signed by {signer}, not with the key")));
@@ -198,7 +216,7 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
             }
         }
         if options.kind.accepts(evidence) {
-            return Ok(());
+            return options.build.as_ref().map(|build| build.judge(evidence)).transpose();
         }
         let kind = evidence.predicate_type().unwrap_or(evidence.kind().title());
         Err(reject("kind-mismatch", format!("a {kind}, where a {} is wanted", options.kind.title())))
@@ -223,6 +241,10 @@ pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<V
                 }
             };
             let mut outcome = outcome(artifact.clone(), Some(subject.digest()), options);
+            if let Some(build) = options.build.as_ref().filter(|_| is_npm(&bytes)) {
+                build.judge_package(bundle, &bytes, subject, &material, &mut outcome)?;
+                return Ok(outcome);
+            }
             let mut undecided = None;
             let results = verify_file(&bytes, subject, &material, entry.as_deref(), Timestamp::now())
                 .unwrap_or_else(|error| vec![Err(error)]);
@@ -288,35 +310,56 @@ fn outcome(artifact: String, digest: Option<Digest>, options: &VerifyOptions) ->
         wanted: options.kind.title(),
         evidence: Vec::new(),
         rejected: Vec::new(),
+        logged: Vec::new(),
     }
 }
 
 impl VerifyOutcome {
-    fn judge(&mut self, evidence: &Evidence, answer: std::result::Result<(), RejectedEvidence>) {
+    /// Keeps evidence as what counts, or why it does not.
+    pub(crate) fn judge(
+        &mut self,
+        evidence: &Evidence,
+        answer: std::result::Result<Option<VerifiedBuild>, RejectedEvidence>,
+    ) {
         match answer {
-            Ok(()) => {
+            Ok(build) => {
                 self.verified = true;
-                self.evidence.push(VerifiedEvidence {
-                    kind: evidence.kind().title(),
-                    predicate_type: evidence.predicate_type().map(str::to_owned),
-                    subject: evidence.subject(),
-                    signer: evidence.signer().clone(),
-                    signed_at: evidence.signed_at(),
-                    checks: evidence.checks().iter().filter(|check| check.made).map(|check| check.name).collect(),
-                    source: evidence.source(),
-                });
+                self.evidence.push(VerifiedEvidence { build, ..VerifiedEvidence::of(evidence) });
             }
             Err(rejected) => self.rejected.push(rejected),
         }
     }
 }
 
-struct ImageEvidence {
-    digest: Digest,
-    evidence: assay_case::EvidenceSet,
+impl VerifiedEvidence {
+    /// As it is shown.
+    pub(super) fn of(evidence: &Evidence) -> Self {
+        Self {
+            kind: evidence.kind().title(),
+            predicate_type: evidence.predicate_type().map(str::to_owned),
+            subject: evidence.subject(),
+            signer: evidence.signer().clone(),
+            signed_at: evidence.signed_at(),
+            checks: evidence.checks().iter().filter(|check| check.made).map(|check| check.name).collect(),
+            source: evidence.source(),
+            build: None,
+        }
+    }
 }
 
-fn image_evidence(image: &ImageSource, material: TrustMaterial, session: &Session<'_>) -> Result<ImageEvidence> {
+/// What refers to an image.
+pub(super) struct ImageEvidence {
+    /// The image's digest.
+    pub(super) digest: Digest,
+    /// What refers to it.
+    pub(super) evidence: assay_case::EvidenceSet,
+}
+
+pub(super) fn image_evidence(
+    image: &ImageSource,
+    material: TrustMaterial,
+    session: &Session<'_>,
+) -> Result<ImageEvidence> {
     let gatherer = session.gatherer(vec![material], None)?;
     let platforms = session.settings.platform.value.iter().cloned().collect();
     let wanted = Wanted { platforms, contents: false, ..Wanted::default() };

@@ -57,7 +57,8 @@ fn write_passed(out: &mut String, verdict: &Verdict, page: Page) {
     let passed = verdict.outcomes.iter().filter(|outcome| outcome.outcome <= Outcome::Pass);
     for outcome in passed {
         let name = &outcome.target.name;
-        let message = if name.is_empty() { outcome.message.to_string() } else { format!("{name}: {}", outcome.message) };
+        let message =
+            if name.is_empty() { outcome.message.to_string() } else { format!("{name}: {}", outcome.message) };
         table.row([outcome.outcome.to_string(), outcome.control.to_string(), message]);
     }
     out.push_str(&table.render(2));

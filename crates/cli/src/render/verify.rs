@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use assay_trust::{CheckName, Signer};
 
 use super::{Page, Report};
+use crate::commands::build::VerifiedBuild;
 use crate::commands::verify::VerifyOutcome;
 
 impl Report for VerifyOutcome {
@@ -37,9 +38,16 @@ impl Report for VerifyOutcome {
                 (Some(at), true) => format!("{}, in the transparency log", at.strftime("%Y-%m-%d %H:%M:%S UTC")),
                 (Some(at), false) => format!("{}, by a timestamp authority", at.strftime("%Y-%m-%d %H:%M:%S UTC")),
                 (None, true) => "unknown, in the transparency log".to_owned(),
-                (None, false) => "not proven: a key's signature carries no time".to_owned(),
+                (None, false) => "not proven: no log and no timestamp authority says when".to_owned(),
             };
             let _ = writeln!(out, "  signed     {time}");
+            if let Some(build) = &evidence.build {
+                write_build(&mut out, build, page);
+            }
+        }
+        for logged in &self.logged {
+            let text = format!("but        {} ({}), which the trust policy only logs", logged.message, logged.code);
+            let _ = writeln!(out, "  {}", page.wrap(&text, 13));
         }
         if !self.verified && self.rejected.is_empty() {
             let _ = writeln!(out, "  there is no {} at all", self.wanted);
@@ -53,5 +61,19 @@ impl Report for VerifyOutcome {
             }
         }
         out
+    }
+}
+
+fn write_build(out: &mut String, build: &VerifiedBuild, page: Page) {
+    let _ = writeln!(out, "  builder    {}", build.builder);
+    let level = build.level.map_or("unknown".to_owned(), |level| format!("SLSA Build {level}"));
+    let missing = build.missing.map(|missing| format!("; {missing}")).unwrap_or_default();
+    let _ = writeln!(out, "  level      {}", page.wrap(&format!("{level}{missing}"), 13));
+    if let Some(commit) = &build.commit {
+        let _ = writeln!(out, "  commit     {commit}");
+    }
+    // Plain data with string keys: its serialisation cannot fail.
+    if let Some(text) = build.provenance.as_ref().and_then(|stated| serde_json::to_string_pretty(stated).ok()) {
+        let _ = writeln!(out, "{text}");
     }
 }

@@ -78,10 +78,11 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
         // Sigstore instances have names, which are no paths.
         let may_be_name = name == "trusted-root";
         let is_name = |text: &str| may_be_name && INSTANCES.contains(&text);
-        let list = list
+        let list: Vec<String> = list
             .into_iter()
-            .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text });
-        values.insert(name, list.collect());
+            .map(|text| if is_path && !is_name(&text) { folder.join(text).display().to_string() } else { text })
+            .collect();
+        values.insert(name, list);
     }
     Ok(SettingsFile { path: path.to_owned(), values })
 }

@@ -1,19 +1,25 @@
 //! `assay sign`, `assay attest`, `assay verify`, resolved.
 
+use std::path::PathBuf;
+
 use assay_model::Timestamp;
 use assay_sign::{Endpoints, Instances, KeyAlgorithm, LogVersions, NotationEnvelope, SigningConfigFile};
-use assay_trust::{Claim, IdentityPolicy, Pattern};
+use assay_trust::{BuildExpectation, BuilderId, Claim, IdentityPolicy, Pattern};
 
 use crate::Result;
 use crate::arguments::{
-    AlgorithmArgument, AttachArguments, AttestArguments, EnvelopeArgument, KeyFormatArgument, KeyNewArguments,
-    SignArguments, SignatureFormatArgument, SignerArguments, VerifyArguments, WitnessArgument,
+    AlgorithmArgument, AttachArguments, AttestArguments, BuildArguments, EnvelopeArgument, KeyFormatArgument,
+    KeyNewArguments, NotationArguments, SignArguments, SignatureFormatArgument, SignerArguments, SummaryArguments,
+    VerifyArguments, WitnessArgument,
 };
+use crate::commands::build::BuildOptions;
 use crate::commands::key::NewKeyOptions;
 use crate::commands::password::PasswordSource;
 use crate::commands::sign::signer::{SignerOptions, TokenSource, Who};
 use crate::commands::sign::{ImageTarget, SignOptions, SignTarget, SignatureFormat, Stated, predicate_type};
+use crate::commands::summary::SummaryOptions;
 use crate::commands::verify::{VerifiedArtifact, VerifyOptions, WantedKind, WantedSigner};
+use crate::commands::verify_notation::{NotationOptions, SignedFile};
 use crate::failure::{CliError, Failure, read_file};
 
 impl KeyNewArguments {
@@ -216,11 +222,66 @@ impl AttestArguments {
     }
 }
 
+impl BuildArguments {
+    /// What is asked of the build, if anything is.
+    fn resolve(&self) -> Result<Option<BuildOptions>> {
+        let Some(source) = &self.source_uri else { return Ok(None) };
+        let usage = |message: String, next: &str| CliError::Usage { message, next: next.to_owned() };
+        let mut expected = BuildExpectation::new(source);
+        if let Some(branch) = &self.source_branch {
+            expected = expected.with_branch(branch);
+        }
+        if let Some(tag) = &self.source_tag {
+            expected = expected.with_tag(tag);
+        }
+        if let Some(tag) = &self.source_versioned_tag {
+            expected = expected.with_versioned_tag(tag);
+        }
+        if let Some(text) = &self.builder_id {
+            let builder = BuilderId::parse(text).ok_or_else(|| {
+                usage(format!("`{text}` is no builder"), "--builder-id NAME, NAME@v1.2.3 or NAME@refs/tags/v1.2.3")
+            })?;
+            expected = expected.with_builder(builder);
+        }
+        for text in &self.workflow_input {
+            let (name, value) = text
+                .split_once('=')
+                .ok_or_else(|| usage(format!("`{text}` is no input with its value"), "--workflow-input NAME=VALUE"))?;
+            expected = expected.with_input(name, value);
+        }
+        Ok(Some(BuildOptions { expected, print: self.print_provenance }))
+    }
+}
+
 impl VerifyArguments {
+    /// What to judge and summarise.
+    pub(crate) fn resolve_summary(self) -> Result<SummaryOptions> {
+        let SummaryArguments {
+            emit_vsa,
+            verifier_id,
+            policy_uri,
+            identity_token,
+            fulcio_url,
+            rekor_url,
+            timestamp_url,
+        } = self.summary;
+        let (Some(file), Some(verifier)) = (emit_vsa, verifier_id) else {
+            let (message, next) = ("a summary needs a file and a verifier", "--emit-vsa FILE --verifier-id URI");
+            return Err(CliError::Usage { message: message.to_owned(), next: next.to_owned() }.into());
+        };
+        let key = self.key.map(|path| path.to_string_lossy().into_owned());
+        let signer =
+            SignerArguments { key, identity_token, fulcio_url, rekor_url, timestamp_url, ..SignerArguments::default() };
+        let image = self.artifact.parse()?;
+        Ok(SummaryOptions { image, file, verifier, policy: policy_uri, signer: signer.resolve()? })
+    }
+
     /// What must hold.
     pub(crate) fn resolve(self) -> Result<VerifyOptions> {
+        let build = self.build.resolve()?;
         let kind = match (&self.predicate_type, &self.bundle) {
             (Some(word), _) => WantedKind::Predicate(predicate_type(word)?),
+            (None, _) if build.is_some() => WantedKind::Provenance,
             (None, Some(_)) => WantedKind::Any,
             (None, None) => WantedKind::Signature,
         };
@@ -229,11 +290,35 @@ impl VerifyArguments {
             Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact, rekor_entry: self.rekor_entry },
             None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
         };
-        Ok(VerifyOptions { artifact, signer, kind })
+        Ok(VerifyOptions { artifact, signer, kind, build })
+    }
+
+    /// What must hold of a Notation signature, if that is what is asked.
+    pub(crate) fn notation(&self) -> Result<Option<NotationOptions>> {
+        let NotationArguments { notation_policy, trust_store, signature, notation_statement } = &self.notation;
+        let (Some(policy), Some(stores)) = (notation_policy, trust_store) else { return Ok(None) };
+        let artifact = match signature {
+            Some(signature) => SignedFile::File {
+                file: PathBuf::from(&self.artifact),
+                signature: signature.clone(),
+                statement: notation_statement.clone(),
+            },
+            None => SignedFile::Image(Box::new(self.artifact.parse()?)),
+        };
+        Ok(Some(NotationOptions { artifact, policy: policy.clone(), stores: stores.clone() }))
     }
 
     /// Both halves of an identity are needed: whoever may choose the issuer may choose the name.
     fn signer(&self) -> Result<WantedSigner> {
+        let identity = [
+            &self.certificate_identity,
+            &self.certificate_identity_regexp,
+            &self.certificate_oidc_issuer,
+            &self.certificate_oidc_issuer_regexp,
+        ];
+        if self.build.source_uri.is_some() && self.ca_roots.is_none() && identity.iter().all(|flag| flag.is_none()) {
+            return Ok(WantedSigner::Builder(self.key.clone()));
+        }
         if let Some(key) = &self.key {
             return Ok(WantedSigner::Key(key.clone()));
         }

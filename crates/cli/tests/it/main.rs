@@ -8,14 +8,17 @@ mod assay;
 mod attacks;
 #[cfg(feature = "lab")]
 mod attacks_lab;
+mod build;
 mod check;
 mod config;
 mod key;
 mod operate;
 mod promotion;
 mod reference;
+mod root;
 mod scan;
 mod serve;
 mod sign;
 mod source_rules;
 mod verify;
+mod verify_notation;

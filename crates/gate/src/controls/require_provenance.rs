@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use assay_kinds::{PatternSpec, SignerPurpose};
+use assay_model::BuildLevel;
 use assay_trust::{EvidenceKind, Pattern, Predicate, Provenance};
 use serde::Deserialize;
 
+use crate::constraints::{Unmet, level_of};
 use crate::controls::{Control, ParameterError, Parameters};
 use crate::evidence::{pattern, place};
 use crate::report::Said;
+use crate::vouched::Vouched;
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -20,6 +23,8 @@ struct Written {
     build_types: Vec<PatternSpec>,
     parameters: BTreeMap<String, PatternSpec>,
 }
+
+const FIX: &str = "build it with the named builder from the named source";
 
 /// What is asked for: for each property of a build the values that are allowed, any value where there are none.
 struct Wanted {
@@ -39,40 +44,68 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Ok(set) => set,
             Err(cause) => return report.unknown("how it was built", cause),
         };
-        if wanted.builders.is_empty() {
+        let builders = &context.environment.trusted_builders;
+        if wanted.builders.is_empty() && builders.is_empty() {
             let why = format!("{environment} names no trusted builder");
-            return report.fail(Said::from(why).fix("name one in controls.require-provenance.builders"));
+            return report
+                .fail(Said::from(why).fix("name one in spec.builders, or in controls.require-provenance.builders"));
         }
-        let mut first_problem = None;
-        for (evidence, signer) in context.trusted(facts, set, SignerPurpose::Provenance) {
-            let Predicate::Provenance(provenance) = evidence.predicate() else { continue };
-            match wanted.problem(provenance) {
-                None => {
-                    let source = provenance.source_repository.as_deref().unwrap_or("an unnamed source");
-                    let place = place(facts, evidence);
-                    return report.pass(format!("built from {source}, says {}{place}", signer.name));
-                }
-                Some(problem) => {
-                    first_problem.get_or_insert(problem);
-                }
+        let vouched = context.vouched(facts, set, SignerPurpose::Provenance, |evidence, signer| {
+            let Predicate::Provenance(provenance) = evidence.predicate() else { return None };
+            let why = wanted.problem(provenance).or_else(|| {
+                let unknown = !builders.is_empty() && level_of(builders, provenance, signer).is_none();
+                unknown.then(|| {
+                    let (builder, signer) = (&provenance.builder_id, &signer.name);
+                    format!("the builder {builder}, as signed by {signer}, is none of those that {environment} trusts; SLSA Build L1{}", missing(BuildLevel::L1))
+                })
+            })?;
+            Some(Unmet { why, fix: FIX })
+        });
+        let unmet = match vouched {
+            Vouched::Yes { evidence, signer, names } => {
+                let Predicate::Provenance(provenance) = evidence.predicate() else { return };
+                let source = provenance.source_repository.as_deref().unwrap_or("an unnamed source");
+                let level = level_of(builders, provenance, signer)
+                    .map(|level| format!(", SLSA Build {level}{}", missing(level)))
+                    .unwrap_or_default();
+                return report.pass(format!("built from {source}, says {names}{}{level}", place(facts, evidence)));
             }
-        }
+            Vouched::No(unmet) => unmet,
+        };
+        let summary = match context.summarised(facts, set) {
+            Ok(accepted) => {
+                let level = accepted.level.map(|level| format!(", SLSA Build {level}")).unwrap_or_default();
+                return report.pass(format!("provenance was verified{level}, {}", accepted.said));
+            }
+            Err(summary) => summary,
+        };
         if set.truncated {
             return report
                 .error("no fitting provenance among the evidence that was read, and there is more than is read");
         }
         let stranger = context.evidence(facts, set, EvidenceKind::Provenance).next();
-        let why = match (first_problem, stranger) {
-            (Some(problem), _) => problem,
+        let (why, fix) = match (unmet, stranger) {
+            (Some(unmet), _) => (unmet.why, unmet.fix),
             (None, Some(stranger)) => {
-                format!("no provenance by a signer that {environment} names, only by {}", stranger.signer())
+                (format!("no provenance by a signer that {environment} names, only by {}", stranger.signer()), FIX)
             }
             (None, None) => {
-                format!("no provenance is attested{}", context.instead(facts, set, EvidenceKind::Provenance))
+                let level = if builders.is_empty() {
+                    String::new()
+                } else {
+                    format!("; SLSA Build L0{}", missing(BuildLevel::L0))
+                };
+                let instead = context.instead(facts, set, EvidenceKind::Provenance);
+                (format!("no provenance is attested{instead}{level}"), FIX)
             }
         };
-        report.fail(Said::from(why).fix("build it with the named builder from the named source"));
+        report.fail(Said::from(why + &summary).fix(fix));
     }))
+}
+
+/// What the next level asks, for the end of a message.
+fn missing(level: BuildLevel) -> String {
+    level.missing().map(|missing| format!(" ({missing})")).unwrap_or_default()
 }
 
 impl Wanted {

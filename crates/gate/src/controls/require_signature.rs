@@ -13,8 +13,11 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Ok(set) => set,
             Err(cause) => return report.unknown("who signed it", cause),
         };
-        if let Some(evidence) = context.evidence(facts, set, EvidenceKind::Signature).next() {
+        let signatures = context.evidence(facts, set, EvidenceKind::Signature);
+        if let Some(evidence) = signatures.min_by_key(|evidence| evidence.source()) {
             report.pass(format!("signed by {}{}", evidence.signer(), place(facts, evidence)));
+        } else if let Ok(accepted) = context.summarised(facts, set) {
+            report.pass(format!("signatures were verified, {}", accepted.said));
         } else if set.truncated {
             report.error("no signature among the evidence that was read, and there is more than is read");
         } else {

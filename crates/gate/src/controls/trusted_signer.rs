@@ -5,10 +5,12 @@ use assay_kinds::SignerPurpose;
 use crate::controls::{Control, ParameterError, Parameters};
 use crate::evidence::{kind_of, place};
 use crate::report::Said;
+use crate::vouched::Vouched;
 
-/// The kinds other than the signature itself.
+/// The kinds other than the signature itself, whose absence other controls judge.
 const OTHERS: [SignerPurpose; 4] =
     [SignerPurpose::Sbom, SignerPurpose::Provenance, SignerPurpose::Scan, SignerPurpose::Vex];
+const FIX: &str = "release it through the named workflow";
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
@@ -23,20 +25,29 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             let why = format!("{environment} names no signer for signatures of {repository}");
             return report.fail(Said::from(why).fix(format!("name one in spec.signers of {environment}")));
         }
-        let Some((signature, signer)) = context.trusted(facts, set, SignerPurpose::Signature).next() else {
-            if set.truncated {
-                return report
-                    .error("no wanted signer among the evidence that was read, and there is more than is read");
+        let (signature, names) = match context.vouched(facts, set, SignerPurpose::Signature, |_, _| None) {
+            Vouched::Yes { evidence, names, .. } => (evidence, names),
+            Vouched::No(unmet) => {
+                let summary = match context.summarised(facts, set) {
+                    Ok(accepted) => return report.pass(format!("its signers were verified, {}", accepted.said)),
+                    Err(summary) => summary,
+                };
+                if set.truncated {
+                    return report
+                        .error("no wanted signer among the evidence that was read, and there is more than is read");
+                }
+                let kind = kind_of(SignerPurpose::Signature);
+                let (why, fix) = if let Some(unmet) = unmet {
+                    (format!("signed, but {}", unmet.why), unmet.fix)
+                } else if let Some(evidence) = context.evidence(facts, set, kind).next() {
+                    let who = context.who_instead(SignerPurpose::Signature, repository, evidence.signer());
+                    (format!("signed, but {who}"), FIX)
+                } else {
+                    let wanted = context.wanted(SignerPurpose::Signature, repository);
+                    (format!("not signed by {wanted}{}", context.instead(facts, set, kind)), FIX)
+                };
+                return report.fail(Said::from(why + &summary).fix(fix));
             }
-            let kind = kind_of(SignerPurpose::Signature);
-            let why = if let Some(evidence) = context.evidence(facts, set, kind).next() {
-                let who = context.who_instead(SignerPurpose::Signature, repository, evidence.signer());
-                format!("signed, but {who}")
-            } else {
-                let wanted = context.wanted(SignerPurpose::Signature, repository);
-                format!("not signed by {wanted}{}", context.instead(facts, set, kind))
-            };
-            return report.fail(Said::from(why).fix("release it through the named workflow"));
         };
         // Where signers are named for a kind, what strangers attached of it must not be all there is.
         for purpose in OTHERS {
@@ -49,6 +60,6 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
                 return report.fail(Said::from(why).fix(format!("attest the {title} in the named workflow")));
             }
         }
-        report.pass(format!("signed by {}{}", signer.name, place(facts, signature)));
+        report.pass(format!("signed by {names}{}", place(facts, signature)));
     }))
 }

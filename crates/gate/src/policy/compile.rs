@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_case::Action;
-use assay_kinds::{ControlSetting, Environment, ErrorPolicy, SignerSpec, Span, suggestion};
+use assay_kinds::{
+    ControlSetting, Environment, ErrorPolicy, Quorum, SignerPurpose, SignerSpec, Span, Spec as _, suggestion,
+};
 use assay_model::{Digest, EnvironmentName};
 use serde_json::{Map, Value, json};
 
@@ -12,13 +14,17 @@ use super::{
     TrustRootInput,
 };
 use crate::catalogue::{self, ControlEntry, catalogue};
+use crate::constraints::Rules;
 use crate::controls::{Parameters, TABLE};
-use crate::evidence::{Identity, Keyless, Prefix, TrustedSigner};
+use crate::evidence::{Certificate, Identity, Keyless, PatternProblem, Prefix, TrustedSigner};
+use crate::vouched::CompiledQuorum;
 
 /// Longest life of an Exception where the Environment does not say.
 const CAP_DAYS: u32 = 30;
 /// The same for break-glass.
 const BREAK_GLASS_CAP_HOURS: u32 = 24;
+/// The control that has nothing to do without constraints or quorums.
+const CONSTRAINTS: &str = "evidence-constraints";
 /// Parameters that every control has: they are the Gate's, not the control's.
 const COMMON: [&str; 3] = ["whenInternetFacing", "whenRescheduled", "whenUnknown"];
 
@@ -101,6 +107,10 @@ fn environment(object: &Environment, roots: &[TrustRootInput]) -> Result<Compile
     let name: EnvironmentName = object.metadata.name.parse().map_err(|error: assay_model::NameError| {
         PolicyError::Invalid { place: format!("Environment {}", object.metadata.name), message: error.to_string() }
     })?;
+    // Files were looked at when they were loaded; what comes from elsewhere was not.
+    if let Some(problem) = spec.problem() {
+        return Err(PolicyError::Invalid { place: place(&problem.path), message: problem.message });
+    }
     let prefix = |field: &str, written: &String| {
         Prefix::parse(written).ok_or_else(|| PolicyError::Invalid {
             place: place(field),
@@ -134,6 +144,16 @@ fn environment(object: &Environment, roots: &[TrustRootInput]) -> Result<Compile
             identity,
         });
     }
+    let rules = Rules::compile(&spec.constraints).map_err(|(field, problem)| PolicyError::Invalid {
+        place: place(&format!("constraints.{field}")),
+        message: problem.to_string(),
+    })?;
+    let quorum = |(purpose, written): (&SignerPurpose, &Quorum)| CompiledQuorum {
+        purpose: *purpose,
+        of: written.of.clone(),
+        at_least: written.at_least.and_then(|least| usize::try_from(least).ok()).unwrap_or(written.of.len()),
+    };
+    let asked: BTreeSet<SignerPurpose> = spec.constraints.purposes().chain(spec.require.keys().copied()).collect();
     let ids = || catalogue().iter().map(|entry| entry.id.as_str());
     if let Some(id) = spec.controls.keys().find(|id| !ids().any(|known| known == id.as_str())) {
         return Err(unknown(place("controls"), "control", id.as_str(), ids()));
@@ -146,6 +166,11 @@ fn environment(object: &Environment, roots: &[TrustRootInput]) -> Result<Compile
         registries,
         trust_roots: own_roots.iter().map(|root| root.material).collect(),
         signers,
+        quorums: spec.require.iter().map(quorum).collect(),
+        trusted_builders: spec.builders.clone(),
+        rules,
+        asked: asked.into_iter().filter(|purpose| *purpose != SignerPurpose::Vsa).collect(),
+        vsa: spec.vsa.clone(),
         failure_policy: spec.failure_policy,
         exception_cap: cap(spec.exceptions.maximum_duration, Span::days(CAP_DAYS)),
         break_glass_cap: cap(spec.exceptions.break_glass_maximum_duration, Span::hours(BREAK_GLASS_CAP_HOURS)),
@@ -164,11 +189,15 @@ fn identity(written: &SignerSpec, roots: &[&TrustRootInput], place: &str) -> Res
     if written.purposes.is_empty() {
         return Err(invalid("`for` names no kind of evidence, so that the signer would never count".to_owned()));
     }
-    match (&written.keyless, &written.key) {
-        (Some(keyless), None) => Keyless::compile(keyless)
-            .map(|compiled| Identity::Keyless(Box::new(compiled)))
-            .map_err(|problem| invalid(problem.to_string())),
-        (None, Some(key)) => {
+    let refused = |problem: PatternProblem| invalid(problem.to_string());
+    match (&written.keyless, &written.key, &written.certificate) {
+        (Some(keyless), None, None) => {
+            Keyless::compile(keyless).map(|compiled| Identity::Keyless(Box::new(compiled))).map_err(refused)
+        }
+        (None, None, Some(certificate)) => {
+            Certificate::compile(certificate).map(|compiled| Identity::Certificate(Box::new(compiled))).map_err(refused)
+        }
+        (None, Some(key), None) => {
             let fingerprints = roots.iter().flat_map(|root| &root.keys);
             fingerprints
                 .clone()
@@ -179,8 +208,8 @@ fn identity(written: &SignerSpec, roots: &[&TrustRootInput], place: &str) -> Res
                     unknown(place.to_owned(), "key in the trust roots of this Environment called", key, names)
                 })
         }
-        (None, None) => Err(invalid("a signer needs `keyless` or `key`".to_owned())),
-        (Some(_), Some(_)) => Err(invalid("a signer has `keyless` or `key`, not both".to_owned())),
+        (None, None, None) => Err(invalid("a signer needs `keyless`, `key` or `certificate`".to_owned())),
+        _ => Err(invalid("a signer has one of `keyless`, `key` and `certificate`, not several".to_owned())),
     }
 }
 
@@ -218,7 +247,11 @@ fn control(
     Ok(CompiledControl {
         id: entry.id.clone(),
         entry,
-        action: action.unwrap_or_else(|| entry.action(environment.tier)),
+        action: action.unwrap_or_else(|| {
+            // Where nothing is asked there is nothing to judge, and no outcome to be read for every image.
+            let idle = entry.id.as_str() == CONSTRAINTS && environment.asked.is_empty();
+            if idle { Action::Off } else { entry.action(environment.tier) }
+        }),
         when_internet_facing,
         when_rescheduled,
         when_unknown,

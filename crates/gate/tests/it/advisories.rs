@@ -132,3 +132,69 @@ fn cve_2022_35929_an_attestation_is_no_signature_and_one_kind_no_other() {
         assert!(verdict.of(needs).any(|outcome| outcome.outcome == Outcome::Fail), "{kind} is no {needs}");
     }
 }
+
+/// The evidence of an image, and the signers of prod.
+fn with(signers: &str, evidence: &str) -> Verdict {
+    let image = "registry.example.com/release/payments/api@sha256:index";
+    verdict(&format!(
+        "{{policy: {{environments: {{prod: {{{signers}}}}}}}, \
+         facts: {{'{image}': [{{digest: amd64, index: index, evidence: [{evidence}]}}]}}}}"
+    ))
+}
+
+fn fails(verdict: &Verdict, control: &str) -> bool {
+    verdict.of(control).any(|outcome| outcome.outcome == Outcome::Fail)
+}
+
+#[test]
+fn cve_2025_29778_every_property_of_a_certificate_signer_must_match() {
+    let notary = "signers: [{name: notary, for: [signature], certificate: {subject: 'CN=release,O=Company', \
+                  issuer: 'CN=Company CA', authority: company-ca}}]";
+    let by = |subject: &str, issuer: &str, authority: &str| {
+        let evidence =
+            format!("{{kind: signature, by: '{subject}', issuer: '{issuer}', authority: {authority}, on: index}}");
+        fails(&with(notary, &evidence), "trusted-signer")
+    };
+    assert!(!by("CN=release,O=Company", "CN=Company CA", "company-ca"));
+    assert!(by("CN=release,O=Company,C=US", "CN=Company CA", "company-ca"));
+    assert!(by("CN=release,O=Company", "CN=Evil CA", "company-ca"));
+    assert!(by("CN=release,O=Company", "CN=Company CA", "other-ca"));
+}
+
+#[test]
+fn cve_2022_35929_a_signer_of_one_kind_vouches_for_no_other() {
+    let kinds = [
+        ("signature", "trusted-signer"),
+        ("sbom", "require-sbom"),
+        ("provenance", "require-provenance"),
+        ("scan", "evidence-constraints"),
+        ("test", "evidence-constraints"),
+    ];
+    for (named, _) in kinds {
+        for (kind, control) in kinds {
+            // The constraints make scan and test wanted; the other signer is there so that they may be asked for.
+            let signers = format!(
+                "signers: [{{name: a, for: [{named}], key: release-key}}, \
+                 {{name: b, for: [signature, sbom, provenance, scan, test], key: security-key}}], \
+                 constraints: {{{kind}: {{}}}}"
+            );
+            let verdict = with(&signers, &format!("{{kind: {kind}, by: release-key, on: index}}"));
+            assert_eq!(fails(&verdict, control), named != kind, "named for {named}, signed {kind}");
+        }
+    }
+}
+
+#[test]
+fn cve_2026_49834_one_identity_is_one_signer_however_often_it_signed() {
+    let signers = "signers: [{name: first, for: [signature], key: release-key}, \
+                   {name: second, for: [signature], key: spare-key}, {name: third, for: [signature], key: security-key}], \
+                   require: {signature: {atLeast: 2, of: [first, second, third]}}";
+    let one = "{kind: signature, by: release-key, on: index}";
+    // The same signature again: from the other digest, from another log at another time, from another bundle.
+    for again in ["", ", at: '2026-11-20T00:00:00Z'", ", until: '2027-01-01T00:00:00Z'"] {
+        let twice = format!("{one}, {{kind: signature, by: release-key{again}}}");
+        assert!(fails(&with(signers, &twice), "trusted-signer"), "{again}");
+    }
+    let both = format!("{one}, {{kind: signature, by: security-key, on: index}}");
+    assert!(!fails(&with(signers, &both), "trusted-signer"));
+}

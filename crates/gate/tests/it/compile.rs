@@ -26,11 +26,13 @@ fn what_would_not_be_done_as_written_is_refused_by_name() {
         ("{controls: {require-provenance: {builders: ['https://*']}}}", "write {glob: \"https://*\"}"),
         ("{trustRoot: [compny]}", "there is no trust root `compny`, did you mean `company`?"),
         ("{registries: ['*']}", "`*` is not a registry or repository prefix"),
-        ("{signers: [{name: a, for: [sbom]}]}", "a signer needs `keyless` or `key`"),
+        ("{signers: [{name: a, for: [sbom]}]}", "a signer needs `keyless`, `key` or `certificate`"),
         ("{signers: [{name: a, for: [], key: release-key}]}", "`for` names no kind of evidence"),
         ("{signers: [{name: a, for: [sbom], key: release-kay}]}", "did you mean `release-key`?"),
-        ("{signers: [{name: a, for: [sbom], keyless: {issuer: a, subject: {regexp: b}}}]}", "is not anchored"),
-        ("{signers: [{name: a, for: [sbom], key: release-key, keyless: {issuer: a, subject: b}}]}", "not both"),
+        ("{signers: [{name: a, for: [sbom], key: release-key, keyless: {issuer: a, subject: b}}]}", "not several"),
+        ("{signers: [{name: a, for: [sbom], certificate: {subject: CN=*}}]}", "write {glob: \"CN=*\"}"),
+        ("{signers: [{name: a, for: [sbom], certificate: {subject: CN=a, authority: ''}}]}", "identifies nobody"),
+        ("{constraints: {sbom: {}, provenance: {sources: ['https://*']}}}", "constraints.provenance.sources"),
     ] {
         let error = refused(prod);
         assert!(error.contains(says), "{prod}: {error}");
@@ -79,4 +81,18 @@ fn the_policy_says_what_it_does() {
     assert_eq!(policy.action("prod", "allowed-registries"), Some(assay_case::Action::EnforceAlways));
     assert_eq!(policy.action("prod", "none"), None);
     assert!(policy.environments().any(|name| name.as_str() == "prod"));
+}
+
+/// Objects that were made and not loaded from a file are looked at as well.
+#[test]
+fn what_cannot_be_meant_is_refused_without_a_file_too() {
+    let mut input = Fixture::base().input();
+    let quorum = assay_kinds::Quorum { of: vec!["nobody".to_owned()], at_least: None };
+    input.environments[0].spec.require.insert(assay_kinds::SignerPurpose::Signature, quorum);
+    let error = Policy::compile(input).unwrap_err().to_string();
+    assert_eq!(error, "Environment prod: spec.require.signature.of[0]: there is no signer `nobody`");
+    let mut input = Fixture::base().input();
+    let unanchored = assay_kinds::PatternSpec::Regexp("company".to_owned());
+    input.environments[0].spec.signers[0].keyless.as_mut().unwrap().subject = unanchored;
+    assert!(Policy::compile(input).unwrap_err().to_string().contains("is not anchored"));
 }

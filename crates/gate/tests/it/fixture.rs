@@ -124,7 +124,12 @@ impl Fixture {
         let trust_roots = ["company", "other"].map(|name| TrustRootInput {
             name: name.to_owned(),
             material: digest_of(name),
-            keys: BTreeMap::from([("release-key".to_owned(), digest_of("release-key"))]),
+            keys: ["release-key", "security-key", "operations-key"]
+                .map(|key| (key.to_owned(), digest_of(key)))
+                .into_iter()
+                // One key under two names is one key.
+                .chain([("spare-key".to_owned(), digest_of("release-key"))])
+                .collect(),
         });
         PolicyInput { environments, exceptions, trust_roots: trust_roots.to_vec(), default_environment: None }
     }
@@ -286,6 +291,11 @@ fn evidence(value: &Value, own: Digest, index: Option<Digest>) -> Evidence {
     let by = text(value, "by");
     let signer = if by.ends_with("-key") {
         json!({"type": "key", "fingerprint": digest_of(by)})
+    } else if by.starts_with("CN=") {
+        let issuer = value.get("issuer").and_then(Value::as_str).unwrap_or("CN=Company CA,O=Company,C=US");
+        let authority = value.get("authority").and_then(Value::as_str).unwrap_or("company-ca");
+        let fingerprint = digest_of(&format!("{by} by {issuer}"));
+        json!({"type": "certificate", "subject": by, "issuer": issuer, "authority": authority, "fingerprint": fingerprint})
     } else {
         let claims = value.get("claims").cloned().unwrap_or_else(|| json!({"runnerEnvironment": "github-hosted"}));
         let issuer = value.get("issuer").and_then(Value::as_str).unwrap_or("https://issuer.example.com");
@@ -305,7 +315,25 @@ fn evidence(value: &Value, own: Digest, index: Option<Digest>) -> Evidence {
             "workflow": ".github/workflows/release.yml"
         }),
         EvidenceKind::Vex => json!({"predicate": "vex", "statements": []}),
-        EvidenceKind::Scan | EvidenceKind::Other => json!({"predicate": "other"}),
+        EvidenceKind::Scan => json!({
+            "predicate": "scan", "scanner": "pkg:github/aquasecurity/trivy@0.60.0", "database": "2",
+            "finishedAt": "2026-11-21T06:00:00Z",
+            "counts": {"critical": 0, "high": 2, "medium": 7, "low": 30, "unknown": 0, "known_exploited": 0}
+        }),
+        EvidenceKind::Test => json!({
+            "predicate": "test", "result": "PASSED", "passed": 214, "warned": 0, "failed": 0, "configurations": ["ci.yml"]
+        }),
+        EvidenceKind::Vsa => json!({
+            "predicate": "summary", "verifier": "https://ci.example.com/verifier", "verifiedAt": "2026-11-21T06:00:00Z",
+            "resource": "oci://registry.example.com/release/payments/api", "policyDigest": format!("{}", digest_of("policy")),
+            "passed": true, "levels": ["SLSA_BUILD_LEVEL_3"], "inputs": []
+        }),
+        EvidenceKind::Release => json!({"predicate": "release", "purl": "pkg:oci/api@1.18"}),
+        EvidenceKind::Attributes => json!({
+            "predicate": "attributes", "attributes": ["REPRODUCIBLE"], "conditional": ["HARDENED"], "producer": "gcc9.3.0"
+        }),
+        EvidenceKind::Link => json!({"predicate": "link", "name": "build", "command": ["make"], "materials": []}),
+        EvidenceKind::Other => json!({"predicate": "other"}),
     };
     if let Some(change) = value.get("predicate") {
         merge(&mut predicate, change);

@@ -29,6 +29,14 @@ struct Situation {
     findings_unknown: bool,
     vex: bool,
     exception: Option<bool>,
+    /// Two signers are required.
+    quorum: bool,
+    /// The second of them has signed; or the first one a second time.
+    second: Option<bool>,
+    /// A verification summary, that counts or is too old.
+    summary: Option<bool>,
+    /// The provenance is of a builder of the level that is asked for.
+    level: bool,
 }
 
 fn situations() -> impl Strategy<Value = Situation> {
@@ -40,8 +48,14 @@ fn situations() -> impl Strategy<Value = Situation> {
         (rarely(), rarely(), any::<bool>(), rarely(), rarely(), rarely()),
         (mostly(), rarely(), mostly(), rarely(), rarely(), rarely()),
         prop_oneof![2 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))],
+        (
+            any::<bool>(),
+            prop_oneof![2 => Just(Some(true)), 1 => Just(Some(false)), 1 => Just(None)],
+            prop_oneof![4 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))],
+            mostly(),
+        ),
     )
-        .prop_map(|(a, b, c, exception)| Situation {
+        .prop_map(|(a, b, c, exception, d)| Situation {
             signature: a.0,
             sbom: a.1,
             provenance: a.2,
@@ -59,6 +73,10 @@ fn situations() -> impl Strategy<Value = Situation> {
             findings_unknown: c.4,
             vex: c.5,
             exception,
+            quorum: d.0,
+            second: d.1,
+            summary: d.2,
+            level: d.3,
         })
 }
 
@@ -67,7 +85,10 @@ impl Situation {
     fn naive(&self) -> bool {
         let excused = self.vex && !self.evidence_unknown;
         let critical = (self.critical && !excused && self.exception != Some(true)) || self.findings_unknown;
-        let who = !self.evidence_unknown && self.signature == Some(true) && self.sbom && self.provenance;
+        let (first, second) = (self.signature == Some(true), self.second == Some(true));
+        let signed = if self.quorum { first && second } else { first || second };
+        let attested = signed && self.sbom && self.provenance && self.level;
+        let who = !self.evidence_unknown && (attested || self.summary == Some(true));
         let what = !critical && !self.findings_unknown && !self.exploited && !self.secret && !self.stale;
         let how = !self.privileged && !self.root && self.digest && self.promoted;
         let high = !self.high || self.internal;
@@ -79,6 +100,19 @@ impl Situation {
         if let Some(wanted) = self.signature {
             let by = if wanted { "release.yml@refs/heads/main" } else { "mallory@example.com" };
             evidence.push(json!({"kind": "signature", "by": by, "on": "index"}));
+        }
+        match self.second {
+            Some(true) => evidence.push(json!({"kind": "signature", "by": "security-key", "on": "index"})),
+            Some(false) if self.signature == Some(true) => {
+                let again = json!({"kind": "signature", "by": "release.yml@refs/heads/main", "on": "index", "at": "2026-11-01T00:00:00Z"});
+                evidence.push(again);
+            }
+            _ => {}
+        }
+        if let Some(young) = self.summary {
+            let at = if young { "2026-11-21T07:00:00Z" } else { "2026-11-01T07:00:00Z" };
+            evidence
+                .push(json!({"kind": "vsa", "by": "operations-key", "on": "index", "predicate": {"verifiedAt": at}}));
         }
         if self.sbom {
             evidence.push(json!({"kind": "sbom", "by": "release.yml@refs/heads/main", "on": "index"}));
@@ -134,8 +168,29 @@ impl Situation {
             "facts": {image: [facts]},
             "world": {"promotions": promotions, "exposure": exposure},
         });
+        let mut environment = json!({
+            "signers": [
+                {"name": "release", "for": ["signature", "sbom", "scan", "vex"], "keyless": {
+                    "issuer": "https://issuer.example.com", "subject": "release.yml@refs/heads/main", "runnerEnvironment": "github-hosted"
+                }},
+                {"name": "generator", "for": ["provenance"], "keyless": {
+                    "issuer": "https://issuer.example.com", "subject": "generator.yml@refs/tags/v2.1.0"
+                }},
+                {"name": "security", "for": ["signature"], "key": "security-key"},
+                {"name": "verifier", "for": ["vsa"], "key": "operations-key"}
+            ],
+            "vsa": {"verifier": "https://ci.example.com/verifier", "maxAge": "24h"},
+            "builders": [{
+                "id": "https://builder.example.com/v1", "level": if self.level { "L3" } else { "L1" }, "signer": "generator"
+            }],
+            "constraints": {"provenance": {"minimumLevel": "L2"}},
+        });
+        if self.quorum {
+            environment["require"] = json!({"signature": {"of": ["release", "security"]}});
+        }
+        change["policy"] = json!({"environments": {"prod": environment}});
         if let Some(live) = self.exception {
-            change["policy"] = json!({"exceptions": {"known": exception(live)}});
+            change["policy"]["exceptions"] = json!({"known": exception(live)});
         }
         Fixture::base().with(&change)
     }
@@ -176,13 +231,15 @@ proptest! {
     }
 
     #[test]
-    fn removing_evidence_never_turns_deny_into_allow(situation in situations(), which in 0..4) {
+    fn removing_evidence_never_turns_deny_into_allow(situation in situations(), which in 0..6) {
         let before = allowed(&situation);
         let mut less = situation;
         match which {
             0 => less.signature = None,
             1 => less.sbom = false,
             2 => less.provenance = false,
+            3 => less.second = None,
+            4 => less.summary = None,
             _ => less.vex = false,
         }
         prop_assert!(before || !allowed(&less));
@@ -233,7 +290,7 @@ proptest! {
     }
 
     #[test]
-    fn a_stricter_action_never_allows_more(situation in situations(), control in 0..20_usize, step in 1..6_usize) {
+    fn a_stricter_action_never_allows_more(situation in situations(), control in 0..catalogue().len(), step in 1..6_usize) {
         const WORDS: [&str; 6] = ["off", "audit", "warn", "enforce-with-exception", "enforce", "enforce-always"];
         let id = catalogue()[control].id.as_str();
         let fixture = situation.fixture();

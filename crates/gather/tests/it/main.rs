@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod advisories;
+mod notation;
+mod revocation;
 
 use std::sync::Arc;
 use std::time::Duration;

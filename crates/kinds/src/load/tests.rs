@@ -209,3 +209,119 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_unanchored_regexp_is_refused_where_it_stands() {
+    for written in ["company", "^company", "company$", "^company\\\\$"] {
+        let text = environment(&format!(
+            "  tier: prod\n  signers:\n    - name: a\n      for: [sbom]\n      keyless:\n        issuer: i\n        subject: {{regexp: \"{written}\"}}\n"
+        ));
+        let error = error(&text);
+        assert!(error.to_string().starts_with("test.yaml:11:18: spec.signers[0].keyless.subject: "), "{error}");
+        assert!(error.to_string().contains("is not anchored"), "{error}");
+    }
+    let anchored =
+        "  tier: prod\n  signers: [{name: a, for: [sbom], keyless: {issuer: i, subject: {regexp: '^company$'}}}]\n";
+    assert!(load_yaml(&environment(anchored), "test.yaml").is_ok());
+}
+
+/// Three signers, and what is added to the specification.
+fn with_signers(more: &str) -> Result<Loaded, KindsError> {
+    let signers = "  tier: prod\n  signers:\n    - {name: release, for: [signature, provenance], key: a}\n    - {name: security, for: [signature], key: b}\n    - {name: tests, for: [test], key: c}\n";
+    load_yaml(&environment(&format!("{signers}{more}")), "test.yaml")
+}
+
+#[test]
+fn what_cannot_be_meant_between_fields_is_refused_with_place_and_hint() {
+    for (more, says) in [
+        (
+            "  require: {signature: {of: [release, securty]}}",
+            "test.yaml:10:39: spec.require.signature.of[1]: there is no signer `securty`, did you mean `security`?",
+        ),
+        (
+            "  require: {signature: {of: [release, tests]}}",
+            "`tests` is not named for signature, so that it would never count; add signature to its `for`",
+        ),
+        ("  require: {signature: {of: [release, release]}}", "`release` stands twice, and counts once"),
+        ("  require: {signature: {of: []}}", "1 to 16 names of signers are needed"),
+        ("  require: {signature: {atLeast: 3, of: [release, security]}}", "3 of 2 signers can never be had"),
+        ("  require: {signature: {atLeast: 0, of: [release]}}", "leave `require` out instead"),
+        ("  require: {vex: {of: [release]}}", "name one signer for vex instead"),
+        ("  require: {signatur: {of: [release]}}", "unknown variant `signatur`"),
+        ("  builders: [{id: 'https://b/*', level: L3, signer: release}]", "by its exact id"),
+        ("  builders: [{id: b, level: L3, signer: security}]", "`security` is not named for provenance"),
+        (
+            "  builders: [{id: b, level: L4, signer: release}]",
+            "spec.builders[0].level: `L4` is the wording of SLSA 0.1, which had four levels; in the v1 Build track it is L3",
+        ),
+        ("  builders: [{id: b, level: 3, signer: release}, {id: b, level: 2, signer: release}]", "stands twice"),
+        (
+            "  constraints: {sbom: {minimumPackages: 5}}",
+            "no signer is named for sbom, so that none would ever count; add one to `signers`",
+        ),
+        ("  constraints: {provenance: {minimumLevel: L3}}", "name the trusted ones in `builders"),
+        (
+            "  constraints: {provenance: {sorces: [a]}}",
+            "unknown field `sorces` in spec.constraints.provenance, did you mean `sources`?",
+        ),
+        ("  constraints: {test: {maxAge: soon}}", "spec.constraints.test.maxAge: `soon` is not a length of time"),
+        ("  vsa: {verifier: v, maxAge: 24h}", "no signer is named for vsa"),
+        ("  vsa: {verifier: v, maxAge: 24h, policy: abc}", "`abc` is no digest such as sha256:..."),
+        ("  vsa: {verifier: '', maxAge: 24h}", "identifies nobody"),
+    ] {
+        let error = with_signers(more).unwrap_err().to_string();
+        assert!(error.contains(says), "{more}\n{error}");
+    }
+    let twice = "  tier: prod\n  signers: [{name: a, for: [sbom], key: k}, {name: a, for: [vex], key: l}]\n";
+    assert!(error(&environment(twice)).to_string().contains("two signers called `a`"));
+    let useless = "  tier: prod\n  signers: [{name: a, for: [vsa], key: k}]\n";
+    assert!(error(&environment(useless)).to_string().contains("vsa: {verifier, maxAge}"));
+}
+
+#[test]
+fn quorums_builders_and_constraints_read_as_they_are_meant() {
+    let loaded = with_signers(
+        "  require: {signature: {atLeast: 2, of: [release, security]}}\n  builders: [{id: 'https://b/v1', level: L3, signer: release}]\n  constraints:\n    provenance: {minimumLevel: SLSA_BUILD_LEVEL_2, materials: {pinned: true}, maxAge: 90d}\n    test: {minimumPassed: 10}\n",
+    )
+    .unwrap();
+    let Kind::Environment(prod) = &loaded.objects[0].value else { panic!("an Environment") };
+    let spec = &prod.spec;
+    assert_eq!(spec.require[&SignerPurpose::Signature].at_least, Some(2));
+    assert_eq!(spec.builders[0].level, assay_model::BuildLevel::L3);
+    let provenance = spec.constraints.provenance.as_ref().unwrap();
+    assert_eq!(provenance.minimum_level, Some(assay_model::BuildLevel::L2));
+    assert!(provenance.materials.as_ref().unwrap().pinned);
+    let asked: Vec<SignerPurpose> = spec.constraints.purposes().collect();
+    assert_eq!(asked, [SignerPurpose::Provenance, SignerPurpose::Test]);
+    // What is not written changes no digest.
+    assert!(
+        !String::from_utf8(Environment::new("a", EnvironmentSpec::default()).canonical())
+            .unwrap()
+            .contains("constraints")
+    );
+}
+
+#[test]
+fn a_trust_root_may_have_a_notation_policy() {
+    let yaml = "apiVersion: assay.dev/v1
+kind: TrustRoot
+metadata: {name: wabbit}
+spec:
+  notation:
+    trustPolicies:
+      - name: images
+        registryScopes: [\"*\"]
+        signatureVerification: {level: strict, override: {expiry: log}, verifyTimestamp: afterCertExpiry}
+        trustStores: [\"ca:wabbit\"]
+        trustedIdentities: [\"x509.subject: C=US, ST=WA, O=wabbit\"]
+    trustStores:
+      - {type: ca, name: wabbit, files: [wabbit.crt]}
+";
+    let loaded = load_yaml(yaml, "root.yaml").unwrap();
+    let Kind::TrustRoot(root) = &loaded.objects[0].value else { panic!("a TrustRoot") };
+    let notation = root.spec.notation.as_ref().unwrap();
+    assert_eq!(notation.trust_policies[0].signature_verification.overrides["expiry"], "log");
+    assert_eq!(notation.trust_stores[0].files, ["wabbit.crt"]);
+    let unknown = error(&yaml.replace("trustedIdentities", "trustedIdentity"));
+    assert_eq!(unknown.code(), "field-unknown");
+}

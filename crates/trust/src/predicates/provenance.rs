@@ -1,10 +1,16 @@
-//! SLSA provenance 0.2 and 1.x in one form (slsa.dev/spec/v0.2/provenance, slsa.dev/spec/v1.0/provenance).
+//! SLSA provenance 0.1, 0.2 and 1.x in one form (slsa.dev/spec/v0.1/provenance, slsa.dev/spec/v0.2/provenance,
+//! slsa.dev/spec/v1.0/provenance).
+
+mod github;
+mod source;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(crate) use self::source::Source;
+use self::source::commit;
 use crate::{Material, Predicate, Provenance};
 
 /// External parameters kept.
@@ -13,6 +19,9 @@ const PARAMETERS_MAX: usize = 256;
 const PARAMETER_DEPTH: usize = 8;
 /// Materials kept; lockfile-sized lists occur.
 const MATERIALS_MAX: usize = 50_000;
+/// Builders that are brought along by another workflow: what they built is the first material, while the environment
+/// is that of the caller (slsa-framework/slsa-github-generator, BYOB).
+const DELEGATED: &str = "https://github.com/slsa-framework/slsa-github-generator/delegator-generic@v0";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,6 +36,8 @@ struct BuildDefinition {
     build_type: String,
     #[serde(default)]
     external_parameters: Value,
+    #[serde(default)]
+    internal_parameters: Value,
     #[serde(default)]
     resolved_dependencies: Option<Vec<Resource>>,
 }
@@ -52,12 +63,15 @@ struct V1Metadata {
     finished_on: Option<String>,
 }
 
+/// A resource descriptor, as far as builds need it (in-toto/attestation, `spec/v1/resource_descriptor.md`).
 #[derive(Clone, Default, Deserialize)]
-struct Resource {
+pub(super) struct Resource {
     #[serde(default)]
-    uri: String,
+    pub(super) uri: String,
     #[serde(default)]
-    digest: Option<BTreeMap<String, String>>,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) digest: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +84,7 @@ struct V02 {
     #[serde(default)]
     materials: Option<Vec<Resource>>,
     #[serde(default)]
-    metadata: Option<V02Metadata>,
+    metadata: Option<OldMetadata>,
 }
 
 #[derive(Default, Deserialize)]
@@ -80,6 +94,8 @@ struct Invocation {
     config_source: ConfigSource,
     #[serde(default)]
     parameters: Value,
+    #[serde(default)]
+    environment: Value,
 }
 
 #[derive(Default, Deserialize)]
@@ -91,13 +107,40 @@ struct ConfigSource {
     entry_point: Option<String>,
 }
 
+/// Times of 0.1 and 0.2.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct V02Metadata {
+struct OldMetadata {
     #[serde(default)]
     build_started_on: Option<String>,
     #[serde(default)]
     build_finished_on: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct V01 {
+    builder: Builder,
+    #[serde(default)]
+    recipe: Option<Recipe>,
+    #[serde(default)]
+    materials: Option<Vec<Resource>>,
+    #[serde(default)]
+    metadata: Option<OldMetadata>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recipe {
+    #[serde(default, rename = "type")]
+    build_type: String,
+    #[serde(default)]
+    defined_in_material: Option<u64>,
+    #[serde(default)]
+    entry_point: Option<Value>,
+    #[serde(default)]
+    arguments: Value,
+    #[serde(default)]
+    environment: Value,
 }
 
 /// SLSA provenance 1.0 and 1.1.
@@ -110,25 +153,43 @@ pub(super) fn read_v1(text: &str) -> Result<Predicate, String> {
     let dependencies = build.resolved_dependencies.unwrap_or_default();
     let parameters = &build.external_parameters;
     let text_at = |pointer: &str| parameters.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let stated = text_at("/workflow/repository").or_else(|| text_at("/source/uri")).or_else(|| text_at("/source"));
-    let (mut repository, mut reference) = stated.as_deref().map_or((None, None), split_source);
-    reference = text_at("/workflow/ref").or(reference);
+    let stated = text_at("/workflow/repository")
+        .or_else(|| text_at("/source/uri"))
+        .or_else(|| text_at("/source"))
+        .map(|uri| Source::split(&uri))
+        .unwrap_or_default();
+    let stated = Source { reference: text_at("/workflow/ref").or(stated.reference), ..stated };
     // The commit is that of the dependency which is this source; without a stated source, of the first git one.
-    let source = dependencies.iter().find(|dependency| match &repository {
-        Some(repository) => split_source(&dependency.uri).0.as_ref() == Some(repository),
+    let dependency = dependencies.iter().find(|dependency| match &stated.repository {
+        Some(_) => Source::split(&dependency.uri).repository == stated.repository,
         None => dependency.uri.starts_with("git+"),
     });
-    if let Some(source) = source {
-        let (found, at) = split_source(&source.uri);
-        repository = repository.or(found);
-        reference = reference.or(at);
+    let source = stated.clone().or(dependency.map(|found| Source::split(&found.uri)).unwrap_or_default());
+    let environment = &build.internal_parameters;
+    let asked = github::workflow(environment).unwrap_or(stated);
+    let built = if build.build_type == DELEGATED { first(&dependencies) } else { Source::default() };
+    let refs = github::refs(
+        environment,
+        built.reference.as_deref().or(asked.reference.as_deref()),
+        build.build_type == DELEGATED,
+    );
+    let mut inputs = github::inputs(environment);
+    if inputs.is_empty() && github::has_no_payload(environment) {
+        // GitHub's own build type states the inputs among the external parameters.
+        let stated = parameters.pointer("/workflow/inputs").or_else(|| parameters.get("inputs"));
+        inputs = stated.map(flatten).unwrap_or_default();
     }
     Ok(Predicate::Provenance(Box::new(Provenance {
         builder_id: run.builder.id,
         build_type: build.build_type,
-        source_repository: repository,
-        source_ref: reference,
-        source_digest: source.and_then(|source| commit(source.digest.as_ref())),
+        source_repository: source.repository,
+        source_ref: source.reference,
+        source_digest: dependency.and_then(|found| commit(found.digest.as_ref())),
+        trigger_repository: asked.repository,
+        trigger_ref: asked.reference,
+        branch: refs.branch,
+        tag: refs.tag,
+        inputs,
         workflow: text_at("/workflow/path"),
         parameters: flatten(parameters),
         materials: materials(&dependencies)?,
@@ -140,51 +201,76 @@ pub(super) fn read_v1(text: &str) -> Result<Predicate, String> {
 /// SLSA provenance 0.2.
 pub(super) fn read_v02(text: &str) -> Result<Predicate, String> {
     let V02 { builder, build_type, invocation, materials: used, metadata } = super::parse(text)?;
-    let Invocation { config_source: ConfigSource { resource, entry_point }, parameters } =
+    let Invocation { config_source: ConfigSource { resource, entry_point }, parameters, environment } =
         invocation.unwrap_or_default();
-    let metadata = metadata.unwrap_or_default();
-    let (repository, reference) = split_source(&resource.uri);
+    let (used, metadata) = (used.unwrap_or_default(), metadata.unwrap_or_default());
+    let source = Source::split(&resource.uri);
+    let delegated = build_type == DELEGATED;
+    let built = if delegated { first(&used) } else { Source::default() };
+    let refs = github::refs(&environment, built.reference.as_deref().or(source.reference.as_deref()), delegated);
     Ok(Predicate::Provenance(Box::new(Provenance {
         builder_id: builder.id,
         build_type,
-        source_repository: repository,
-        source_ref: reference,
+        source_repository: source.repository.clone(),
+        source_ref: source.reference.clone(),
         source_digest: commit(resource.digest.as_ref()),
+        trigger_repository: source.repository,
+        trigger_ref: source.reference,
+        branch: refs.branch,
+        tag: refs.tag,
+        inputs: github::inputs(&environment),
         workflow: entry_point.filter(|path| !path.is_empty()),
         parameters: flatten(&parameters),
-        materials: materials(&used.unwrap_or_default())?,
+        materials: materials(&used)?,
         started_at: super::time(metadata.build_started_on),
         finished_at: super::time(metadata.build_finished_on),
     })))
 }
 
-/// `git+https://host/path@ref` (SPDX download location) to repository and ref. An `@` before the path is a user name.
-fn split_source(uri: &str) -> (Option<String>, Option<String>) {
-    let uri = uri.strip_prefix("git+").unwrap_or(uri);
-    if uri.is_empty() {
-        return (None, None);
-    }
-    let path = uri.find("://").map_or(0, |at| at + 3);
-    let path = uri.get(path..).and_then(|rest| rest.find('/')).map_or(uri.len(), |slash| path + slash);
-    let (repository, reference) = match uri.get(path..).and_then(|rest| rest.find('@')) {
-        Some(at) => (uri.get(..path + at), uri.get(path + at + 1..)),
-        None => (Some(uri), None),
-    };
-    let repository = repository.map(|text| text.strip_suffix(".git").unwrap_or(text).to_owned());
-    (repository, reference.filter(|text| !text.is_empty()).map(str::to_owned))
+/// SLSA provenance 0.1: the source is the material in which the recipe is defined.
+pub(super) fn read_v01(text: &str) -> Result<Predicate, String> {
+    let V01 { builder, recipe, materials: used, metadata } = super::parse(text)?;
+    let (recipe, used) = (recipe.unwrap_or_default(), used.unwrap_or_default());
+    let metadata = metadata.unwrap_or_default();
+    let defined = recipe.defined_in_material.and_then(|index| usize::try_from(index).ok());
+    let resource = defined.and_then(|index| used.get(index));
+    let source = resource.map(|resource| Source::split(&resource.uri)).unwrap_or_default();
+    let refs = github::refs(&recipe.environment, source.reference.as_deref(), false);
+    Ok(Predicate::Provenance(Box::new(Provenance {
+        builder_id: builder.id,
+        build_type: recipe.build_type,
+        source_repository: source.repository.clone(),
+        source_ref: source.reference.clone(),
+        source_digest: resource.and_then(|resource| commit(resource.digest.as_ref())),
+        trigger_repository: source.repository,
+        trigger_ref: source.reference,
+        branch: refs.branch,
+        tag: refs.tag,
+        inputs: github::inputs(&recipe.environment),
+        workflow: recipe
+            .entry_point
+            .as_ref()
+            .and_then(Value::as_str)
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned),
+        parameters: flatten(&recipe.arguments),
+        materials: materials(&used)?,
+        started_at: super::time(metadata.build_started_on),
+        finished_at: super::time(metadata.build_finished_on),
+    })))
 }
 
-fn commit(digest: Option<&BTreeMap<String, String>>) -> Option<String> {
-    let digest = digest?;
-    ["gitCommit", "sha1", "sha256"].iter().find_map(|algorithm| digest.get(*algorithm)).cloned()
+fn first(resources: &[Resource]) -> Source {
+    resources.first().map(|resource| Source::split(&resource.uri)).unwrap_or_default()
 }
 
-fn materials(resources: &[Resource]) -> Result<Vec<Material>, String> {
+/// What a build used, in the order of the document.
+pub(super) fn materials(resources: &[Resource]) -> Result<Vec<Material>, String> {
     if resources.len() > MATERIALS_MAX {
         return Err(format!("{} materials, at most {MATERIALS_MAX} are read", resources.len()));
     }
     let material = |resource: &Resource| Material {
-        uri: resource.uri.clone(),
+        uri: if resource.uri.is_empty() { resource.name.clone() } else { resource.uri.clone() },
         digest: resource.digest.as_ref().and_then(|set| {
             set.get_key_value("sha256").or_else(|| set.iter().next()).map(|(name, value)| format!("{name}:{value}"))
         }),
@@ -192,6 +278,7 @@ fn materials(resources: &[Resource]) -> Result<Vec<Material>, String> {
     Ok(resources.iter().map(material).collect())
 }
 
+/// The scalars of a JSON value, by dotted name.
 fn flatten(parameters: &Value) -> BTreeMap<String, String> {
     fn walk(value: &Value, name: String, depth: usize, out: &mut BTreeMap<String, String>) {
         if depth > PARAMETER_DEPTH || out.len() >= PARAMETERS_MAX {
@@ -214,71 +301,4 @@ fn flatten(parameters: &Value) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn provenance(read: Result<Predicate, String>) -> Provenance {
-        match read.unwrap() {
-            Predicate::Provenance(provenance) => *provenance,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn version_1_of_github_is_read() {
-        let read = provenance(read_v1(
-            r#"{"buildDefinition":{"buildType":"https://actions.github.io/buildtypes/workflow/v1","externalParameters":{
-            "workflow":{"ref":"refs/heads/main","repository":"https://github.com/company/api","path":".github/workflows/release.yml"},
-            "inputs":{"debug":true}},"resolvedDependencies":[{"uri":"pkg:x/y"},
-            {"uri":"git+https://github.com/company/api@refs/heads/main","digest":{"gitCommit":"4f2c"}}]},
-            "runDetails":{"builder":{"id":"https://github.com/actions/runner/github-hosted"},"metadata":{"startedOn":"2026-01-01T00:00:00Z","finishedOn":""}}}"#,
-        ));
-        assert_eq!(read.source_repository.as_deref(), Some("https://github.com/company/api"));
-        assert_eq!(read.source_ref.as_deref(), Some("refs/heads/main"));
-        assert_eq!(read.source_digest.as_deref(), Some("4f2c"));
-        assert_eq!(read.workflow.as_deref(), Some(".github/workflows/release.yml"));
-        assert_eq!(read.parameters.get("inputs.debug").map(String::as_str), Some("true"));
-        assert_eq!(read.materials.len(), 2);
-        assert!(read.started_at.is_some() && read.finished_at.is_none());
-    }
-
-    #[test]
-    fn the_commit_of_another_repository_is_not_the_source() {
-        let read = provenance(read_v1(
-            r#"{"buildDefinition":{"buildType":"b","externalParameters":{"source":"git+https://github.com/company/api@refs/tags/v1"},
-            "resolvedDependencies":[{"uri":"git+https://github.com/evil/api@refs/tags/v1","digest":{"gitCommit":"bad"}}]},
-            "runDetails":{"builder":{"id":"b"}}}"#,
-        ));
-        assert_eq!(read.source_repository.as_deref(), Some("https://github.com/company/api"));
-        assert_eq!(read.source_digest, None);
-    }
-
-    #[test]
-    fn version_0_2_is_read() {
-        let read = provenance(read_v02(
-            r#"{"builder":{"id":"https://github.com/slsa-framework/generator"},"buildType":"b","invocation":{"configSource":{
-            "uri":"git+https://github.com/company/api@refs/tags/v1","digest":{"sha1":"4f2c"},"entryPoint":".github/workflows/release.yml"},
-            "parameters":{}},"metadata":{"buildFinishedOn":"2026-01-01T00:00:00Z"},"materials":[{"uri":"u","digest":{"sha1":"a"}}]}"#,
-        ));
-        assert_eq!(read.source_repository.as_deref(), Some("https://github.com/company/api"));
-        assert_eq!(read.source_ref.as_deref(), Some("refs/tags/v1"));
-        assert_eq!(read.source_digest.as_deref(), Some("4f2c"));
-        assert_eq!(read.workflow.as_deref(), Some(".github/workflows/release.yml"));
-        assert_eq!(read.materials[0].digest.as_deref(), Some("sha1:a"));
-    }
-
-    #[test]
-    fn a_user_name_is_no_ref() {
-        let source = split_source("git+ssh://git@github.com/company/api.git@main");
-        assert_eq!(source, (Some("ssh://git@github.com/company/api".to_owned()), Some("main".to_owned())));
-    }
-
-    proptest! {
-        #[test]
-        fn any_source_splits_without_panic(uri in ".{0,60}") {
-            let _ = split_source(&uri);
-        }
-    }
-}
+mod tests;

@@ -15,6 +15,21 @@ struct Spdx {
     packages: Vec<IgnoredAny>,
 }
 
+/// SPDX 3 is a graph of typed elements (SPDX 3.0.1, serialisation as JSON-LD).
+#[derive(Deserialize)]
+struct Spdx3 {
+    #[serde(rename = "@context")]
+    context: serde_json::Value,
+    #[serde(rename = "@graph")]
+    graph: Vec<Element>,
+}
+
+#[derive(Deserialize)]
+struct Element {
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CycloneDx {
@@ -23,7 +38,7 @@ struct CycloneDx {
     components: Vec<IgnoredAny>,
 }
 
-/// SPDX 2.x as JSON, or tag-value text in a JSON string (`cosign attest --type spdx`).
+/// SPDX 2.x as JSON, SPDX 3.0 as JSON-LD, or tag-value text in a JSON string (`cosign attest --type spdx`).
 pub(super) fn read_spdx(text: &str) -> Result<Predicate, String> {
     let packages = if text.starts_with('"') {
         let document: String = super::parse(text)?;
@@ -32,9 +47,18 @@ pub(super) fn read_spdx(text: &str) -> Result<Predicate, String> {
         }
         document.lines().filter(|line| line.starts_with("PackageName:")).count()
     } else {
-        super::parse::<Spdx>(text)?.packages.len()
+        match super::parse::<Spdx>(text) {
+            Ok(document) => document.packages.len(),
+            Err(error) => spdx3_packages(text).ok_or(error)?,
+        }
     };
     Ok(summary(SbomFormat::Spdx, packages, text))
+}
+
+fn spdx3_packages(text: &str) -> Option<usize> {
+    let document: Spdx3 = super::parse(text).ok()?;
+    let is_spdx = document.context.as_str().is_some_and(|context| context.starts_with("https://spdx.org/rdf/3."));
+    is_spdx.then(|| document.graph.iter().filter(|element| element.kind == "software_Package").count())
 }
 
 /// CycloneDX as JSON.
@@ -63,6 +87,9 @@ mod tests {
         assert_eq!(count(read_spdx(r#"{"spdxVersion":"SPDX-2.3","packages":[{},{}]}"#)), 2);
         assert_eq!(count(read_spdx(r#""SPDXVersion: SPDX-2.3\nPackageName: a\nPackageName: b\n""#)), 2);
         assert_eq!(count(read_cyclonedx(r#"{"bomFormat":"CycloneDX","components":[{"name":"a"}]}"#)), 1);
+        let third = r#"{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":[{"type":"CreationInfo"},{"type":"software_Package"}]}"#;
+        assert_eq!(count(read_spdx(third)), 1);
+        assert!(read_spdx(&third.replace("spdx.org", "evil.example")).is_err());
         assert!(read_cyclonedx(r#"{"bomFormat":"SPDX"}"#).is_err());
         assert!(read_spdx(r#""PackageName: a""#).is_err());
         assert!(read_spdx(r#"{"packages":[]}"#).is_err());

@@ -86,18 +86,78 @@ pub(super) fn read_cosign(text: &str) -> Result<Predicate, String> {
         Some(ScanResult::Grype { matches }) => Some(count(matches.iter().map(|found| &*found.vulnerability.severity))),
         Some(ScanResult::Other(_)) | None => None,
     };
-    let name = if scanner.version.is_empty() { scanner.uri } else { format!("{}@{}", scanner.uri, scanner.version) };
-    let database = match (scanner.db.uri, scanner.db.version) {
+    Ok(summary(scanner.uri, &scanner.version, scanner.db, metadata, counts))
+}
+
+#[derive(Deserialize)]
+struct InTotoVulns {
+    scanner: InTotoScanner,
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct InTotoScanner {
+    #[serde(default)]
+    uri: String,
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    db: Database,
+    #[serde(default)]
+    result: Option<Vec<InTotoFinding>>,
+}
+
+#[derive(Deserialize)]
+struct InTotoFinding {
+    #[serde(default)]
+    severity: Vec<InTotoRating>,
+}
+
+#[derive(Deserialize)]
+struct InTotoRating {
+    #[serde(default)]
+    score: serde_json::Value,
+}
+
+/// `https://in-toto.io/attestation/vulns/v0.1` and `/v0.2` (in-toto/attestation, `spec/predicates/vulns_02.md`). Of several
+/// ratings of one finding the worst counts; a score is a word or a number of CVSS.
+pub(super) fn read_in_toto(text: &str) -> Result<Predicate, String> {
+    let InTotoVulns { scanner, metadata } = super::parse(text)?;
+    let counts = scanner.result.map(|findings| {
+        let worst = |finding: &InTotoFinding| finding.severity.iter().filter_map(rating).max().unwrap_or_default();
+        let words: Vec<Severity> = findings.iter().map(worst).collect();
+        count(words.iter().map(|severity| severity.name()))
+    });
+    Ok(summary(scanner.uri, &scanner.version, scanner.db, metadata, counts))
+}
+
+fn rating(rating: &InTotoRating) -> Option<Severity> {
+    let number = |text: &str| text.parse::<f64>().ok().filter(|score| score.is_finite()).map(Severity::from_score);
+    match &rating.score {
+        serde_json::Value::Number(score) => score.as_f64().map(Severity::from_score),
+        serde_json::Value::String(text) => text.to_ascii_lowercase().parse().ok().or_else(|| number(text)),
+        _ => None,
+    }
+}
+
+fn summary(
+    uri: String,
+    version: &str,
+    database: Database,
+    metadata: Metadata,
+    counts: Option<FindingCounts>,
+) -> Predicate {
+    let database = match (database.uri, database.version) {
         (uri, version) if version.is_empty() => uri,
         (uri, version) if uri.is_empty() => version,
         (uri, version) => format!("{uri}@{version}"),
     };
-    Ok(Predicate::Scan(ScanSummary {
-        scanner: name,
+    Predicate::Scan(ScanSummary {
+        scanner: if version.is_empty() { uri } else { format!("{uri}@{version}") },
         database: Some(database).filter(|database| !database.is_empty()),
         finished_at: super::time(metadata.scan_finished_on),
         counts,
-    }))
+    })
 }
 
 /// Our own form.
@@ -146,6 +206,18 @@ mod tests {
             r#"{"scanner":{"uri":"grype","result":{"matches":[{"vulnerability":{"id":"CVE-1","severity":"High"}}]}},"metadata":{}}"#,
         ));
         assert_eq!(grype.counts.map(|c| c.high), Some(1));
+    }
+
+    #[test]
+    fn the_worst_rating_of_a_finding_counts() {
+        let read = summary(read_in_toto(
+            r#"{"scanner":{"uri":"trivy","result":[{"id":"CVE-1","severity":[{"method":"nvd","score":"medium"},
+            {"method":"cvss_score","score":"9.8"}]},{"id":"CVE-2","severity":[{"method":"x","score":3.1}]},{"id":"CVE-3"}]},
+            "metadata":{"scanFinishedOn":"2026-01-02T03:04:05Z"}}"#,
+        ));
+        assert_eq!(read.counts.map(|c| (c.critical, c.medium, c.low, c.unknown)), Some((1, 0, 1, 1)));
+        let silent = summary(read_in_toto(r#"{"scanner":{"uri":"trivy"},"metadata":{}}"#));
+        assert_eq!(silent.counts, None);
     }
 
     #[test]

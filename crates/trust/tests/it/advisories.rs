@@ -44,7 +44,8 @@ fn cve_2022_35929_an_attestation_of_another_type_is_of_another_kind() {
     let authority = authority();
     let image = Digest::of(b"image");
     let other = evidence::attestation(&authority, &release(), &image, "https://example.com/custom/v1", "{}");
-    assert_eq!((other.kind(), other.predicate()), (EvidenceKind::Other, &Predicate::Other));
+    assert_eq!(other.kind(), EvidenceKind::Other);
+    assert!(matches!(other.predicate(), Predicate::Other(kept) if kept.body.as_deref() == Some("{}")));
     // A provenance that merely names a look-alike type is none.
     let look_alike = evidence::attestation(&authority, &release(), &image, "https://slsa.dev/provenance/v1/", "{}");
     assert_eq!(look_alike.kind(), EvidenceKind::Other);

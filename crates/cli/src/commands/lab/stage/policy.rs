@@ -66,7 +66,10 @@ impl Policies {
     pub(crate) fn files(&self) -> Result<Vec<(String, String)>> {
         let root = TrustRoot::new(
             TRUST_ROOT,
-            TrustRootSpec { sigstore: Some(SigstoreRoot::File(TRUSTED_ROOT_FILE.to_owned())), keys: Vec::new() },
+            TrustRootSpec {
+                sigstore: Some(SigstoreRoot::File(TRUSTED_ROOT_FILE.to_owned())),
+                ..TrustRootSpec::default()
+            },
         );
         let mut files = Vec::new();
         for environment in &self.environments {
@@ -114,6 +117,11 @@ fn signers(team: &str, host: &str) -> [SignerSpec; 2] {
         repository: Some(exact(&format!("https://github.com/company/{team}"))),
         trigger: None,
         runner_environment: Some(exact("github-hosted")),
+        digest: None,
+        owner: None,
+        visibility: None,
+        build_config: None,
+        run_invocation: None,
     };
     let signer = |name: String, purposes: Vec<SignerPurpose>, subject: &str| SignerSpec {
         name,
@@ -121,6 +129,7 @@ fn signers(team: &str, host: &str) -> [SignerSpec; 2] {
         repositories: repositories.clone(),
         keyless: Some(keyless(subject)),
         key: None,
+        certificate: None,
     };
     let kinds = vec![SignerPurpose::Signature, SignerPurpose::Sbom, SignerPurpose::Scan];
     [

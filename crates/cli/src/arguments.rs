@@ -28,8 +28,8 @@ pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
 };
 pub(crate) use trust::{
-    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, SignArguments, SignatureFormatArgument,
-    SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, NotationArguments, SignArguments,
+    SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.

@@ -25,6 +25,7 @@ pub(crate) mod summary;
 pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod verify;
+pub(crate) mod verify_notation;
 
 pub(crate) use config::ConfigOutcome;
 
@@ -95,7 +96,10 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(outcome.status())
         }
         Command::Verify(arguments) => {
-            let outcome = verify::verify(&arguments.resolve()?, &session)?;
+            let outcome = match arguments.notation()? {
+                Some(options) => verify_notation::verify(&options, &session)?,
+                None => verify::verify(&arguments.resolve()?, &session)?,
+            };
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
         }

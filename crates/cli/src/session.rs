@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assay_case::{Facts, Known};
 use assay_credentials::{Keychain, Sources};
-use assay_gather::{Access, Gatherer, Options, Wanted};
+use assay_gather::{Access, Gatherer, Options, RevocationFetcher, RevocationOptions, Wanted};
 use assay_oci::{Client, ClientOptions, ImageSource, Source};
 use assay_store::Store;
 use assay_trust::TrustMaterial;
@@ -106,7 +106,19 @@ impl Session<'_> {
     /// A gatherer over the registry, the pack in use and, if given, the store.
     pub(crate) fn gatherer(&self, materials: Vec<TrustMaterial>, store: Option<Arc<Store>>) -> Result<Gatherer> {
         let pack = Some(database::open(self.settings.pack.value.as_deref())?);
-        Ok(Gatherer::new(Options { pack, materials, store, ..Options::default() }))
+        let revocation = self.authorities()?;
+        Ok(Gatherer::new(Options { pack, materials, revocation, store, ..Options::default() }))
+    }
+
+    /// Who asks certificate authorities about revocation; nobody where the network may not be used.
+    pub(crate) fn authorities(&self) -> Result<Option<Arc<RevocationFetcher>>> {
+        if self.settings.offline.value {
+            return Ok(None);
+        }
+        let cache = Some(self.settings.cache_dir.value.join("revocation"));
+        let fetcher = RevocationFetcher::new(RevocationOptions { cache, ..RevocationOptions::default() });
+        let what = "certificate authorities cannot be asked";
+        Ok(Some(Arc::new(fetcher.map_err(|source| CliError::System { what, source })?)))
     }
 
     /// What a gatherer finds out about an image, in a registry or on disk.

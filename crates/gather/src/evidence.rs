@@ -14,6 +14,9 @@ use bytes::Bytes;
 
 use crate::contents::keep;
 use crate::resolve::Image;
+use crate::revocation::RevocationFetcher;
+
+mod notation;
 
 /// Largest bundle that is read, 32 MiB: an SBOM of a large image is attested in one piece.
 const BUNDLE_MAX: u64 = 32 << 20;
@@ -31,11 +34,22 @@ pub(crate) async fn evidence(
     source: Source,
     image: Arc<Image>,
     materials: Vec<TrustMaterial>,
+    authorities: Option<Arc<RevocationFetcher>>,
     store: Option<Arc<Store>>,
     limit: usize,
     now: Timestamp,
 ) -> Result<EvidenceSet, Cause> {
-    let mut collector = Collector { source, materials, store, now, limit, bytes: 0, set: EvidenceSet::default() };
+    let mut collector = Collector {
+        source,
+        image: Arc::clone(&image),
+        materials,
+        authorities,
+        store,
+        now,
+        limit,
+        bytes: 0,
+        set: EvidenceSet::default(),
+    };
     for digest in image.subject.covering_digests() {
         // Asked for together: what cosign kept under tags costs no round trip of its own.
         let source = collector.source.clone();
@@ -70,7 +84,9 @@ pub(crate) async fn evidence(
 
 struct Collector {
     source: Source,
+    image: Arc<Image>,
     materials: Vec<TrustMaterial>,
+    authorities: Option<Arc<RevocationFetcher>>,
     store: Option<Arc<Store>>,
     now: Timestamp,
     /// Claims about one digest that are looked at.
@@ -103,6 +119,9 @@ impl Collector {
     ) -> Result<(), Cause> {
         let Manifest::Image(manifest) = &referrer.manifest else { return Ok(()) };
         let kind = manifest.effective_artifact_type().to_owned();
+        if kind == NOTATION && self.materials.iter().any(|material| material.notation().is_some()) {
+            return self.notation(subject, referrer.digest, &manifest.layers).await;
+        }
         if !kind.starts_with(SIGSTORE_BUNDLE) {
             if let Some((claims, code, message)) = unverifiable(&kind) {
                 self.reject(referrer.digest, claims, code, message);
@@ -209,8 +228,8 @@ impl Collector {
 fn unverifiable(artifact_type: &str) -> Option<(Option<EvidenceKind>, &'static str, String)> {
     let is = |word: &str| artifact_type.contains(word);
     if artifact_type == NOTATION {
-        let message = "a Notation signature, which this version does not verify".to_owned();
-        Some((Some(EvidenceKind::Signature), "signature-format-unsupported", message))
+        let message = "a Notation signature, and no trust root has a Notation trust policy".to_owned();
+        Some((Some(EvidenceKind::Signature), "no-trust-policy", message))
     } else if is("cyclonedx") || is("spdx") || is("syft") {
         Some((Some(EvidenceKind::Sbom), UNSIGNED, format!("{artifact_type} without a signature")))
     } else if is("in-toto") || is("openvex") || is("sarif") {

@@ -277,7 +277,8 @@ impl Gatherer {
         }
         let options = &inner.options;
         let (materials, store) = (options.materials.clone(), options.store.clone());
-        let read = evidence::evidence(source, Arc::clone(image), materials, store, options.referrers, now);
+        let authorities = options.revocation.clone();
+        let read = evidence::evidence(source, Arc::clone(image), materials, authorities, store, options.referrers, now);
         let (me, remembered) = (self.clone(), key.clone());
         let flight = async move {
             let set = me.permitted(read).await?;

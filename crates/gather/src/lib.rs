@@ -1,7 +1,7 @@
 //! Reference -> [`Facts`](assay_case::Facts): the only place that joins input and output with analysis.
 //!
 //! A [`Gatherer`] resolves a reference once, inspects the layers of each platform asked for, matches the packages against
-//! the vulnerability pack, and verifies the Sigstore bundles that refer to the image. What could not be found out is
+//! the vulnerability pack, and verifies the Sigstore bundles and Notation signatures that refer to the image. What could not be found out is
 //! [`Known::Unknown`](assay_case::Known) with the failure's code, never an empty list. It decides nothing.
 //!
 //! Everything is kept by immutable keys: layers by verified blob digest and analyser version, contents by manifest digest,
@@ -29,6 +29,8 @@ mod gatherer;
 mod memory;
 mod options;
 mod resolve;
+mod revocation;
 
 pub use gatherer::Gatherer;
 pub use options::{Access, Clock, Options, Wanted};
+pub use revocation::{RevocationFetcher, RevocationOptions};

@@ -11,6 +11,8 @@ use assay_store::Store;
 use assay_trust::TrustMaterial;
 use assay_vuln::Pack;
 
+use crate::revocation::RevocationFetcher;
+
 /// Tells the time: the system's, or a test's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -22,6 +24,9 @@ pub struct Options {
     pub pack: Option<Arc<Pack>>,
     /// Against what bundles are verified: each by itself, so that evidence names the one trust root that it holds by.
     pub materials: Vec<TrustMaterial>,
+    /// Who asks certificate authorities about revocation; without it nobody does, and a trust policy that enforces
+    /// revocation refuses certificates that say whom to ask.
+    pub revocation: Option<Arc<RevocationFetcher>>,
     /// Where results outlive the process.
     pub store: Option<Arc<Store>>,
     /// The bounds of inspection.
@@ -44,6 +49,7 @@ impl Default for Options {
         Self {
             pack: None,
             materials: Vec::new(),
+            revocation: None,
             store: None,
             limits: Limits::default(),
             clock: Arc::new(Timestamp::now),

@@ -10,6 +10,10 @@ use assay_oci::{Descriptor, Manifest, OciError, Resolved, Source};
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub(crate) subject: Subject,
+    /// Media type of the manifest.
+    pub(crate) media_type: String,
+    /// Bytes of the manifest.
+    pub(crate) size: u64,
     pub(crate) config: Descriptor,
     pub(crate) layers: Vec<Descriptor>,
 }
@@ -50,9 +54,10 @@ pub(crate) async fn images(source: Source, platforms: Vec<Platform>) -> Images {
 }
 
 fn image(resolved: Resolved) -> Result<Image, OciError> {
+    let (media_type, size) = (resolved.manifest.media_type, resolved.manifest.bytes.len() as u64);
     let Manifest::Image(manifest) = resolved.manifest.manifest else {
         let reason = "it is an index where an image was expected".to_owned();
         return Err(OciError::InvalidManifest { what: resolved.subject.to_string(), reason });
     };
-    Ok(Image { subject: resolved.subject, config: manifest.config, layers: manifest.layers })
+    Ok(Image { subject: resolved.subject, media_type, size, config: manifest.config, layers: manifest.layers })
 }

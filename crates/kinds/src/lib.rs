@@ -50,7 +50,10 @@ pub use object::{Metadata, Object, Problem, Spec};
 pub use pattern::PatternSpec;
 pub use release::{ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource};
 pub use suggestion::suggestion;
-pub use trust_root::{SigstoreRoot, TrustRootSpec, TrustedKey};
+pub use trust_root::{
+    NotationStatement, NotationStore, NotationStoreKind, NotationTrust, NotationVerification, SigstoreRoot,
+    TrustRootSpec, TrustedKey,
+};
 
 /// The group and version of all kinds here.
 pub const API_VERSION: &str = "assay.dev/v1";

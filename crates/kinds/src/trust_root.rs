@@ -1,5 +1,7 @@
 //! `TrustRoot`: the material that evidence is verified against.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,9 @@ pub struct TrustRootSpec {
     /// Public keys.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<TrustedKey>,
+    /// A Notation trust policy with its trust stores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notation: Option<NotationTrust>,
 }
 
 impl Spec for TrustRootSpec {
@@ -45,4 +50,78 @@ pub struct TrustedKey {
     /// A PEM file beside the file that names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+}
+
+/// Whose Notation signatures count: statements as in notation's `trustpolicy.json`, version 1.0, and the trust stores
+/// that they name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NotationTrust {
+    /// Statements, by repository.
+    pub trust_policies: Vec<NotationStatement>,
+    /// Trust stores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_stores: Vec<NotationStore>,
+}
+
+/// How signatures of images in some repositories are judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NotationStatement {
+    /// Its name, for people.
+    pub name: String,
+    /// Repositories, `registry/path`; or `*` alone, for all that no other statement names.
+    pub registry_scopes: Vec<String>,
+    /// How strictly.
+    pub signature_verification: NotationVerification,
+    /// Stores that a signer's certificates may lead to: `ca:NAME`, `signingAuthority:NAME`, `tsa:NAME`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust_stores: Vec<String>,
+    /// Signers: `x509.subject: C=..., ST=..., O=...`, or `*` alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_identities: Vec<String>,
+}
+
+/// How strictly signatures are judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NotationVerification {
+    /// `strict`, `permissive`, `audit` or `skip`.
+    pub level: String,
+    /// Actions of single checks instead of the level's: `authenticity`, `authenticTimestamp`, `expiry`, `revocation`, each
+    /// `enforce` or `log`, the last also `skip`.
+    #[serde(default, rename = "override", skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<String, String>,
+    /// `always` (the default) or `afterCertExpiry`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify_timestamp: Option<String>,
+}
+
+/// A trust store: root certificates under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NotationStore {
+    /// `ca`, `signingAuthority` or `tsa`.
+    #[serde(rename = "type")]
+    pub kind: NotationStoreKind,
+    /// Its name: letters, digits, `_`, `.` and `-`.
+    pub name: String,
+    /// PEM text of its certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pem: Option<String>,
+    /// PEM or DER files beside the file that names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+}
+
+/// What a trust store's authorities vouch for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum NotationStoreKind {
+    /// Signers.
+    Ca,
+    /// Signers and their signing time.
+    SigningAuthority,
+    /// Timestamps.
+    Tsa,
 }

@@ -258,7 +258,6 @@ impl PublicKey {
     }
 
     /// What kind of key it is.
-    #[allow(dead_code, reason = "for Notation, which names algorithms by their keys")]
     pub(crate) fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
     }

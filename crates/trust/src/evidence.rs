@@ -71,6 +71,8 @@ pub enum CheckName {
     Timestamp,
     /// Revocation of certificates.
     Revocation,
+    /// The end that the signer gave the signature.
+    Expiry,
 }
 
 /// One check and whether it was made.
@@ -78,8 +80,12 @@ pub enum CheckName {
 pub struct Check {
     /// What was looked at.
     pub name: CheckName,
-    /// False: not applicable to this form of evidence (a key has no certificate chain). A failed check makes no Evidence.
+    /// False: not applicable to this form of evidence (a key has no certificate chain). A failed check makes no Evidence,
+    /// unless a trust policy says so, see `failed`.
     pub made: bool,
+    /// What it found wrong, where a trust policy only logs that: the evidence counts all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// A Claim whose signature, identity, time and log were verified.

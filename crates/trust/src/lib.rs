@@ -27,11 +27,13 @@ mod evidence;
 mod identity;
 mod material;
 pub mod merkle;
+pub mod notation;
 mod npm;
 mod pem;
 mod policy;
 mod predicate;
 pub mod predicates;
+mod revocation;
 mod signer;
 mod sigstore;
 mod slsa;
@@ -51,6 +53,7 @@ pub use predicate::{
     AttributeReport, LinkSummary, Material, Predicate, Provenance, RawPredicate, ReleaseSummary, SbomFormat,
     SbomSummary, ScanSummary, TestResult, TestSummary, VerificationSummary, VexStatement, VexStatus,
 };
+pub use revocation::{RevocationData, RevocationRequest, revocation_list_expiry};
 pub use signer::{Signer, WorkflowClaims};
 pub use sigstore::cosign::CosignLayer;
 pub use slsa::{BuildExpectation, BuildMismatch, BuilderId, VerifiedBuild};

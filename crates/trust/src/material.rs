@@ -5,6 +5,7 @@ use std::sync::Arc;
 use assay_model::{Algorithm, Digest, Explain, Hasher};
 
 use crate::crypto::PublicKey;
+use crate::notation::NotationTrust;
 use crate::sigstore::root::{self, Root};
 use crate::x509::{Anchor, Certificate};
 
@@ -21,13 +22,20 @@ const ENTRIES_MAX: usize = 64;
 pub struct TrustMaterial {
     roots: Vec<Arc<Root>>,
     keys: Vec<TrustedPublicKey>,
+    notation: Option<Arc<NotationTrust>>,
     authorities: Vec<Arc<Authority>>,
     hash: Digest,
 }
 
 impl Default for TrustMaterial {
     fn default() -> Self {
-        let mut empty = Self { roots: Vec::new(), keys: Vec::new(), authorities: Vec::new(), hash: Digest::of(b"") };
+        let mut empty = Self {
+            roots: Vec::new(),
+            keys: Vec::new(),
+            authorities: Vec::new(),
+            notation: None,
+            hash: Digest::of(b""),
+        };
         empty.rehash();
         empty
     }
@@ -166,6 +174,19 @@ impl TrustMaterial {
         Ok(self)
     }
 
+    /// Takes a Notation trust policy with its trust stores, in place of an earlier one.
+    #[must_use]
+    pub fn with_notation(mut self, trust: NotationTrust) -> Self {
+        self.notation = Some(Arc::new(trust));
+        self.rehash();
+        self
+    }
+
+    /// The Notation trust policy, if there is one.
+    pub fn notation(&self) -> Option<&NotationTrust> {
+        self.notation.as_deref()
+    }
+
     /// The keys, in the order added.
     pub fn keys(&self) -> &[TrustedPublicKey] {
         &self.keys
@@ -178,7 +199,7 @@ impl TrustMaterial {
 
     /// Whether nothing is trusted.
     pub fn is_empty(&self) -> bool {
-        self.roots.is_empty() && self.keys.is_empty() && self.authorities.is_empty()
+        self.roots.is_empty() && self.keys.is_empty() && self.authorities.is_empty() && self.notation.is_none()
     }
 
     /// A hash over the bytes of all roots, keys and authorities, the same in whatever order they were added. Names of keys
@@ -198,7 +219,9 @@ impl TrustMaterial {
     fn rehash(&mut self) {
         let roots = self.roots.iter().map(|root| (b'r', root.digest()));
         let roots = roots.chain(self.authorities.iter().map(|authority| (b'a', authority.digest)));
-        let mut parts: Vec<_> = roots.chain(self.keys.iter().map(|key| (b'k', key.fingerprint()))).collect();
+        let notation = self.notation.iter().map(|trust| (b'n', trust.hash()));
+        let keys = self.keys.iter().map(|key| (b'k', key.fingerprint()));
+        let mut parts: Vec<_> = roots.chain(keys).chain(notation).collect();
         parts.sort_unstable();
         parts.dedup();
         let mut hasher = Hasher::new(Algorithm::Sha256);

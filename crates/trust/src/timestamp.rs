@@ -38,6 +38,8 @@ mod oid {
     pub(super) const TST_INFO: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.1.4");
     pub(super) const CONTENT_TYPE: Oid = Oid::new_unwrap("1.2.840.113549.1.9.3");
     pub(super) const MESSAGE_DIGEST: Oid = Oid::new_unwrap("1.2.840.113549.1.9.4");
+    /// The baseline time-stamp policy, which promises one second (RFC 3628, section 5.2).
+    pub(super) const BASELINE_POLICY: Oid = Oid::new_unwrap("0.4.0.2023.1.1");
     pub(super) const SIGNING_CERTIFICATE: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.2.12");
     pub(super) const SIGNING_CERTIFICATE_V2: Oid = Oid::new_unwrap("1.2.840.113549.1.9.16.2.47");
 }
@@ -54,7 +56,6 @@ pub(crate) struct TimestampAuthority {
 
 impl TimestampAuthority {
     /// Any signer with a path over the token's certificates to one of these anchors.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn of_anchors(anchors: Vec<Anchor>) -> Self {
         Self { signer: None, pool: Vec::new(), anchors }
     }
@@ -98,13 +99,11 @@ pub(crate) struct VerifiedTimestamp {
 
 impl VerifiedTimestamp {
     /// The earliest time that the accuracy allows.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn earliest(&self) -> Timestamp {
         self.at.saturating_sub(self.accuracy).unwrap_or(Timestamp::MIN)
     }
 
     /// The latest time that the accuracy allows.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn latest(&self) -> Timestamp {
         self.at.saturating_add(self.accuracy).unwrap_or(Timestamp::MAX)
     }
@@ -115,7 +114,6 @@ impl VerifiedTimestamp {
 /// Checked are: the imprint over `stamped`, content type and digest of the signed attributes, that the signer's
 /// certificate is the one the signed attributes name, its signature, its purpose (timestamps only, marked critical, unless
 /// the signer is pinned), and its path to the authority at the stamped time.
-#[allow(dead_code, reason = "for Notation")]
 pub(crate) fn verify(
     token: &[u8],
     stamped: &[u8],
@@ -294,14 +292,15 @@ impl Info {
         let mut reader = SliceReader::new(der)?;
         let info = reader.sequence(|fields| {
             let version: u8 = fields.decode()?;
-            ObjectIdentifier::decode(fields)?;
+            let policy = ObjectIdentifier::decode(fields)?;
             let (algorithm, imprint) = fields.sequence(|imprint| {
                 let algorithm = AlgorithmIdentifierOwned::decode(imprint)?;
                 Ok((algorithm.oid, OctetString::decode(imprint)?))
             })?;
             fields.tlv_bytes()?; // The serial number, of up to 160 bits.
             let at = fields.tlv_bytes()?;
-            let mut accuracy = SignedDuration::ZERO;
+            let mut accuracy =
+                if policy == oid::BASELINE_POLICY { SignedDuration::from_secs(1) } else { SignedDuration::ZERO };
             while !fields.is_finished() {
                 let tag = fields.peek_tag()?;
                 let field = fields.tlv_bytes()?;

@@ -246,5 +246,5 @@ fn checks(proven: &Proven) -> Vec<Check> {
         // Fulcio's certificates live for minutes and are not revoked; keys are revoked by taking them out of the material.
         (CheckName::Revocation, false),
     ];
-    made.into_iter().map(|(name, made)| Check { name, made }).collect()
+    made.into_iter().map(|(name, made)| Check { name, made, failed: None }).collect()
 }

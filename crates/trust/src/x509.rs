@@ -61,7 +61,9 @@ pub(crate) struct Certificate {
     parsed: x509_cert::Certificate,
     subject: Vec<u8>,
     issuer: Vec<u8>,
-    scheme: Scheme,
+    /// An algorithm that is not known (an old root's SHA-1) fails the signature, not the certificate: who is trusted by
+    /// itself needs none.
+    scheme: Result<Scheme, SignatureError>,
     key: PublicKey,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -121,7 +123,7 @@ impl Certificate {
             signed,
             subject: tbs.subject.to_der().map_err(|error| malformed(&error))?,
             issuer: tbs.issuer.to_der().map_err(|error| malformed(&error))?,
-            scheme: Scheme::from_identifier(&parsed.signature_algorithm, None)?,
+            scheme: Scheme::from_identifier(&parsed.signature_algorithm, None),
             key: PublicKey::from_spki(&key)?,
             not_before: time(tbs.validity.not_before).ok_or_else(|| malformed(&"its validity is out of range"))?,
             not_after: time(tbs.validity.not_after).ok_or_else(|| malformed(&"its validity is out of range"))?,
@@ -282,7 +284,6 @@ impl Certificate {
     }
 
     /// Whether subject and issuer are one and its own key signed it.
-    #[allow(dead_code, reason = "for Notation")]
     pub(crate) fn is_self_signed(&self) -> bool {
         self.subject == self.issuer && self.check_signature(&self.key).is_ok()
     }
@@ -292,7 +293,7 @@ impl Certificate {
         let signed = self.der.get(self.signed.clone()).unwrap_or_default();
         // A signature is whole bytes; with bits left over one certificate could be written in several ways.
         let signature = self.parsed.signature.as_bytes().unwrap_or_default();
-        key.verify(self.scheme, signed, signature).map_err(|error| match error {
+        key.verify(self.scheme.clone()?, signed, signature).map_err(|error| match error {
             SignatureError::Invalid => X509Error::SignatureInvalid { subject: self.subject_text() },
             other => other.into(),
         })

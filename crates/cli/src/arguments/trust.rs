@@ -192,6 +192,8 @@ pub(crate) struct VerifyArguments {
     /// Ref that the certificate must name
     #[arg(long, value_name = "REF")]
     pub(crate) certificate_github_workflow_ref: Option<String>,
+    #[command(flatten)]
+    pub(crate) notation: NotationArguments,
     /// Kind of evidence that must be there; a signature where missing
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) predicate_type: Option<String>,
@@ -202,6 +204,23 @@ pub(crate) struct VerifyArguments {
     pub(crate) build: BuildArguments,
     #[command(flatten)]
     pub(crate) summary: SummaryArguments,
+}
+
+/// Notation, for `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct NotationArguments {
+    /// Notation's trust policy (trustpolicy.json; with --signature trustpolicy.blob.json)
+    #[arg(long, value_name = "FILE", requires = "trust_store", conflicts_with_all = ["key", "bundle", "certificate_identity", "certificate_identity_regexp", "predicate_type"])]
+    pub(crate) notation_policy: Option<PathBuf>,
+    /// Notation's trust stores: the folder with x509/{ca,signingAuthority,tsa}/NAME, or x509 itself
+    #[arg(long, value_name = "DIR", requires = "notation_policy")]
+    pub(crate) trust_store: Option<PathBuf>,
+    /// Notation signature of a file (JWS or COSE)
+    #[arg(long, value_name = "FILE", requires = "notation_policy")]
+    pub(crate) signature: Option<PathBuf>,
+    /// Statement of the trust policy for files; the global one where missing
+    #[arg(long, value_name = "NAME", requires = "signature")]
+    pub(crate) notation_statement: Option<String>,
 }
 
 /// `assay tree`

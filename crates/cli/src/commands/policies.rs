@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
-use assay_kinds::{Exception, Kind, Place, SigstoreRoot, TrustRoot, load_yaml};
+use assay_kinds::{Exception, Kind, NotationStoreKind, Place, SigstoreRoot, TrustRoot, load_yaml};
 use assay_model::Timestamp;
+use assay_trust::notation::{NotationTrust, OciTrustPolicy, StoreKind, StoreName, TrustStores};
 use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, predicates, verify_bundle};
 
 use crate::Result;
@@ -117,7 +118,39 @@ fn material(file: &Path, root: &TrustRoot) -> Result<TrustMaterial> {
         };
         material = material.with_named_key(&key.name, &pem)?;
     }
+    if let Some(trust) = &root.spec.notation {
+        material = material.with_notation(notation(file, trust)?);
+    }
     Ok(material)
+}
+
+/// The statements go through the reader of notation's own document: one set of rules for both.
+fn notation(file: &Path, written: &assay_kinds::NotationTrust) -> Result<NotationTrust> {
+    let document = serde_json::json!({"version": "1.0", "trustPolicies": written.trust_policies});
+    let policy = OciTrustPolicy::parse(document.to_string().as_bytes())?;
+    let mut stores = TrustStores::new();
+    for store in &written.trust_stores {
+        let kind = match store.kind {
+            NotationStoreKind::Ca => StoreKind::Ca,
+            NotationStoreKind::SigningAuthority => StoreKind::SigningAuthority,
+            NotationStoreKind::Tsa => StoreKind::Tsa,
+        };
+        let malformed = |message: String| CliError::Malformed { what: file.display().to_string(), message };
+        let name = StoreName::new(kind, &store.name).ok_or_else(|| {
+            malformed(format!("trust store `{}`: a name has letters, digits, `_`, `.` and `-`", store.name))
+        })?;
+        if store.pem.is_none() && store.files.is_empty() {
+            return Err(malformed(format!("trust store {name}: `pem` or `files` is needed")).into());
+        }
+        if let Some(pem) = &store.pem {
+            stores = stores.with_file(name.clone(), pem.as_bytes())?;
+        }
+        for part in &store.files {
+            let path = file.parent().unwrap_or(Path::new("")).join(part);
+            stores = stores.with_file(name.clone(), &read_file(&path)?)?;
+        }
+    }
+    Ok(NotationTrust::new(policy, stores))
 }
 
 /// How the files end that hold approvals; they stand beside the files with Exceptions and are no policy themselves.

@@ -131,6 +131,9 @@ pub(crate) struct VerifyOutcome {
     pub(crate) evidence: Vec<VerifiedEvidence>,
     /// What does not, and why.
     pub(crate) rejected: Vec<RejectedEvidence>,
+    /// What is wrong with what counts, where a trust policy only logs it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) logged: Vec<RejectedEvidence>,
 }
 
 /// Evidence that counts.
@@ -307,6 +310,7 @@ fn outcome(artifact: String, digest: Option<Digest>, options: &VerifyOptions) ->
         wanted: options.kind.title(),
         evidence: Vec::new(),
         rejected: Vec::new(),
+        logged: Vec::new(),
     }
 }
 
@@ -320,28 +324,42 @@ impl VerifyOutcome {
         match answer {
             Ok(build) => {
                 self.verified = true;
-                self.evidence.push(VerifiedEvidence {
-                    kind: evidence.kind().title(),
-                    predicate_type: evidence.predicate_type().map(str::to_owned),
-                    subject: evidence.subject(),
-                    signer: evidence.signer().clone(),
-                    signed_at: evidence.signed_at(),
-                    checks: evidence.checks().iter().filter(|check| check.made).map(|check| check.name).collect(),
-                    source: evidence.source(),
-                    build,
-                });
+                self.evidence.push(VerifiedEvidence { build, ..VerifiedEvidence::of(evidence) });
             }
             Err(rejected) => self.rejected.push(rejected),
         }
     }
 }
 
-struct ImageEvidence {
-    digest: Digest,
-    evidence: assay_case::EvidenceSet,
+impl VerifiedEvidence {
+    /// As it is shown.
+    pub(super) fn of(evidence: &Evidence) -> Self {
+        Self {
+            kind: evidence.kind().title(),
+            predicate_type: evidence.predicate_type().map(str::to_owned),
+            subject: evidence.subject(),
+            signer: evidence.signer().clone(),
+            signed_at: evidence.signed_at(),
+            checks: evidence.checks().iter().filter(|check| check.made).map(|check| check.name).collect(),
+            source: evidence.source(),
+            build: None,
+        }
+    }
 }
 
-fn image_evidence(image: &ImageSource, material: TrustMaterial, session: &Session<'_>) -> Result<ImageEvidence> {
+/// What refers to an image.
+pub(super) struct ImageEvidence {
+    /// The image's digest.
+    pub(super) digest: Digest,
+    /// What refers to it.
+    pub(super) evidence: assay_case::EvidenceSet,
+}
+
+pub(super) fn image_evidence(
+    image: &ImageSource,
+    material: TrustMaterial,
+    session: &Session<'_>,
+) -> Result<ImageEvidence> {
     let gatherer = session.gatherer(vec![material], None)?;
     let platforms = session.settings.platform.value.iter().cloned().collect();
     let wanted = Wanted { platforms, contents: false, ..Wanted::default() };

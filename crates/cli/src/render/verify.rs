@@ -38,12 +38,16 @@ impl Report for VerifyOutcome {
                 (Some(at), true) => format!("{}, in the transparency log", at.strftime("%Y-%m-%d %H:%M:%S UTC")),
                 (Some(at), false) => format!("{}, by a timestamp authority", at.strftime("%Y-%m-%d %H:%M:%S UTC")),
                 (None, true) => "unknown, in the transparency log".to_owned(),
-                (None, false) => "not proven: a key's signature carries no time".to_owned(),
+                (None, false) => "not proven: no log and no timestamp authority says when".to_owned(),
             };
             let _ = writeln!(out, "  signed     {time}");
             if let Some(build) = &evidence.build {
                 write_build(&mut out, build, page);
             }
+        }
+        for logged in &self.logged {
+            let text = format!("but        {} ({}), which the trust policy only logs", logged.message, logged.code);
+            let _ = writeln!(out, "  {}", page.wrap(&text, 13));
         }
         if !self.verified && self.rejected.is_empty() {
             let _ = writeln!(out, "  there is no {} at all", self.wanted);

@@ -1,5 +1,7 @@
 //! `assay sign`, `assay attest`, `assay verify`, resolved.
 
+use std::path::PathBuf;
+
 use assay_model::Timestamp;
 use assay_sign::{Endpoints, Instances, KeyAlgorithm, LogVersions, NotationEnvelope, SigningConfigFile};
 use assay_trust::{BuildExpectation, BuilderId, Claim, IdentityPolicy, Pattern};
@@ -7,8 +9,8 @@ use assay_trust::{BuildExpectation, BuilderId, Claim, IdentityPolicy, Pattern};
 use crate::Result;
 use crate::arguments::{
     AlgorithmArgument, AttachArguments, AttestArguments, BuildArguments, EnvelopeArgument, KeyFormatArgument,
-    KeyNewArguments, SignArguments, SignatureFormatArgument, SignerArguments, SummaryArguments, VerifyArguments,
-    WitnessArgument,
+    KeyNewArguments, NotationArguments, SignArguments, SignatureFormatArgument, SignerArguments, SummaryArguments,
+    VerifyArguments, WitnessArgument,
 };
 use crate::commands::build::BuildOptions;
 use crate::commands::key::NewKeyOptions;
@@ -17,6 +19,7 @@ use crate::commands::sign::signer::{SignerOptions, TokenSource, Who};
 use crate::commands::sign::{ImageTarget, SignOptions, SignTarget, SignatureFormat, Stated, predicate_type};
 use crate::commands::summary::SummaryOptions;
 use crate::commands::verify::{VerifiedArtifact, VerifyOptions, WantedKind, WantedSigner};
+use crate::commands::verify_notation::{NotationOptions, SignedFile};
 use crate::failure::{CliError, Failure, read_file};
 
 impl KeyNewArguments {
@@ -289,6 +292,21 @@ impl VerifyArguments {
             None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
         };
         Ok(VerifyOptions { artifact, signer, kind, build })
+    }
+
+    /// What must hold of a Notation signature, if that is what is asked.
+    pub(crate) fn notation(&self) -> Result<Option<NotationOptions>> {
+        let NotationArguments { notation_policy, trust_store, signature, notation_statement } = &self.notation;
+        let (Some(policy), Some(stores)) = (notation_policy, trust_store) else { return Ok(None) };
+        let artifact = match signature {
+            Some(signature) => SignedFile::File {
+                file: PathBuf::from(&self.artifact),
+                signature: signature.clone(),
+                statement: notation_statement.clone(),
+            },
+            None => SignedFile::Image(Box::new(self.artifact.parse()?)),
+        };
+        Ok(Some(NotationOptions { artifact, policy: policy.clone(), stores: stores.clone() }))
     }
 
     /// Both halves of an identity are needed: whoever may choose the issuer may choose the name.

@@ -20,3 +20,4 @@ mod serve;
 mod sign;
 mod source_rules;
 mod verify;
+mod verify_notation;

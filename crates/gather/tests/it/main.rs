@@ -3,6 +3,8 @@
 
 mod advisories;
 mod attachments;
+mod notation;
+mod revocation;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -300,3 +300,28 @@ fn quorums_builders_and_constraints_read_as_they_are_meant() {
             .contains("constraints")
     );
 }
+
+#[test]
+fn a_trust_root_may_have_a_notation_policy() {
+    let yaml = "apiVersion: assay.dev/v1
+kind: TrustRoot
+metadata: {name: wabbit}
+spec:
+  notation:
+    trustPolicies:
+      - name: images
+        registryScopes: [\"*\"]
+        signatureVerification: {level: strict, override: {expiry: log}, verifyTimestamp: afterCertExpiry}
+        trustStores: [\"ca:wabbit\"]
+        trustedIdentities: [\"x509.subject: C=US, ST=WA, O=wabbit\"]
+    trustStores:
+      - {type: ca, name: wabbit, files: [wabbit.crt]}
+";
+    let loaded = load_yaml(yaml, "root.yaml").unwrap();
+    let Kind::TrustRoot(root) = &loaded.objects[0].value else { panic!("a TrustRoot") };
+    let notation = root.spec.notation.as_ref().unwrap();
+    assert_eq!(notation.trust_policies[0].signature_verification.overrides["expiry"], "log");
+    assert_eq!(notation.trust_stores[0].files, ["wabbit.crt"]);
+    let unknown = error(&yaml.replace("trustedIdentities", "trustedIdentity"));
+    assert_eq!(unknown.code(), "field-unknown");
+}

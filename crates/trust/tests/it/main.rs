@@ -7,6 +7,7 @@ mod corpus;
 mod legacy;
 mod merkle;
 mod mutation;
+mod notation;
 mod npm;
 mod oracle;
 mod predicates;

@@ -66,7 +66,10 @@ impl Policies {
     pub(crate) fn files(&self) -> Result<Vec<(String, String)>> {
         let root = TrustRoot::new(
             TRUST_ROOT,
-            TrustRootSpec { sigstore: Some(SigstoreRoot::File(TRUSTED_ROOT_FILE.to_owned())), keys: Vec::new() },
+            TrustRootSpec {
+                sigstore: Some(SigstoreRoot::File(TRUSTED_ROOT_FILE.to_owned())),
+                ..TrustRootSpec::default()
+            },
         );
         let mut files = Vec::new();
         for environment in &self.environments {

@@ -4,9 +4,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair, KeyUsagePurpose,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::cosign::{hang_beside, places};
+use crate::cosign::places;
 use crate::home::{Answer, Home};
 use crate::peer::installed;
 use crate::sigstore::{self, Sigstore};
@@ -87,6 +87,21 @@ fn trust(home: &Home, organization: &str, authority: &str, timestamped: bool) {
     home.file(&format!("{SETTINGS}/truststore/x509/ca/here/root.pem"), root);
 }
 
+/// Makes the signature of one image appear beside another.
+fn hang_envelope_beside(home: &Home, signed: &str, victim: &str) {
+    let listed = home.peer("oras", &["discover", "--plain-http", "--format", "json", signed]).ok();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let signature = listed["manifests"][0]["reference"].as_str().unwrap();
+    let manifest = home.peer("oras", &["manifest", "fetch", "--plain-http", signature]).ok();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let layer = manifest["layers"][0]["digest"].as_str().unwrap();
+    let (repository, _) = signed.split_once('@').unwrap();
+    home.peer("oras", &["blob", "fetch", "--plain-http", "--output", "envelope", &format!("{repository}@{layer}")]).ok();
+    let kind = manifest["layers"][0]["mediaType"].as_str().unwrap();
+    let file = format!("envelope:{kind}");
+    home.peer("oras", &["attach", "--plain-http", "--artifact-type", SIGNATURE, victim, &file]).ok();
+}
+
 fn theirs(home: &Home, image: &str) -> Answer {
     home.peer("notation", &["verify", "--insecure-registry", image])
 }
@@ -97,25 +112,30 @@ fn ours(home: &Home, image: &str) -> Answer {
     home.assay(&["verify", "-o", "json", "--notation-policy", &policy, "--trust-store", &store, image])
 }
 
-/// Both accept it by the policy as it is, and neither by one that trusts another authority, or another name, or that wants
-/// a timestamp where there is none.
-fn both_accept_it_by_this_policy_only(home: &Home, image: &str, timestamped: bool) {
-    trust(home, "example", "release", timestamped);
+fn both_accept(home: &Home, image: &str) {
     theirs(home, image).ok();
     ours(home, image).ok();
-    for (organization, authority, wants_time, because) in [
-        ("another", "other", timestamped, "certificate-authority-unknown"),
-        ("another", "release", timestamped, "signer-mismatch"),
-        ("example", "release", true, "timestamp"),
-    ] {
-        trust(home, organization, authority, wants_time);
-        if organization == "example" && timestamped {
-            theirs(home, image).ok();
-            ours(home, image).ok();
-        } else {
-            theirs(home, image).denied("");
-            ours(home, image).denied(because);
-        }
+}
+
+fn both_refuse(home: &Home, image: &str, because: &str) {
+    theirs(home, image).denied("");
+    ours(home, image).denied(because);
+}
+
+/// Accepted by the policy that trusts this authority and this name; refused by one that trusts another authority, or
+/// another name, or that wants a timestamp where there is none.
+fn only_this_policy_accepts_it(home: &Home, image: &str, timestamped: bool) {
+    trust(home, "example", "release", timestamped);
+    both_accept(home, image);
+    trust(home, "another", "other", timestamped);
+    both_refuse(home, image, "certificate-authority-unknown");
+    trust(home, "another", "release", timestamped);
+    both_refuse(home, image, "signer-mismatch");
+    trust(home, "example", "release", true);
+    if timestamped {
+        both_accept(home, image);
+    } else {
+        both_refuse(home, image, "timestamp");
     }
     trust(home, "example", "release", false);
 }
@@ -136,15 +156,19 @@ fn notation_signs_and_assay_verifies() {
                 let more: &[&str] = if timestamped { &timestamps } else { &[] };
                 let sign = ["sign", "--insecure-registry", "--signature-format", format];
                 home.peer("notation", &[&sign, more, &[&image]].concat()).ok();
-                both_accept_it_by_this_policy_only(&home, &image, timestamped);
+                only_this_policy_accepts_it(&home, &image, timestamped);
             }
         }
-        // Signed, but by a stranger; not signed; signed for another image.
-        let [strange, unsigned] = ["strange", "unsigned"].map(|name| place.push(&home, "notation", name));
+        // Signed by a stranger; not signed; with the signature of another image.
+        let [strange, unsigned, victim] = ["strange", "unsigned", "victim"].map(|name| place.push(&home, "notation", name));
         home.peer("notation", &["sign", "--insecure-registry", "--key", "other", &strange]).ok();
+        hang_envelope_beside(&home, &strange, &victim);
+        trust(&home, "another", "other", false);
+        both_accept(&home, &strange);
+        both_refuse(&home, &victim, "evidence-wrong-digest");
+        trust(&home, "example", "release", false);
         for image in [&strange, &unsigned] {
-            theirs(&home, image).denied("");
-            ours(&home, image).denied("\"verified\": false");
+            both_refuse(&home, image, "\"verified\": false");
         }
     }
 }
@@ -158,10 +182,15 @@ fn assay_signs_and_notation_verifies() {
     for place in places() {
         let home = home(&instance, place.logs());
         for format in ["jws", "cose"] {
-            let image = place.push(&home, "ours", format);
-            let key = ["--key", "release.key", "--certificate-chain", "release.chain.pem"];
-            home.assay(&[&["sign", "--format", "notation"], &key[..], &[&image]].concat()).ok();
-            both_accept_it_by_this_policy_only(&home, &image, false);
+            for timestamped in [false, true] {
+                let image = place.push(&home, "ours", &format!("{format}-{timestamped}"));
+                let key = ["--key", "release.key", "--certificate-chain", "release.chain.pem"];
+                let url = instance.url_of_timestamps();
+                let more: &[&str] = if timestamped { &["--timestamp-url", &url] } else { &[] };
+                let sign = ["sign", "--format", "notation", "--envelope", format];
+                home.assay(&[&sign, &key[..], more, &[&image]].concat()).ok();
+                only_this_policy_accepts_it(&home, &image, timestamped);
+            }
         }
     }
 }

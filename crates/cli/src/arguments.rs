@@ -8,6 +8,7 @@ mod key;
 mod lab;
 mod operate;
 mod policy;
+mod root;
 mod trust;
 
 use clap::{Args, Parser, Subcommand};
@@ -27,6 +28,7 @@ pub(crate) use operate::{
 pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
 };
+pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
     AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, NotationArguments, SignArguments,
     SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
@@ -66,6 +68,9 @@ pub(crate) enum Command {
     Attest(Box<AttestArguments>),
     /// Verify who signed an image or a file
     Verify(Box<VerifyArguments>),
+    /// What signatures are verified against
+    #[command(subcommand)]
+    Trust(TrustCommand),
     /// Show what hangs on an image: platforms, signatures, attestations
     Tree(TreeArguments),
     /// Copy an image with everything that refers to it

@@ -17,6 +17,7 @@ pub(crate) mod policies;
 pub(crate) mod policy;
 pub(crate) mod registry;
 pub(crate) mod release;
+pub(crate) mod root;
 pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
@@ -33,7 +34,7 @@ use assay_case::Operation;
 
 use crate::arguments::{
     Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand, ReleaseCommand,
-    SbomCommand,
+    RootCommand, SbomCommand, TrustCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -102,6 +103,14 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             };
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
+        }
+        Command::Trust(TrustCommand::Root(command)) => {
+            let outcome = match command {
+                RootCommand::Update { to, root } => root::update(root.resolve(to)?, &session)?,
+                RootCommand::Show(root) => root::show(&root.resolve(None)?, &session)?,
+            };
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
         }
         Command::Tree(arguments) => {
             emit(&registry::tree(&arguments.image, &session)?, outputs, Format::Text, printer)?;

@@ -14,6 +14,7 @@ mod page;
 mod pin;
 mod policy;
 mod registry;
+mod root;
 mod sarif;
 mod scan;
 mod summary;

@@ -1,6 +1,5 @@
 //! The decision: every control on every image and platform, then Exceptions, then what comes of it.
 
-use std::cmp::Reverse;
 use std::sync::Arc;
 
 use assay_case::{
@@ -70,13 +69,15 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
 
 /// Worst first, then by container, control and message: the order in which people should read them.
 fn sorted(outcomes: Vec<(u64, ControlOutcome)>) -> Vec<ControlOutcome> {
-    let rank = |(position, outcome): &(u64, ControlOutcome)| (Reverse((outcome.denies(), outcome.outcome)), *position);
+    // One number each: there are some hundred of them in every decision. A place has less than 56 bits.
+    let rank = |(place, outcome): &(u64, ControlOutcome)| {
+        let badness = (u64::from(outcome.denies()) << 3) | outcome.outcome as u64;
+        ((15 - badness) << 56) | place
+    };
     // Outcomes are large: their ranks are sorted, and each of them is moved once.
     let mut ranks: Vec<_> = outcomes.iter().enumerate().map(|(index, entry)| (rank(entry), index)).collect();
     let message = |index: usize| outcomes.get(index).map(|(_, outcome)| (&outcome.message, &outcome.target));
-    ranks.sort_unstable_by(|a, b| {
-        a.0.cmp(&b.0).then_with(|| message(a.1).cmp(&message(b.1))).then_with(|| a.1.cmp(&b.1))
-    });
+    ranks.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| message(a.1).cmp(&message(b.1))));
     let mut outcomes: Vec<Option<ControlOutcome>> = outcomes.into_iter().map(|(_, outcome)| Some(outcome)).collect();
     let taken = ranks.into_iter().filter_map(|(_, index)| outcomes.get_mut(index)?.take());
     let mut sorted: Vec<ControlOutcome> = taken.collect();

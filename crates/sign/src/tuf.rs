@@ -89,6 +89,7 @@ pub struct TufVersions {
 impl TufClient {
     /// A client that keeps what it knows below `directory`. Reads the CA file; asks nobody yet.
     pub fn new(instance: TufInstance, directory: PathBuf, options: &TufOptions) -> Result<Self, TufError> {
+        keys::check(&instance.root)?;
         let mirror = Mirror::new(&instance, options.ca_file.as_deref())?;
         Ok(Self { instance, directory, mirror })
     }

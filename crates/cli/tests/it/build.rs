@@ -165,7 +165,7 @@ fn a_summary_is_written_of_what_is_allowed_only_and_stands_in_elsewhere() {
     let image = format!("{}/team/app@{digest}", lab.registry.host());
     key(&assay, "release");
     key(&assay, "verifier");
-    assay.file("policy.yaml", &POLICY.replace("REGISTRY", &lab.registry.host()));
+    assay.file("policy.yaml", POLICY.replace("REGISTRY", &lab.registry.host()));
     let run = |arguments: &[&str]| {
         let output = assay.run(arguments);
         (output.status.code().unwrap(), assay.shown(&output))
@@ -201,7 +201,7 @@ fn a_summary_is_written_of_what_is_allowed_only_and_stands_in_elsewhere() {
     // The edge knows no release key: it goes by the summary, and says so.
     let (code, shown) = summarise("edge", "edge.json");
     assert_eq!(code, 0, "{shown}");
-    assay.file("pod.yaml", &format!(
+    assay.file("pod.yaml", format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: app}}\nspec:\n  containers:\n    - name: app\n      image: {image}\n      securityContext: {{allowPrivilegeEscalation: false}}\n"
     ));
     let (code, shown) = run(&["check", "-f", "pod.yaml", "--config", "policy.yaml", "--env", "edge", "-o", "json"]);

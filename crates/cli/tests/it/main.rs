@@ -15,6 +15,7 @@ mod key;
 mod operate;
 mod promotion;
 mod reference;
+mod root;
 mod scan;
 mod serve;
 mod sign;

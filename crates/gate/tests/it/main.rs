@@ -5,5 +5,6 @@ mod advisories;
 mod cases;
 mod compile;
 mod fixture;
+mod reference;
 mod speed;
 mod theorems;

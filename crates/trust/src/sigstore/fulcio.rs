@@ -16,8 +16,11 @@ const ARC: [u32; 8] = [1, 3, 6, 1, 4, 1, 57264, 1];
 
 /// The signer that the certificate names.
 pub(crate) fn signer(certificate: &Certificate) -> Result<Signer, VerifyError> {
-    let subject = subject(certificate)?.ok_or(VerifyError::NoIdentity { missing: "subject alternative name" })?;
-    let issuer = second(certificate, 8)?.or(first(certificate, 1)?);
+    // An empty name is nobody's: a pattern that takes anything must not take it.
+    let named = |text: &String| !text.is_empty();
+    let subject = subject(certificate)?.filter(named);
+    let subject = subject.ok_or(VerifyError::NoIdentity { missing: "subject alternative name" })?;
+    let issuer = second(certificate, 8)?.or(first(certificate, 1)?).filter(named);
     let issuer = issuer.ok_or(VerifyError::NoIdentity { missing: "OIDC issuer" })?;
     // The new object identifiers come first; GitHub's first ones (.1.2 to .1.6) are kept beside them, because
     // `workflow_name` has no successor and old certificates have nothing else.

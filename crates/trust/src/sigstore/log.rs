@@ -32,8 +32,13 @@ impl Log {
 /// Verifies that `entry` is in one of `logs`, and gives the time that the log vouches for, if it does.
 ///
 /// A promise and a proof that are there must both hold, whichever `rule` asks for. Logs of the second generation promise
-/// nothing and know no time.
-pub(super) fn verify(entry: &LogEntry, rule: ProofRule, logs: &[Log]) -> Result<Option<Timestamp>, VerifyError> {
+/// nothing and know no time: their key must have counted at the times that were `stamped`.
+pub(super) fn verify(
+    entry: &LogEntry,
+    rule: ProofRule,
+    logs: &[Log],
+    stamped: &[Timestamp],
+) -> Result<Option<Timestamp>, VerifyError> {
     let refuse = |reason: &str| VerifyError::LogProof { reason: reason.to_owned() };
     let mut known = logs.iter().filter(|log| log.id == entry.log_id).peekable();
     if known.peek().is_none() {
@@ -55,7 +60,10 @@ pub(super) fn verify(entry: &LogEntry, rule: ProofRule, logs: &[Log]) -> Result<
         }
         None => None,
     };
-    let valid = |log: &&Log| integrated.is_none_or(|at| log.counts_at(at));
+    let valid = |log: &&Log| match integrated {
+        Some(at) => log.counts_at(at),
+        None => stamped.iter().all(|at| log.counts_at(*at)),
+    };
     let log = known.find(valid).ok_or_else(|| VerifyError::LogTime {
         reason: "the log's key was not valid when the log took the entry in".to_owned(),
     })?;

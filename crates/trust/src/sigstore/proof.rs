@@ -300,13 +300,15 @@ fn in_root(parts: &Parts<'_>, root: &Root) -> Result<Vec<Timestamp>, VerifyError
     if times.is_empty() && !parts.timestamps.is_empty() {
         return Err(VerifyError::TimestampInvalid { reason: TimestampError::OtherContent.to_string() });
     }
+    let mut logged = Vec::new();
     for (index, entry) in parts.entries.iter().enumerate() {
         // The same entry once more proves nothing more.
         if parts.entries.iter().take(index).any(|earlier| earlier == entry) {
             continue;
         }
-        times.extend(log::verify(entry, parts.proof, &root.logs)?);
+        logged.extend(log::verify(entry, parts.proof, &root.logs, &times)?);
     }
+    times.extend(logged);
     Ok(times)
 }
 

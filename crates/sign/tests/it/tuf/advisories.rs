@@ -169,6 +169,25 @@ async fn ghsa_3633_5h82_39pq_one_key_under_two_identities_is_one_signer() {
     }
 }
 
+/// Identities are names: real repositories have some that are no hash of their key. A name proves nothing, and a key
+/// counts once.
+#[tokio::test]
+async fn a_key_under_a_name_of_its_own_signs_as_any_other() {
+    let client = Client::new(repository()).await;
+    client.with(|repository| {
+        repository.clear_keys("timestamp");
+        repository.add_key("timestamp", key().called("a name"));
+        repository.publish(&["root", "timestamp"]);
+    });
+    client.refresh().await.unwrap();
+    // Somebody else's key under the same name does not.
+    client.with(|repository| {
+        repository.role("timestamp").signers = vec![key().called("a name")];
+        repository.publish(&["timestamp"]);
+    });
+    refused!(client.refresh().await, TufError::Threshold { found: 0, .. });
+}
+
 #[tokio::test]
 async fn endless_data_ends_at_the_bound_of_each_file() {
     let mut repository = repository();

@@ -96,7 +96,8 @@ fn hang_envelope_beside(home: &Home, signed: &str, victim: &str) {
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
     let layer = manifest["layers"][0]["digest"].as_str().unwrap();
     let (repository, _) = signed.split_once('@').unwrap();
-    home.peer("oras", &["blob", "fetch", "--plain-http", "--output", "envelope", &format!("{repository}@{layer}")]).ok();
+    home.peer("oras", &["blob", "fetch", "--plain-http", "--output", "envelope", &format!("{repository}@{layer}")])
+        .ok();
     let kind = manifest["layers"][0]["mediaType"].as_str().unwrap();
     let file = format!("envelope:{kind}");
     home.peer("oras", &["attach", "--plain-http", "--artifact-type", SIGNATURE, victim, &file]).ok();
@@ -160,7 +161,8 @@ fn notation_signs_and_assay_verifies() {
             }
         }
         // Signed by a stranger; not signed; with the signature of another image.
-        let [strange, unsigned, victim] = ["strange", "unsigned", "victim"].map(|name| place.push(&home, "notation", name));
+        let [strange, unsigned, victim] =
+            ["strange", "unsigned", "victim"].map(|name| place.push(&home, "notation", name));
         home.peer("notation", &["sign", "--insecure-registry", "--key", "other", &strange]).ok();
         hang_envelope_beside(&home, &strange, &victim);
         trust(&home, "another", "other", false);

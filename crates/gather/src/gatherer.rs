@@ -278,7 +278,9 @@ impl Gatherer {
         let options = &inner.options;
         let (materials, store) = (options.materials.clone(), options.store.clone());
         let authorities = options.revocation.clone();
-        let read = evidence::evidence(source, Arc::clone(image), materials, authorities, store, options.referrers, now);
+        let image = Arc::clone(image);
+        let read = evidence::evidence(source, image, materials, authorities, store, options.referrers, now);
+        let read = Box::pin(read);
         let (me, remembered) = (self.clone(), key.clone());
         let flight = async move {
             let set = me.permitted(Box::pin(read)).await?;

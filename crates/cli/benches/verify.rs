@@ -3,7 +3,7 @@
 //!
 //!     tests/peers/install.sh cosign registry
 //!     cargo bench -p assay-cli --bench verify
-#![allow(missing_docs, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../tests/interop/home.rs"]
 mod home;
@@ -40,7 +40,7 @@ fn measured(run: impl Fn()) -> [f64; 2] {
     for _ in 0..RUNS {
         run();
     }
-    [started.elapsed(), spent() - before].map(|time| time.as_secs_f64() * 1e3 / f64::from(RUNS))
+    [started.elapsed(), spent().saturating_sub(before)].map(|time| time.as_secs_f64() * 1e3 / f64::from(RUNS))
 }
 
 fn main() {

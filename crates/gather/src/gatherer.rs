@@ -183,7 +183,7 @@ impl Gatherer {
         let read = resolve::images(source, wanted.platforms.clone());
         let (me, remembered) = (self.clone(), key.clone());
         let flight = async move {
-            let images = me.permitted(read).await?;
+            let images = me.permitted(Box::pin(read)).await?;
             me.inner.images.put(remembered, Arc::clone(&images));
             Ok(images)
         };
@@ -237,7 +237,7 @@ impl Gatherer {
         let read = contents::contents(source, Arc::clone(image), store, limits, self.now());
         let me = self.clone();
         let flight = async move {
-            let held = me.permitted(read).await?;
+            let held = me.permitted(Box::pin(read)).await?;
             me.inner.contents.put(digest, held.clone());
             Ok(held)
         };
@@ -278,10 +278,12 @@ impl Gatherer {
         let options = &inner.options;
         let (materials, store) = (options.materials.clone(), options.store.clone());
         let authorities = options.revocation.clone();
-        let read = evidence::evidence(source, Arc::clone(image), materials, authorities, store, options.referrers, now);
+        let image = Arc::clone(image);
+        let read = evidence::evidence(source, image, materials, authorities, store, options.referrers, now);
+        let read = Box::pin(read);
         let (me, remembered) = (self.clone(), key.clone());
         let flight = async move {
-            let set = me.permitted(read).await?;
+            let set = me.permitted(Box::pin(read)).await?;
             if !set.verified.is_empty() {
                 me.inner.evidence.put(remembered, (set.clone(), now));
             }

@@ -131,7 +131,7 @@ async fn find(
         return buildkite(environment, http, audience).await.map(|token| Some((Ambient::Buildkite, token)));
     }
     if environment.get("CIRCLECI") == Some("true") {
-        return circle_ci(audience).await.map(|token| Some((Ambient::CircleCi, token)));
+        return circle_ci(environment, audience).await.map(|token| Some((Ambient::CircleCi, token)));
     }
     if Path::new(TOKEN_FILE).exists() {
         let text = read_file(TOKEN_FILE.as_ref()).map_err(|reason| failed(Ambient::File, reason))?;
@@ -190,15 +190,15 @@ async fn buildkite(environment: &Environment, http: &Http, audience: &str) -> Re
 
 /// CircleCI documentation, "Using OpenID Connect tokens in jobs", "OIDC tokens with custom claims". The token in the job's
 /// environment is made for another audience.
-async fn circle_ci(audience: &str) -> Result<Secret<String>, TokenSourceError> {
+async fn circle_ci(environment: &Environment, audience: &str) -> Result<Secret<String>, TokenSourceError> {
     let claims = json!({"aud": audience}).to_string();
     let from = Ambient::CircleCi;
-    let run = tokio::process::Command::new("circleci")
-        .args(["run", "oidc", "get", "--claims", &claims])
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(std::time::Duration::from_secs(30), run)
+    let mut command = tokio::process::Command::new("circleci");
+    command.args(["run", "oidc", "get", "--claims", &claims]).stdin(std::process::Stdio::null()).kill_on_drop(true);
+    if let Some(path) = environment.get("PATH") {
+        command.env("PATH", path);
+    }
+    let output = tokio::time::timeout(std::time::Duration::from_secs(30), command.output())
         .await
         .map_err(|_| failed(from, "`circleci run oidc get` did not end within 30 s"))?
         .map_err(|error| failed(from, format!("`circleci` could not be run: {error}")))?;

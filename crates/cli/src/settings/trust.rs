@@ -74,13 +74,12 @@ impl SignerArguments {
             Some(WitnessArgument::None) => (false, false),
             Some(WitnessArgument::Rekor) => (true, false),
             Some(WitnessArgument::Tsa) => (false, true),
-            Some(WitnessArgument::Both) => (true, true),
             // A key's signature says nothing of time, so that it needs no witness unless one is named.
             None if self.key.is_some() => {
                 let configured = self.use_signing_config.is_some();
                 (configured || self.rekor_url.is_some(), configured || self.timestamp_url.is_some())
             }
-            None => (true, true),
+            Some(WitnessArgument::Both) | None => (true, true),
         };
         let versions = match self.rekor_version {
             Some(1) => LogVersions::One,

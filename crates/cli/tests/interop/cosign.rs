@@ -194,7 +194,8 @@ fn each_signs_a_file_and_the_other_verifies_its_bundle() {
     home.file("changed.txt", "what is released, and more");
     let sign = ["sign-blob", "--key", "release.key", "--bundle", "file.json", "release.txt"];
     home.peer("cosign", &[&sign[..], Form::Bundle.signing()].concat()).ok();
-    for bundle in ["file.json"] {
+    home.assay(&["sign", "--key", "release.key", "--bundle", "ours.json", "release.txt"]).ok();
+    for bundle in ["file.json", "ours.json"] {
         let theirs = |key: &str, file: &str| {
             let verify = ["verify-blob", "--key", key, "--bundle", bundle, file];
             home.peer("cosign", &[&verify[..], Form::Bundle.verifying()].concat())
@@ -238,6 +239,39 @@ fn assay_signs_with_a_key_and_cosign_verifies_the_bundles() {
     if installed(&PEERS) {
         assay_signs_with_a_key(Form::Bundle);
     }
+}
+
+#[test]
+fn assay_signs_with_a_key_and_cosign_verifies_the_tags() {
+    if installed(&PEERS) {
+        assay_signs_with_a_key(Form::Tags);
+    }
+}
+
+#[test]
+fn encrypted_keys_of_each_sign_with_the_other() {
+    if !installed(&PEERS) {
+        return;
+    }
+    let place = Place::sandbox();
+    let home = home(&place);
+    let [ours, theirs] = ["ours", "theirs"].map(|name| place.push(&home, "encrypted", name));
+    // A key that cosign encrypted, in Assay's hands; the password comes from the variable that cosign reads.
+    home.assay(&["sign", "--key", "release.key", &ours]).ok();
+    // A key that Assay encrypted, in cosign's.
+    home.assay(&["key", "new", "--format", "cosign", "--to", "mine"]).ok();
+    let encrypted = String::from_utf8(home.read("mine.key")).unwrap();
+    assert!(encrypted.starts_with("-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----"), "{encrypted}");
+    home.peer("cosign", &[&["sign", "--key", "mine.key"], Form::Bundle.signing(), &[&theirs]].concat()).ok();
+    for (image, key, other) in [(&ours, "release.pub", "mine.pub"), (&theirs, "mine.pub", "release.pub")] {
+        let command = |key| [&["verify", "--key", key], Form::Bundle.verifying(), &[image.as_str()]].concat();
+        home.peer("cosign", &command(key)).ok();
+        verify(&home, key, &[], image).ok();
+        home.peer("cosign", &command(other)).denied("");
+        verify(&home, other, &[], image).denied("key-unknown");
+    }
+    let wrong = [("COSIGN_PASSWORD".to_owned(), "wrong".to_owned())];
+    home.assay_with(&["sign", "--key", "release.key", &ours], &wrong).failed();
 }
 
 #[test]

@@ -10,7 +10,9 @@ use crate::registry::Place;
 use crate::sigstore::{self, Sigstore};
 
 const ALICE: &str = "alice@example.com";
+/// The same services for both, from the file that cosign wrote.
 const SIGN: &[&str] = &["--identity-token", "token", "--signing-config", "signing.json"];
+const OUR_SIGN: &[&str] = &["--identity-token", "token", "--use-signing-config", "signing.json"];
 
 fn ready() -> bool {
     installed(&[&sigstore::PEERS[..], &["oras", "registry"]].concat())
@@ -83,7 +85,49 @@ fn cosign_signs_without_a_key_and_assay_verifies() {
 }
 
 #[test]
-fn cosign_signs_a_file_without_a_key_and_assay_verifies() {
+fn assay_signs_without_a_key_and_cosign_verifies() {
+    if !ready() {
+        return;
+    }
+    let instance = Sigstore::shared();
+    for place in places() {
+        let home = home(&instance, &place);
+        let [image, unsigned] = ["signed", "unsigned"].map(|name| place.push(&home, "ours", name));
+        home.assay(&[&["sign"], OUR_SIGN, &[&image]].concat()).ok();
+        let question = Question { home: &home, issuer: &instance.issuer() };
+        question.both_accept_only_alice(&["verify"], &[], &image);
+        question.both_refuse(&["verify"], &[], &unsigned, "\"verified\": false");
+    }
+}
+
+#[test]
+fn each_attests_without_a_key_and_the_other_verifies() {
+    if !ready() {
+        return;
+    }
+    let instance = Sigstore::shared();
+    for place in places() {
+        let home = home(&instance, &place);
+        let image = place.push(&home, "attested", "attested");
+        home.file("predicate.json", "{\"answer\": 42}");
+        let question = Question { home: &home, issuer: &instance.issuer() };
+        for (signer, kind) in [("cosign", "https://example.com/cosign/v1"), ("assay", "https://example.com/assay/v1")] {
+            instance.token(&home, ALICE);
+            let attest = ["attest", "--type", kind, "--predicate", "predicate.json"];
+            if signer == "cosign" {
+                home.peer("cosign", &[&attest, SIGN, &["--trusted-root", "trusted.json", &image]].concat()).ok();
+            } else {
+                home.assay(&[&attest, OUR_SIGN, &[&image]].concat()).ok();
+            }
+            question.both_accept_only_alice(&["verify-attestation", "--type", kind], &["--type", kind], &image);
+        }
+        let other = "https://example.com/other/v1";
+        question.both_refuse(&["verify-attestation", "--type", other], &["--type", other], &image, "kind-mismatch");
+    }
+}
+
+#[test]
+fn each_signs_a_file_without_a_key_and_the_other_verifies() {
     if !ready() {
         return;
     }
@@ -93,9 +137,13 @@ fn cosign_signs_a_file_without_a_key_and_assay_verifies() {
     home.file("changed.txt", "what is released, and more");
     home.peer("cosign", &[&["sign-blob", "--bundle", "file.json"], SIGN, &["release.txt"]].concat()).ok();
     let question = Question { home: &home, issuer: &instance.issuer() };
-    let (theirs, ours) = (["verify-blob", "--bundle", "file.json"], ["--bundle", "file.json"]);
-    question.both_accept_only_alice(&theirs, &ours, "release.txt");
-    question.both_refuse(&theirs, &ours, "changed.txt", "evidence-wrong-digest");
+    instance.token(&home, ALICE);
+    home.assay(&[&["sign", "--bundle", "ours.json"], OUR_SIGN, &["release.txt"]].concat()).ok();
+    for bundle in ["file.json", "ours.json"] {
+        let (theirs, ours) = (["verify-blob", "--bundle", bundle], ["--bundle", bundle]);
+        question.both_accept_only_alice(&theirs, &ours, "release.txt");
+        question.both_refuse(&theirs, &ours, "changed.txt", "\"verified\": false");
+    }
 }
 
 /// A trusted root in which one service is that of another instance.

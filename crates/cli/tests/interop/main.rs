@@ -9,6 +9,7 @@ mod conformance;
 mod cosign;
 mod home;
 mod keyless;
+mod notation;
 mod peer;
 mod registry;
 mod service;

@@ -107,6 +107,11 @@ impl Sigstore {
         format!("http://{}/api/v1/timestamp", self.timestamps)
     }
 
+    /// The base of that, to which Assay adds the path.
+    pub(crate) fn url_of_timestamps(&self) -> String {
+        format!("http://{}", self.timestamps)
+    }
+
     /// The certificates of the timestamp authority, its root last, in PEM.
     pub(crate) fn timestamp_chain(&self) -> Vec<u8> {
         get(self.timestamps, "/api/v1/timestamp/certchain").unwrap()

@@ -208,7 +208,7 @@ fn an_envelope_by_itself_is_verified_with_its_log_entry_only() {
         (output.status.code().unwrap(), assay.shown(&output))
     };
     let (code, shown) = run(&[]);
-    assert!(code == 1 && shown.contains("neither a log entry nor a timestamp"), "{shown}");
+    assert!(code == 1 && shown.contains("evidence-unverifiable"), "{shown}");
     let (code, shown) = run(&["--rekor-entry", entry]);
     assert_eq!(code, 0, "{shown}");
     // Another instance does not know the log, nor the authority.

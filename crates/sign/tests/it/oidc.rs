@@ -72,6 +72,21 @@ async fn buildkites_agent_is_asked_as_its_own_command_does() {
 }
 
 #[tokio::test]
+async fn circle_cis_own_command_is_run_and_its_output_taken_for_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = folder.path().join("circleci");
+    let environment = Environment::default().with("CIRCLECI", "true").with("PATH", folder.path().to_str().unwrap());
+    let missing = ambient(&environment).await.unwrap_err();
+    assert_eq!(missing.code(), "identity-token-source-failed");
+    // It prints what it was asked, which is no token.
+    std::os::unix::fs::symlink("/bin/echo", &command).unwrap();
+    assert!(matches!(ambient(&environment).await, Err(SignError::Token { .. })));
+    std::fs::remove_file(&command).unwrap();
+    std::os::unix::fs::symlink("/bin/false", &command).unwrap();
+    assert_eq!(ambient(&environment).await.unwrap_err().code(), "identity-token-source-failed");
+}
+
+#[tokio::test]
 async fn a_google_machine_has_an_identity() {
     let server = StandIn::start(|seen| {
         assert_eq!(seen.header("metadata-flavor"), "Google");

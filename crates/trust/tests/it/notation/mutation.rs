@@ -1,6 +1,5 @@
 //! Every field of a valid envelope, changed or taken out, must be refused with its cause.
 
-use assay_model::Explain as _;
 use assay_trust::RevocationData;
 use assay_trust::notation::{EnvelopeFormat, NotationTrust, SignedArtifact};
 use base64::Engine as _;

@@ -392,6 +392,4 @@ impl Explain for BuildMismatch {
 }
 
 #[cfg(test)]
-mod corpus;
-#[cfg(test)]
 mod tests;

@@ -1,3 +1,5 @@
+mod corpus;
+
 use super::*;
 
 const SOURCE: &str = "github.com/company/payments";

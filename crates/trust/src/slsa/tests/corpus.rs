@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::*;
+use super::super::*;
 use crate::sigstore::fulcio;
 use crate::statement::Statement;
 use crate::x509::Certificate;

@@ -134,6 +134,10 @@ impl Command {
             }
             Self::Verify(arguments) => {
                 set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());
+                let summary = &arguments.summary;
+                set("environment", summary.env.iter().cloned().collect());
+                set("platform", summary.platform.iter().cloned().collect());
+                set("pack", summary.pack.iter().map(|path| path.display().to_string()).collect());
             }
             Self::Check(arguments) => {
                 set("environment", arguments.env.iter().cloned().collect());

@@ -38,6 +38,15 @@ pub(crate) struct SummaryArguments {
     /// Judge the image by the policy and, if it is allowed, sign a summary of that, attach it and write it to FILE
     #[arg(long, value_name = "FILE", requires = "verifier_id", conflicts_with_all = ["bundle", "source_uri", "predicate_type"])]
     pub(crate) emit_vsa: Option<PathBuf>,
+    /// Environment that judges; the default one where missing
+    #[arg(long, value_name = "NAME", requires = "emit_vsa")]
+    pub(crate) env: Option<String>,
+    /// Platform of an index to judge
+    #[arg(long, value_name = "OS/ARCH", requires = "emit_vsa")]
+    pub(crate) platform: Option<String>,
+    /// Vulnerability pack to judge by
+    #[arg(long, value_name = "FILE", requires = "emit_vsa")]
+    pub(crate) pack: Option<PathBuf>,
     /// Who verifies, a URI that admission asks for
     #[arg(long, value_name = "URI", requires = "emit_vsa")]
     pub(crate) verifier_id: Option<String>,

@@ -264,6 +264,7 @@ impl VerifyArguments {
             fulcio_url,
             rekor_url,
             timestamp_url,
+            ..
         } = self.summary;
         let (Some(file), Some(verifier)) = (emit_vsa, verifier_id) else {
             let (message, next) = ("a summary needs a file and a verifier", "--emit-vsa FILE --verifier-id URI");

@@ -39,7 +39,7 @@ prepare() {
   # Folders of modules are read-only otherwise, and could not be deleted.
   export GOFLAGS="-trimpath -buildvcs=false -modcacherw" CGO_ENABLED=0 GOWORK=off
   export GOMODCACHE=$work/modules GOCACHE=$work/build GOPATH=$work/path
-  unset GONOSUMDB GONOSUMCHECK GOINSECURE GOBIN
+  unset GONOSUMDB GONOSUMCHECK GOPRIVATE GOINSECURE GOBIN
 }
 
 # go.mod in the current folder, with the target's own language version, and a file that imports the package.

@@ -9,10 +9,7 @@ use assay_sign::{
     Statement,
 };
 use assay_trust::{Artifact, Evidence, TrustMaterial, verify_bundle};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
-use serde_json::{Value, json};
 
 use super::{Authority, Identity, Local};
 
@@ -36,29 +33,12 @@ pub fn bundle(authority: &Authority, identity: &Identity, statement: &Statement)
 /// Returns the bundle as JSON.
 pub fn bundle_v2(authority: &Authority, identity: &Identity, statement: &Statement) -> Vec<u8> {
     let token = authority.token(identity).expect("a token of the sandbox");
-    let stamped = KeylessSigner::new(WithoutLog(authority.services()), token)
+    let bundle = KeylessSigner::new(WithoutLog(authority.services()), token)
         .sign(statement)
         .now_or_never()
         .expect("services within the process answer at once")
         .expect("the sandbox signs");
-    let mut bundle: Value = serde_json::from_slice(stamped.bytes()).expect("bundles are JSON");
-    let text = |pointer: &str| bundle.pointer(pointer).and_then(Value::as_str).expect("bundles have it").to_owned();
-    let payload = STANDARD.decode(text("/dsseEnvelope/payload")).expect("base64");
-    let signed = assay_trust::pae(&text("/dsseEnvelope/payloadType"), &payload);
-    let request = json!({"hashedRekordRequestV002": {
-        "digest": STANDARD.encode(Digest::of(&signed).as_bytes()),
-        "signature": {
-            "content": text("/dsseEnvelope/signatures/0/sig"),
-            "verifier": {
-                "x509Certificate": {"rawBytes": text("/verificationMaterial/certificate/rawBytes")},
-                "keyDetails": "PKIX_ECDSA_P256_SHA_256",
-            },
-        },
-    }});
-    let entry = authority.log_v2(request.to_string().as_bytes()).expect("the log takes it");
-    bundle["verificationMaterial"]["tlogEntries"] =
-        json!([serde_json::from_slice::<Value>(&entry).expect("answers are JSON")]);
-    bundle.to_string().into_bytes()
+    bundle.bytes().to_vec()
 }
 
 /// All services but the log of version 1.

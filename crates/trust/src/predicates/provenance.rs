@@ -11,6 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::source::Source;
 use self::source::commit;
+use crate::statement::object;
 use crate::{Material, Predicate, Provenance};
 
 /// External parameters kept.
@@ -26,7 +27,9 @@ const DELEGATED: &str = "https://github.com/slsa-framework/slsa-github-generator
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct V1 {
+    #[serde(deserialize_with = "object")]
     build_definition: BuildDefinition,
+    #[serde(deserialize_with = "object")]
     run_details: RunDetails,
 }
 
@@ -44,6 +47,7 @@ struct BuildDefinition {
 
 #[derive(Deserialize)]
 struct RunDetails {
+    #[serde(deserialize_with = "object")]
     builder: Builder,
     #[serde(default)]
     metadata: Option<V1Metadata>,
@@ -77,6 +81,7 @@ pub(super) struct Resource {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct V02 {
+    #[serde(deserialize_with = "object")]
     builder: Builder,
     build_type: String,
     #[serde(default)]
@@ -119,6 +124,7 @@ struct OldMetadata {
 
 #[derive(Deserialize)]
 struct V01 {
+    #[serde(deserialize_with = "object")]
     builder: Builder,
     #[serde(default)]
     recipe: Option<Recipe>,

@@ -3,12 +3,15 @@
 use assay_model::{FindingCounts, Severity};
 use serde::Deserialize;
 
+use crate::statement::object;
 use crate::{Predicate, ScanSummary};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CosignVuln {
+    #[serde(deserialize_with = "object")]
     scanner: Scanner,
+    #[serde(deserialize_with = "object")]
     metadata: Metadata,
 }
 
@@ -91,7 +94,9 @@ pub(super) fn read_cosign(text: &str) -> Result<Predicate, String> {
 
 #[derive(Deserialize)]
 struct InTotoVulns {
+    #[serde(deserialize_with = "object")]
     scanner: InTotoScanner,
+    #[serde(deserialize_with = "object")]
     metadata: Metadata,
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::provenance::{Resource, materials};
+use crate::statement::object;
 use crate::{Material, Predicate, VerificationSummary};
 
 /// Levels of one summary.
@@ -13,6 +14,7 @@ const LEVELS_MAX: usize = 256;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct V1 {
+    #[serde(deserialize_with = "object")]
     verifier: Verifier,
     #[serde(default)]
     time_verified: Option<String>,
@@ -28,6 +30,7 @@ struct V1 {
 
 #[derive(Deserialize)]
 struct V02 {
+    #[serde(deserialize_with = "object")]
     verifier: Verifier,
     #[serde(default)]
     time_verified: Option<String>,

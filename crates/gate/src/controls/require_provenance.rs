@@ -11,7 +11,7 @@ use crate::constraints::{Unmet, level_of};
 use crate::controls::{Control, ParameterError, Parameters};
 use crate::evidence::{pattern, place};
 use crate::report::Said;
-use crate::vouched::Vouched;
+use crate::vouched::{Accepted, Vouched};
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -46,9 +46,13 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         };
         let builders = &context.environment.trusted_builders;
         if wanted.builders.is_empty() && builders.is_empty() {
-            let why = format!("{environment} names no trusted builder");
-            return report
-                .fail(Said::from(why).fix("name one in spec.builders, or in controls.require-provenance.builders"));
+            let summary = match context.summarised(facts, set) {
+                Ok(accepted) => return report.pass(verified(&accepted)),
+                Err(summary) => summary,
+            };
+            let why = format!("{environment} names no trusted builder{summary}");
+            let fix = "name one in spec.builders, or in controls.require-provenance.builders";
+            return report.fail(Said::from(why).fix(fix));
         }
         let vouched = context.vouched(facts, set, SignerPurpose::Provenance, |evidence, signer| {
             let Predicate::Provenance(provenance) = evidence.predicate() else { return None };
@@ -73,10 +77,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Vouched::No(unmet) => unmet,
         };
         let summary = match context.summarised(facts, set) {
-            Ok(accepted) => {
-                let level = accepted.level.map(|level| format!(", SLSA Build {level}")).unwrap_or_default();
-                return report.pass(format!("provenance was verified{level}, {}", accepted.said));
-            }
+            Ok(accepted) => return report.pass(verified(&accepted)),
             Err(summary) => summary,
         };
         if set.truncated {
@@ -101,6 +102,12 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         };
         report.fail(Said::from(why + &summary).fix(fix));
     }))
+}
+
+/// What a summary says of provenance.
+fn verified(accepted: &Accepted) -> String {
+    let level = accepted.level.map(|level| format!(", SLSA Build {level}")).unwrap_or_default();
+    format!("provenance was verified{level}, {}", accepted.said)
 }
 
 /// What the next level asks, for the end of a message.

@@ -22,7 +22,11 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Err(cause) => return report.unknown("who signed it", cause),
         };
         if context.signers(SignerPurpose::Signature, repository).next().is_none() {
-            let why = format!("{environment} names no signer for signatures of {repository}");
+            let summary = match context.summarised(facts, set) {
+                Ok(accepted) => return report.pass(format!("its signers were verified, {}", accepted.said)),
+                Err(summary) => summary,
+            };
+            let why = format!("{environment} names no signer for signatures of {repository}{summary}");
             return report.fail(Said::from(why).fix(format!("name one in spec.signers of {environment}")));
         }
         let (signature, names) = match context.vouched(facts, set, SignerPurpose::Signature, |_, _| None) {

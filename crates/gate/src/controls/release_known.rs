@@ -27,9 +27,8 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Err(cause) => return report.unknown("what was promoted", cause),
         };
         let own = facts.subject.covering_digests().flat_map(|digest| promotions.of(digest));
-        let last = own
-            .filter(|promotion| promotion.environment == *environment)
-            .max_by_key(|promotion| promotion.number);
+        let last =
+            own.filter(|promotion| promotion.environment == *environment).max_by_key(|promotion| promotion.number);
         let Some(promotion) = last else {
             let why = format!("{} was never promoted to {environment}", facts.subject.digest.short());
             return report.fail(Said::from(why).fix(format!("assay release promote NAME --to {environment}")));

@@ -73,9 +73,10 @@ impl<'a> Graph<'a> {
             named.entry((package.kind, &package.name)).or_default().push(index);
         }
         for (index, package) in self.packages.iter().enumerate() {
-            for name in &package.depends_on {
+            // By its own name a package means itself: a name cannot say which other one of that name would be meant.
+            for name in package.depends_on.iter().filter(|name| **name != package.name) {
                 let candidates = named.get(&(package.kind, name.as_str())).map_or(&[][..], Vec::as_slice);
-                if let Some(found) = self.nearest(package, candidates).filter(|&found| found != index) {
+                if let Some(found) = self.nearest(package, candidates) {
                     self.edges[first + index].insert(first + found);
                 }
             }
@@ -219,6 +220,18 @@ mod tests {
         };
         assert_eq!(targets(&contents, "root"), ["pkg:npm/a@1"]);
         assert_eq!(targets(&contents, "pkg:npm/a@1"), ["pkg:npm/b@1"]);
+    }
+
+    #[test]
+    fn a_package_that_needs_its_own_name_leads_to_no_other_of_that_name() {
+        let contents = Contents {
+            packages: vec![
+                package(PackageType::Deb, "c", "status", &["c"]),
+                package(PackageType::Deb, "c", "status", &[]),
+            ],
+            ..Contents::default()
+        };
+        assert!(edges(&contents).iter().skip(1).all(|(_, to)| to.is_empty()));
     }
 
     #[test]

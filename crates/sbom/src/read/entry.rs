@@ -82,8 +82,9 @@ fn connect(
     for (from, to) in edges {
         let Some(&from) = by_reference.get(&from) else { continue };
         let to: BTreeSet<usize> = to.iter().filter_map(|to| by_reference.get(to)).copied().collect();
-        for to in to.into_iter().filter(|&to| to != from) {
-            if packages[to].kind == packages[from].kind {
+        for to in to {
+            // An edge between two packages of one name would read as a package that needs itself.
+            if packages[to].kind == packages[from].kind && packages[to].name != packages[from].name {
                 let Some(left) = budget.checked_sub(packages[to].name.len()) else { return false };
                 budget = left;
                 let name = packages[to].name.clone();

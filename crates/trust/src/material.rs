@@ -5,7 +5,7 @@ use std::sync::Arc;
 use assay_model::{Algorithm, Digest, Explain, Hasher};
 
 use crate::crypto::PublicKey;
-use crate::notation::NotationTrust;
+use crate::notation::{NotationTrust, StatementTrust};
 use crate::sigstore::root::{self, Root};
 use crate::x509::{Anchor, Certificate};
 
@@ -187,6 +187,12 @@ impl TrustMaterial {
         self.notation.as_deref()
     }
 
+    /// What the Notation trust policy says about signatures in a repository, `registry/path`; none where it says nothing, or
+    /// there is none.
+    pub fn notation_for(&self, repository: &str) -> Option<StatementTrust<'_>> {
+        self.notation()?.for_repository(repository).map(|statement| statement.of_material(self.hash))
+    }
+
     /// The keys, in the order added.
     pub fn keys(&self) -> &[TrustedPublicKey] {
         &self.keys
@@ -200,6 +206,12 @@ impl TrustMaterial {
     /// Whether nothing is trusted.
     pub fn is_empty(&self) -> bool {
         self.roots.is_empty() && self.keys.is_empty() && self.authorities.is_empty() && self.notation.is_none()
+    }
+
+    /// Whether there is something that bundles and cosign's documents could be verified against: a root, a key or an
+    /// authority, and not only a Notation trust policy.
+    pub fn has_sigstore(&self) -> bool {
+        !(self.roots.is_empty() && self.keys.is_empty() && self.authorities.is_empty())
     }
 
     /// A hash over the bytes of all roots, keys and authorities, the same in whatever order they were added. Names of keys

@@ -222,13 +222,21 @@ fn cosign_signs_and_attests_without_a_key_under_tags_and_assay_verifies() {
         let log = instance.issuer();
         home.file("older.json", instance.older_root(&home));
         let fulcio = instance.fulcio_url();
-        let services = ["--fulcio-url", &fulcio, "--rekor-url", &log, "--use-signing-config=false"];
+        let services = [
+            "--fulcio-url",
+            &fulcio,
+            "--rekor-url",
+            &log,
+            "--use-signing-config=false",
+            "--trusted-root",
+            "older.json",
+        ];
         let sign = [&["--identity-token", "token", "--new-bundle-format=false"], &services[..]].concat();
         let kind = ["--type", "https://example.com/answer/v1"];
         home.peer("cosign", &[&["sign"], &sign[..], &[&image]].concat()).ok();
         instance.token(&home, ALICE);
         let attest = ["attest", "--predicate", "predicate.json"];
-        home.peer("cosign", &[&attest, &kind, &sign[..], &[&image]].concat()).ok();
+        home.peer("cosign", &[&attest[..], &kind, &sign[..], &[&image]].concat()).ok();
         let question = Question { home: &home, issuer: &instance.issuer() };
         let older = "--new-bundle-format=false";
         question.theirs(&["verify", older], ALICE, "older.json", &image).ok();

@@ -124,6 +124,27 @@ async fn what_is_known_by_digest_is_answered_without_the_registry() {
     assert_eq!(chain.registry.requests().len(), 0);
 }
 
+/// A rollout: all Pods of a new image come at once, and the registry is asked for each thing once.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_pods_of_a_new_image_cost_one_fetch() {
+    let chain = Chain::start().await;
+    let server = chain.serve().await;
+    for (image, allowed) in [(chain.signed, true), (chain.unsigned, false)] {
+        chain.registry.clear_requests();
+        let pinned = create(&chain.image(&format!("@{image}")));
+        let answers = futures_util::future::join_all((0..200).map(|_| server.validate(&pinned))).await;
+        assert!(answers.iter().all(|answer| answer["allowed"] == allowed));
+        let asked = chain.registry.requests();
+        let paths: std::collections::BTreeSet<_> = asked.iter().map(|request| &request.path).collect();
+        assert_eq!(paths.len(), asked.len(), "{asked:#?}");
+        // Manifest, configuration, layer, list, and what is under three tags; of the signed one its bundle besides.
+        assert_eq!(asked.len(), if allowed { 9 } else { 7 }, "{asked:#?}");
+        chain.registry.clear_requests();
+        assert_eq!(server.validate(&pinned).await["allowed"], allowed);
+        assert_eq!(chain.registry.requests().len(), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_registry_that_does_not_answer_admits_nothing_new() {
     let chain = Chain::start().await;

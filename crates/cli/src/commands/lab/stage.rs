@@ -22,7 +22,7 @@ use assay_oci::{Client, ClientOptions, RetryOptions};
 use assay_sandbox::sigstore::{Authority, Clock, Server as SigstoreServer};
 use assay_sandbox::{Registry, RegistryOptions};
 use assay_server::{Running, Server, ServerOptions};
-use assay_sign::HttpServices;
+use assay_sign::{HttpServices, LogVersions, SigningConfigFile};
 use assay_store::Store;
 use assay_trust::TrustMaterial;
 use assay_vuln::Pack;
@@ -78,7 +78,9 @@ impl Stage {
         let clock = authority.clock().clone();
         let sigstore =
             SigstoreServer::start(authority.clone()).await.map_err(LabError::start("the Sigstore instance"))?;
-        let services = HttpServices::new(sigstore.signing_config())?;
+        // As a signer in the field chooses: the newest log, and a timestamp since it states no time.
+        let signing = SigningConfigFile::parse(&sigstore.signing_config_json())?;
+        let services = HttpServices::new(signing.endpoints(now, LogVersions::Highest)?)?;
         let material = TrustMaterial::new().with_trusted_root(&authority.trusted_root_json())?;
         let store_folder = folder.join("store");
         std::fs::create_dir_all(&store_folder).map_err(crate::failure::CliError::unwritable(&store_folder))?;

@@ -162,7 +162,7 @@ pub(crate) struct VerifyArguments {
         conflicts_with_all = ["key", "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"]
     )]
     pub(crate) ca_roots: Option<PathBuf>,
-    /// Public key (PEM) that must have signed
+    /// Public key (PEM) that must have signed; for a package of npm also the registry's keys.json
     #[arg(long, value_name = "FILE", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp"])]
     pub(crate) key: Option<PathBuf>,
     /// Identity that must have signed: a workflow URI or an email address; with --ca-roots the certificate's subject

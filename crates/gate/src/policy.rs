@@ -170,6 +170,17 @@ impl Policy {
         select::environment_of(self, namespace)
     }
 
+    /// Whether something in a namespace is denied where it cannot be judged at all: a control that enforces, whose errors
+    /// count as failures, in an Environment that judges the namespace.
+    pub fn fails_closed(&self, namespace: &Namespace) -> bool {
+        select::judging(self, namespace).into_iter().any(|environment| {
+            environment
+                .controls
+                .iter()
+                .any(|control| control.action.denies() && environment.on_error(control) == ErrorPolicy::Deny)
+        })
+    }
+
     /// What an Environment does with a control, before exposure and rescheduling are looked at.
     pub fn action(&self, environment: &str, control: &str) -> Option<Action> {
         let environment = self.environments.iter().find(|own| own.name.as_str() == environment)?;

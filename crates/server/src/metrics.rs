@@ -34,6 +34,9 @@ pub(crate) struct Metrics {
     pub(crate) policy_loaded: Gauge,
     pub(crate) unrecorded: Counter,
     pub(crate) certificate_errors: Counter<u64, AtomicU64>,
+    pub(crate) objects_refused: Gauge,
+    pub(crate) webhook_writes: Counter,
+    pub(crate) watch_failures: Counter,
 }
 
 impl Metrics {
@@ -47,6 +50,9 @@ impl Metrics {
             policy_loaded: Gauge::default(),
             unrecorded: Counter::default(),
             certificate_errors: Counter::default(),
+            objects_refused: Gauge::default(),
+            webhook_writes: Counter::default(),
+            watch_failures: Counter::default(),
             registry: Registry::default(),
         };
         registry.register("admission_requests", "Admission requests answered", metrics.requests.clone());
@@ -68,6 +74,17 @@ impl Metrics {
             "Certificate files that could not be used",
             metrics.certificate_errors.clone(),
         );
+        registry.register(
+            "cluster_objects_refused",
+            "Objects of the cluster that are not in force as they are written",
+            metrics.objects_refused.clone(),
+        );
+        registry.register(
+            "cluster_webhook_writes",
+            "Webhook configurations made or repaired",
+            metrics.webhook_writes.clone(),
+        );
+        registry.register("cluster_watch_failures", "Watches that were lost", metrics.watch_failures.clone());
         registry.register("build", "Version of Assay", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self { registry, ..metrics }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
-use assay_kinds::{Exception, Kind, NotationStoreKind, Place, SigstoreRoot, TrustRoot, load_yaml};
+use assay_kinds::{Environment, Exception, Kind, NotationStoreKind, Place, SigstoreRoot, TrustRoot, load_yaml};
 use assay_model::Timestamp;
 use assay_trust::notation::{NotationTrust, OciTrustPolicy, StoreKind, StoreName, TrustStores};
 use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, predicates, verify_bundle};
@@ -39,8 +39,20 @@ impl Policies {
     }
 }
 
-/// Loads and compiles everything.
-pub(crate) fn load(settings: &Settings) -> Result<Policies> {
+/// What a policy is compiled from.
+pub(crate) struct Parts {
+    /// The starters that nothing of `--config` replaces.
+    pub(crate) starters: Vec<Environment>,
+    /// What is written.
+    pub(crate) environments: Vec<Environment>,
+    /// Trust material by name.
+    pub(crate) materials: Vec<(String, TrustMaterial)>,
+    /// The Exceptions and where they are written.
+    pub(crate) exceptions: Vec<(Place, ExceptionInput)>,
+}
+
+/// Loads everything.
+pub(crate) fn collect(settings: &Settings) -> Result<Parts> {
     let mut environments: BTreeMap<String, _> = BTreeMap::new();
     for environment in starter_environments()? {
         environments.insert(environment.metadata.name.clone(), environment);
@@ -64,7 +76,6 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
     for environment in &own {
         environments.remove(&environment.metadata.name);
     }
-    let environments = environments.into_values().chain(own).collect();
     let mut materials = vec![(PUBLIC_GOOD.to_owned(), TrustMaterial::new().with_public_good()?)];
     for (file, root) in &roots {
         materials.retain(|(name, _)| *name != root.metadata.name || name != PUBLIC_GOOD);
@@ -79,8 +90,14 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
             Ok((place, ExceptionInput { approval: approval?, author: None, exception }))
         })
         .collect::<Result<Vec<_>>>()?;
+    Ok(Parts { starters: environments.into_values().collect(), environments: own, materials, exceptions })
+}
+
+/// Loads and compiles everything.
+pub(crate) fn load(settings: &Settings) -> Result<Policies> {
+    let Parts { starters, environments, materials, exceptions } = collect(settings)?;
     let policy = Policy::compile(PolicyInput {
-        environments,
+        environments: starters.into_iter().chain(environments).collect(),
         exceptions: exceptions.iter().map(|(_, exception)| exception.clone()).collect(),
         trust_roots: materials.iter().map(|(name, material)| input(name, material)).collect(),
         default_environment: None,
@@ -98,7 +115,8 @@ fn input(name: &str, material: &TrustMaterial) -> TrustRootInput {
     }
 }
 
-fn material(file: &Path, root: &TrustRoot) -> Result<TrustMaterial> {
+/// Reads the material of a root; what it names as files stands beside `file`.
+pub(crate) fn material(file: &Path, root: &TrustRoot) -> Result<TrustMaterial> {
     let beside = |name: &str| file.parent().unwrap_or(Path::new("")).join(name);
     let mut material = TrustMaterial::new();
     material = match &root.spec.sigstore {

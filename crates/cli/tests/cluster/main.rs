@@ -9,8 +9,11 @@
 mod certificates;
 mod client;
 mod crds;
+mod outage;
 #[path = "../interop/peer.rs"]
 #[expect(unused, reason = "the other suite needs more of it")]
 mod peer;
 mod plane;
+mod policy;
 mod process;
+mod serving;

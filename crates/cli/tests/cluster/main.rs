@@ -9,6 +9,7 @@
 mod certificates;
 mod client;
 mod crds;
+mod lab;
 mod outage;
 #[path = "../interop/peer.rs"]
 #[expect(unused, reason = "the other suite needs more of it")]

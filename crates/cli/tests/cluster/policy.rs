@@ -71,7 +71,7 @@ fn what_cannot_be_meant_is_refused_when_it_is_written() {
     assert!(!said.ok && said.text.contains("kinds.assay.dev"), "{}", said.text);
     let said = changed(&|spec| {
         spec["signers"] =
-            json!([{"name": "a", "for": ["sbom"], "keyless": {"issuer": {"regexp": "a"}, "subject": "b"}}])
+            json!([{"name": "a", "for": ["sbom"], "keyless": {"issuer": {"regexp": "a"}, "subject": "b"}}]);
     });
     assert!(!said.ok && said.text.contains("not anchored"), "{}", said.text);
     // What may come in the next document is no mistake.

@@ -31,8 +31,8 @@ impl Serving {
         Self::start_with(plane, tempfile::tempdir().unwrap(), &[])
     }
 
-    pub(crate) fn start_with(plane: &ControlPlane, home: TempDir, more: &[&str]) -> Self {
-        let program = run(&plane.kubeconfig(), home.path(), more);
+    pub(crate) fn start_with(plane: &ControlPlane, home: TempDir, variables: &[(&str, &str)]) -> Self {
+        let program = run(&plane.kubeconfig(), home.path(), variables);
         let mut serving = Self { program, kubeconfig: plane.kubeconfig(), home };
         serving.said(READY);
         serving
@@ -74,12 +74,15 @@ impl Stopped {
     }
 }
 
-fn run(kubeconfig: &Path, home: &Path, more: &[&str]) -> Program {
+fn run(kubeconfig: &Path, home: &Path, variables: &[(&str, &str)]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
     command.env("HOME", home).env("ASSAY_OFFLINE", "false").current_dir(home);
     command.args(["serve", "--listen", "127.0.0.1:0", "--register", "127.0.0.1", "--own-namespace", "assay-system"]);
     command.arg("--kubeconfig").arg(kubeconfig);
-    command.arg("--store").arg(format!("sqlite:{}", home.join("store/assay.db").display())).args(more);
+    command
+        .arg("--store")
+        .arg(format!("sqlite:{}", home.join("store/assay.db").display()))
+        .envs(variables.iter().copied());
     Program::start(home, "serve", &command)
 }
 

@@ -20,6 +20,12 @@ struct Server {
 
 impl Server {
     async fn start(answers: Vec<(u16, String)>) -> Self {
+        Self::start_at("", answers).await
+    }
+
+    /// The same with another header in each answer.
+    async fn start_at(header: &str, answers: Vec<(u16, String)>) -> Self {
+        let header = header.to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -35,7 +41,7 @@ impl Server {
                 let authorization = head.lines().find_map(|line| line.strip_prefix("authorization: "));
                 let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
                 seen.lock().unwrap().push(format!("{line} {}", authorization.unwrap_or("-")));
-                let answer = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n\r\n{body}");
+                let answer = format!("HTTP/1.1 {status} X\r\n{header}connection: close\r\n\r\n{body}");
                 // In two pieces: no reader may count on whole lines.
                 let (first, second) = answer.as_bytes().split_at(answer.len() - answer.len() / 3);
                 stream.write_all(first).await.unwrap();
@@ -167,6 +173,16 @@ async fn a_service_account_token_is_read_again_for_each_request() {
     assert_eq!(client.get(NAMESPACES, None, "a").await.unwrap_err().code(), "kubeconfig-invalid");
     assert_eq!(server.asked().join("\n").matches("Bearer").count(), 2);
     assert!(server.asked()[1].ends_with("Bearer second"));
+}
+
+/// Somebody who answers for the API server, or stands in its way, must not learn who we are to it.
+#[tokio::test]
+async fn cve_2026_41323_a_redirect_takes_no_token_along() {
+    let elsewhere = Server::start(vec![(200, "{}".into())]).await;
+    let server = Server::start_at(&format!("location: {}\r\n", elsewhere.url), vec![(307, "{}".into())]).await;
+    let error = server.client(Identity::Token("t0".into())).get(NAMESPACES, None, "a").await.unwrap_err();
+    assert_eq!(error.status(), Some(307));
+    assert_eq!(elsewhere.asked(), Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::failure::CliError;
 
 /// What stands above them in a file.
-const HEADER: &str = "# Written by `assay crds`. Kept fresh by .ci/generated.\n";
+const HEADER: &str = "# Written by `assay crds`.\n";
 
 /// All definitions, as a stream of YAML documents.
 pub(crate) fn write() -> Result<String> {

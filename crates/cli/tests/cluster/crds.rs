@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::plane::{ControlPlane, plane};
+use crate::serving::deployed;
 
 const KINDS: [&str; 4] = ["environments", "exceptions", "releaseartifacts", "trustroots"];
 
@@ -38,6 +39,17 @@ fn every_definition_is_structural_and_survives_apply() {
         assert_eq!(of("NamesAccepted"), Some(json!("True")), "{kind}");
         let kept = &definition["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"];
         assert!(kept.as_str().unwrap().len() < assay_kube::ANNOTATION_BYTES_MAX);
+    }
+}
+
+#[test]
+fn what_is_deployed_is_taken_by_the_api_server() {
+    let Some(plane) = plane() else { return };
+    plane.apply(&deployed("namespace.yaml"));
+    for file in ["crds.yaml", "rbac.yaml", "assay.yaml"] {
+        let said = plane.try_kubectl_with(&["apply", "--dry-run=server", "-f", "-"], &deployed(file));
+        // Nothing of it goes against what its own namespace demands of Pods.
+        assert!(said.ok && !said.text.contains("Warning"), "{file}: {}", said.text);
     }
 }
 

@@ -101,6 +101,20 @@ impl ControlPlane {
         self.folder.join("kubeconfig")
     }
 
+    /// The kubeconfig of the ServiceAccount whose token was issued.
+    pub(crate) fn service_account(&self) -> PathBuf {
+        self.folder.join("account.kubeconfig")
+    }
+
+    /// Issues a token for a ServiceAccount, in the file that its kubeconfig names.
+    pub(crate) fn issue_token(&self, namespace: &str, name: &str) {
+        let token = self.kubectl(&["create", "token", name, "-n", namespace, "--duration=1h"]);
+        std::fs::write(self.folder.join("token"), token.trim()).unwrap();
+        let text = std::fs::read_to_string(self.kubeconfig()).unwrap();
+        let user = "{client-certificate: admin.crt, client-key: admin.key}";
+        std::fs::write(self.service_account(), text.replace(user, "{tokenFile: token}")).unwrap();
+    }
+
     pub(crate) fn client(&self) -> assay_kube::Client {
         let config = assay_kube::Config::from_files(&[self.kubeconfig()], None).unwrap();
         assay_kube::Client::new(config).unwrap()

@@ -45,7 +45,16 @@ fn what_an_environment_says_is_in_force_within_a_moment() {
     until(&plane, "shop-dev", TAGGED, "dev takes it", admitted);
     plane.kubectl(&["label", "namespace", "shop-dev", "environment=prod", "--overwrite"]);
     until(&plane, "shop-dev", TAGGED, "the namespace is production now", denied);
-    plane.kubectl(&["label", "namespace", "shop-dev", "environment=dev", "--overwrite"]);
+    // Back to where less is denied: not for everybody.
+    let back = ["label", "namespace", "shop-dev", "environment=dev", "--overwrite"];
+    let said = plane.try_kubectl_with(&back, "");
+    assert!(!said.ok && said.text.contains("would be judged by dev instead of prod"), "{}", said.text);
+    plane.kubectl(&["label", "namespace", "shop-dev", "team=shop"]);
+    let_people_write(&plane);
+    let said = plane.try_kubectl_with(&[&back[..], &["--as", "grace", "--as-group", "leads"]].concat(), "");
+    assert!(said.ok, "{}", said.text);
+    until(&plane, "shop-dev", TAGGED, "it is dev again", admitted);
+    plane.kubectl(&["label", "namespace", "shop-dev", "team-"]);
     // A dry run writes nothing, so that there is nothing to explain.
     let said = plane.try_kubectl_with(&["create", "--dry-run=server", "-f", "-"], &pod("shop-prod", "probe", TAGGED));
     assert!(denied(&said) && !said.text.contains("assay explain"), "{}", said.text);

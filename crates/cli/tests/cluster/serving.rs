@@ -32,8 +32,8 @@ impl Serving {
     }
 
     pub(crate) fn start_with(plane: &ControlPlane, home: TempDir, variables: &[(&str, &str)]) -> Self {
-        let program = run(&plane.kubeconfig(), home.path(), variables);
-        let mut serving = Self { program, kubeconfig: plane.kubeconfig(), home };
+        let program = run(&plane.service_account(), home.path(), variables);
+        let mut serving = Self { program, kubeconfig: plane.service_account(), home };
         serving.said(READY);
         serving
     }
@@ -93,6 +93,14 @@ pub(crate) fn prepare(plane: &ControlPlane) {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"environment": environment}}})
     });
     plane.apply(&json!({"apiVersion": "v1", "kind": "List", "items": namespaces}).to_string());
+    plane.apply(&deployed("rbac.yaml"));
+    plane.issue_token("assay-system", "assay");
+}
+
+/// A file of `deploy/`.
+pub(crate) fn deployed(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy").join(name);
+    std::fs::read_to_string(path).unwrap()
 }
 
 /// An Environment with these controls, and all others off.

@@ -114,11 +114,13 @@ struct State {
     silent: BTreeSet<Source>,
 }
 
-/// What a change asks for.
+/// What changes ask for. The echo of a status that was written here asks for nothing.
 #[derive(Default)]
 struct Due {
     policy: bool,
     namespaces: bool,
+    /// Time has passed.
+    round: bool,
 }
 
 /// Takes changes in, and brings into force what follows from them.
@@ -149,7 +151,7 @@ async fn follow(
                     take(&shared, &mut state, event, &mut due).await;
                 }
             }
-            () = tokio::time::sleep(sleep.min(ROUND)) => {}
+            () = tokio::time::sleep(sleep.min(ROUND)) => due.round = true,
             changed = bundle.changed() => {
                 // The key of records came with it.
                 if changed.is_err() { return }
@@ -166,7 +168,11 @@ async fn follow(
             shared.admissions.namespaces.set(namespaces);
         }
         if due.policy || shared.book().policy().is_none() {
+            due.policy = true;
             settle(&shared);
+        }
+        if !(due.policy || due.namespaces || due.round) {
+            continue;
         }
         let _ = statuses.send_replace(writings(&shared));
         let bundle = bundle.borrow_and_update().clone();
@@ -324,15 +330,18 @@ fn warm(shared: &Arc<Shared>, state: &mut State, at_once: &Arc<Semaphore>, warmi
 /// Keeps the certificate: takes what the Secret holds, and renews it there.
 async fn keep_authority(shared: Arc<Shared>, bundle: watch::Sender<Option<String>>) {
     let names = shared.options.called.names();
+    let mut held = None;
     loop {
         let ClusterOptions { client, namespace, .. } = &shared.options;
         let pause = match authority::obtain(client, namespace, &names, shared.now()).await {
+            Ok(authority) if held.as_ref() == Some(&authority) => ROUND,
             Ok(authority) => {
                 let (certificate, key) = authority.leaf();
                 match shared.certificate.present(certificate, key) {
                     Ok(()) => {
                         shared.book().set_key(authority.record_key());
                         bundle.send_replace(Some(authority.bundle()));
+                        held = Some(authority);
                         ROUND
                     }
                     Err(error) => {
@@ -387,25 +396,32 @@ async fn keep_webhooks(shared: Arc<Shared>, mut wanted: watch::Receiver<Option<W
     }
 }
 
-/// Writes statuses, the newest wish of each object; what fails is tried again with the next wish or after a while.
+/// Writes statuses, the newest wish of each object. What fails is tried again; what is written is done.
 async fn write_statuses(shared: Arc<Shared>, mut wanted: watch::Receiver<Vec<Writing>>) {
+    let mut waiting = Vec::new();
     loop {
-        let writings = wanted.borrow_and_update().clone();
-        let mut pause = ROUND;
-        for Writing { sort, name, status } in writings {
-            match shared.options.client.merge_status(sort.resource(), None, &name, &status).await {
+        while let Some(Writing { sort, name, status }) = waiting.last() {
+            match shared.options.client.merge_status(sort.resource(), None, name, status).await {
                 Ok(_) => {}
                 Err(error) if error.is_not_found() || error.is_conflict() => {}
                 Err(error) => {
                     tracing::warn!(%error, code = error.code(), name, "a status could not be written");
-                    pause = AGAIN;
                     break;
                 }
             }
+            waiting.pop();
+            // A newer wish comes first.
+            if wanted.has_changed().unwrap_or(true) {
+                break;
+            }
         }
+        let pause = if waiting.is_empty() { ROUND } else { AGAIN };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            changed = wanted.changed() => if changed.is_err() { return },
+            changed = wanted.changed() => {
+                if changed.is_err() { return }
+                waiting.clone_from(&wanted.borrow_and_update());
+            }
         }
     }
 }

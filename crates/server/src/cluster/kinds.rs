@@ -1,11 +1,12 @@
-//! The webhook on Assay's own kinds: what no schema can know is said when an object is written, and who wrote and approved
-//! an Exception is recorded.
+//! The webhook on Assay's own kinds and on the labels of namespaces: what no schema can know is said when an object is
+//! written, who wrote and approved an Exception is recorded, and no namespace slips out of its Environment.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use assay_gate::PolicyError;
+use assay_case::Namespace;
+use assay_gate::{Loosening, PolicyError};
 use assay_kinds::{Exception, Kind, load_yaml};
-use assay_kube::{Response, StoredObject};
+use assay_kube::{NAMESPACES, Response, StoredObject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -25,7 +26,8 @@ pub(crate) struct Kinds {
 /// A request about an object of ours.
 struct Asked {
     uid: String,
-    sort: Sort,
+    /// `None`: a namespace.
+    sort: Option<Sort>,
     person: Person,
     object: StoredObject,
     old: Option<StoredObject>,
@@ -44,7 +46,9 @@ impl Asked {
             request["uid"].as_str().filter(|uid| !uid.is_empty()).ok_or_else(|| failed("request.uid is missing"))?;
         let resource = request["resource"]["resource"].as_str().unwrap_or_default();
         let sort = Sort::ALL.into_iter().find(|sort| sort.resource().plural == resource);
-        let sort = sort.ok_or_else(|| failed("request.resource is none of assay.dev"))?;
+        if sort.is_none() && resource != NAMESPACES.plural {
+            return Err(failed("request.resource is none that this webhook is registered for"));
+        }
         let user = &request["userInfo"];
         let groups = user["groups"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
         let person =
@@ -73,13 +77,14 @@ impl Kinds {
             Ok(asked) => asked,
             Err(answer) => return answer,
         };
+        let Some(sort) = asked.sort else { return self.relabelling(&asked) };
         // A status, a label, a finalizer: what stands there already is not judged again, or nobody could remove it.
         if asked.is_same() {
             return Answer::Review(Response::allow(asked.uid).to_json());
         }
         let book = self.book();
         let deny = |why: &str| Answer::Review(Response::deny(asked.uid.clone(), 422, "Invalid", why).to_json());
-        let part = match book.read(asked.sort, &asked.object) {
+        let part = match book.read(sort, &asked.object) {
             Ok(part) => part,
             Err(why) => return deny(&why),
         };
@@ -95,7 +100,7 @@ impl Kinds {
                     response.warnings.push(format!("Exception {name} does nothing yet: {problem}"));
                 }
             }
-            _ => match book.trial(&Id { sort: asked.sort, name: name.to_owned() }, &part) {
+            _ => match book.trial(&Id { sort, name: name.to_owned() }, &part) {
                 Ok(()) => {}
                 // What it names may come in the next document.
                 Err(error) if names_a_root(&error) => {
@@ -107,13 +112,35 @@ impl Kinds {
         Answer::Review(response.to_json())
     }
 
+    /// Whether a namespace may have other labels: not where less would be denied then, unless somebody says so who may
+    /// approve Exceptions where it is.
+    fn relabelling(&self, asked: &Asked) -> Answer {
+        let name = asked.object.name();
+        let with = |object: &StoredObject| Namespace { name: name.to_owned(), labels: Some(object.labels()) };
+        let policy = self.book().policy().map(Arc::clone);
+        let (Some(policy), Some(old)) = (policy, &asked.old) else {
+            return Answer::Review(Response::allow(asked.uid.clone()).to_json());
+        };
+        let loosening = policy.loosening(&with(old), &with(&asked.object));
+        let Some(Loosening { from, to, control }) =
+            loosening.filter(|own| !policy.is_approver(&own.from, &asked.person.user, &asked.person.groups))
+        else {
+            return Answer::Review(Response::allow(asked.uid.clone()).to_json());
+        };
+        let why = format!(
+            "with these labels namespace {name} would be judged by {to} instead of {from}, where {control} denies. Whoever may \
+             approve Exceptions of {from} may do that (exceptions.approvers)"
+        );
+        Answer::Review(Response::deny(asked.uid.clone(), 403, "Forbidden", &why).to_json())
+    }
+
     /// Records who writes and who approves an Exception.
     pub(crate) fn record(&self, body: &[u8]) -> Answer {
         let asked = match Asked::parse(body) {
             Ok(asked) => asked,
             Err(answer) => return answer,
         };
-        if asked.sort != Sort::Exception {
+        if asked.sort != Some(Sort::Exception) {
             return Answer::Review(Response::allow(asked.uid).to_json());
         }
         // Who cannot be recorded now could never be believed later.

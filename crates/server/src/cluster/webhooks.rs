@@ -119,6 +119,20 @@ impl Wanted {
                 json!({}),
             ),
         ];
+        let mut namespaces = self.webhook(
+            "namespaces.assay.dev",
+            "/kinds/validate",
+            "Fail",
+            json!([rule("", "v1", &["namespaces"], &["UPDATE"])]),
+            selector("NotIn", &[&self.own_namespace]),
+        );
+        // Labels choose the Environment; nothing else of a namespace is anybody's concern here.
+        namespaces["matchConditions"] = json!([{
+            "name": "labels-change",
+            "expression": "(has(object.metadata.labels) ? object.metadata.labels : {}) != \
+                           (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})",
+        }]);
+        webhooks.push(namespaces);
         if !open.is_empty() {
             let selector = selector("In", &open);
             webhooks.insert(1, self.webhook("open.assay.dev", "/validate", "Ignore", workloads(), selector));
@@ -242,7 +256,7 @@ mod tests {
         );
         assert_eq!(of("closed.assay.dev")["rules"], of("open.assay.dev")["rules"]);
         let alone = wanted(&[]).validating();
-        assert_eq!(alone["webhooks"].as_array().unwrap().len(), 2, "an empty In would be refused");
+        assert_eq!(alone["webhooks"].as_array().unwrap().len(), 3, "an empty In would be refused");
     }
 
     /// What the webhook would judge and is never asked about is a way around it; a scale is not asked about.

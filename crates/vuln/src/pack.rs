@@ -164,6 +164,23 @@ impl Pack {
         &self.info
     }
 
+    /// The last day on which a distribution's release gets fixes, `YYYY-MM-DD`; `0000-00-00` where it is long past. `None` where
+    /// the pack has no date for it.
+    pub fn end_of_life(&self, os: &assay_model::OsRelease) -> Result<Option<&str>, PackError> {
+        let version = os.version_id.as_deref().unwrap_or_default();
+        let mut parts = version.split(['.', '_']);
+        let major = parts.next().unwrap_or_default();
+        let minor = parts.next().map(|minor| format!("{major}.{minor}")).unwrap_or_default();
+        for cycle in [version, minor.as_str(), major].into_iter().filter(|cycle| !cycle.is_empty()) {
+            let order = |row: [u32; 3]| Ok(self.text(row[0])?.cmp(os.id.as_str()).then(self.text(row[1])?.cmp(cycle)));
+            if let Some(row) = self.search(Section::EndOfLife, order)? {
+                let [_, _, day] = self.row(Section::EndOfLife, row)?;
+                return self.text(day).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
     fn section(&self, section: Section) -> &[u8] {
         let (start, length) = self.sections.get(section as usize).copied().unwrap_or_default();
         self.bytes.get(start..start.saturating_add(length)).unwrap_or_default()

@@ -5,6 +5,8 @@ mod advisories;
 mod contents;
 mod corpus;
 mod embedded;
+mod feeds;
 mod hostile_packs;
 mod inputs;
 mod matching;
+mod pitfalls;

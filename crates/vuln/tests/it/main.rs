@@ -9,4 +9,6 @@ mod feeds;
 mod hostile_packs;
 mod inputs;
 mod matching;
+mod order;
 mod pitfalls;
+mod vex;

@@ -10,7 +10,7 @@ use assay_version::Interval;
 use crate::ecosystem::Ecosystem;
 use crate::format::{END_NOT_AFFECTED, FLAG_DISPUTED, FLAG_RANSOMWARE, ID_RECORD, RecordRow, Section, interval_end};
 use crate::matching::compare_versions;
-use crate::pack::{DAMAGED_ROW, Pack, PackError};
+use crate::pack::{DAMAGED_ROW, PackError, PackFile};
 use crate::rating::Rating;
 
 /// A vulnerability with everything that the pack's records say about it.
@@ -141,10 +141,9 @@ pub(crate) fn timestamp(seconds: u32) -> Option<Timestamp> {
     (seconds > 0).then(|| Timestamp::from_second(i64::from(seconds)).ok()).flatten()
 }
 
-impl Pack {
-    /// What the pack knows under a name: a CVE, any alias, or a record's own identifier, in any case. A record about several
-    /// vulnerabilities gives several.
-    pub fn advisories(&self, id: &str) -> Result<Vec<Advisory>, PackError> {
+impl PackFile {
+    /// What this file knows under a name.
+    pub(crate) fn advisories(&self, id: &str) -> Result<Vec<Advisory>, PackError> {
         let mut found = Vec::new();
         for index in self.vulnerabilities_of(id)? {
             let row = self.vulnerability(index)?;
@@ -152,28 +151,16 @@ impl Pack {
             let mut records = Vec::new();
             for at in row.records.clone() {
                 let [record] = self.row(Section::VulnerabilityRecords, at)?;
-                records.push(self.advisory_record(record)?);
+                if !self.is_hidden(record) {
+                    records.push(self.advisory_record(record)?);
+                }
             }
-            found.push(Advisory { vulnerability: row.into_vulnerability(ratings), records });
+            // Where a delta replaces all that there was, the delta speaks.
+            if !records.is_empty() || row.records.is_empty() {
+                found.push(Advisory { vulnerability: row.into_vulnerability(ratings), records });
+            }
         }
         Ok(found)
-    }
-
-    /// The first of [`Self::advisories`].
-    pub fn advisory(&self, id: &str) -> Result<Option<Advisory>, PackError> {
-        Ok(self.advisories(id)?.into_iter().next())
-    }
-
-    /// Every package that any record of the vulnerability says is affected, sorted by ecosystem and name.
-    pub fn affected_packages(&self, id: &str) -> Result<Vec<AffectedPackage>, PackError> {
-        let advisories = self.advisories(id)?;
-        let mut affected: Vec<_> =
-            advisories.into_iter().flat_map(|advisory| advisory.records).flat_map(|record| record.affected).collect();
-        affected.sort_by(|left, right| {
-            (&left.ecosystem, &left.name, &left.record).cmp(&(&right.ecosystem, &right.name, &right.record))
-        });
-        affected.dedup();
-        Ok(affected)
     }
 
     /// The vulnerabilities behind a name.

@@ -19,7 +19,10 @@ use crate::rating::Rating;
 use crate::source::{self, SourceError};
 
 mod groups;
+mod parts;
 mod write;
+
+pub use parts::DeltaReport;
 
 /// Longest summary kept, in characters; it is one line of a table.
 const MAX_SUMMARY: usize = 160;
@@ -93,6 +96,8 @@ pub struct PackBuilder {
     drafts: BTreeMap<String, Draft>,
     exploited: BTreeMap<String, KnownExploited>,
     predictions: BTreeMap<String, ExploitPrediction>,
+    /// For a delta: digest of the pack that it changes, and which of its records it replaces.
+    delta: Option<(String, Vec<String>)>,
     /// Distribution, release, and the day its support ends.
     end_of_life: BTreeMap<(String, String), String>,
     /// When each record that was withdrawn was last changed: it takes back older forms, whichever came first.
@@ -101,7 +106,7 @@ pub struct PackBuilder {
 }
 
 /// A record as far as the pack needs it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Draft {
     hash: [u8; 32],
     id: String,
@@ -119,7 +124,7 @@ struct Draft {
     details: Details,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DraftAffected {
     ecosystem: Ecosystem,
     name: String,
@@ -359,13 +364,28 @@ impl PackBuilder {
 
     /// The pack's bytes, the same for the same records whatever their order, and what is in it.
     pub fn build(mut self) -> (Vec<u8>, BuildReport) {
+        self.settle();
+        write::write(self)
+    }
+
+    /// Takes back what was withdrawn.
+    fn settle(&mut self) {
         for (id, modified) in std::mem::take(&mut self.withdrawn) {
             if self.drafts.get(&id).is_some_and(|draft| draft.modified <= modified) {
                 self.drafts.remove(&id);
                 self.skip(SkipReason::Withdrawn);
             }
         }
-        write::write(self)
+    }
+}
+
+impl Draft {
+    /// Tells two forms of a record apart.
+    fn fingerprint(&self) -> [u32; 2] {
+        let word = |at: usize| {
+            self.hash.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+        };
+        [word(0), word(4)]
     }
 }
 

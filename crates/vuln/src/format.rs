@@ -46,7 +46,7 @@ pub(crate) enum Section {
     /// text.
     Versions,
     /// id, summary, published, modified, rating, first vulnerability, number, first affected, number, block,
-    /// offset in it, length, first of its ratings, number.
+    /// offset in it, length, first of its ratings, number, fingerprint of what it was made from (two words).
     Records,
     /// vulnerability.
     RecordVulnerabilities,
@@ -77,10 +77,14 @@ pub(crate) enum Section {
     EndOfLife,
     /// rating, module stream, import list (row + 1, 0 = none); each once.
     Traits,
+    /// Digest of the pack that this one changes, in a delta; else no row.
+    Base,
+    /// Identifiers of that pack's records which this one replaces or removes; sorted.
+    Superseded,
 }
 
 impl Section {
-    pub(crate) const COUNT: usize = 23;
+    pub(crate) const COUNT: usize = 25;
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::Strings,
         Self::Ecosystems,
@@ -105,6 +109,8 @@ impl Section {
         Self::Symbols,
         Self::EndOfLife,
         Self::Traits,
+        Self::Base,
+        Self::Superseded,
     ];
 
     /// Words in a row; 0 for what is no table.
@@ -120,9 +126,11 @@ impl Section {
             | Self::Blocks
             | Self::Imports
             | Self::EndOfLife => 3,
-            Self::Records => 14,
+            Self::Records => 16,
             Self::Vulnerabilities => 12,
             Self::Versions
+            | Self::Base
+            | Self::Superseded
             | Self::Symbols
             | Self::RecordRatings
             | Self::RecordVulnerabilities
@@ -141,7 +149,7 @@ pub(crate) const FLAG_RANSOMWARE: u32 = 1;
 pub(crate) const FLAG_DISPUTED: u32 = 2;
 
 /// A row of [`Section::Records`].
-pub(crate) type RecordRow = [u32; 14];
+pub(crate) type RecordRow = [u32; 16];
 
 /// Kinds of interval ends.
 pub(crate) const END_OPEN: u32 = 0;

@@ -7,14 +7,14 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use assay_model::{
-    Contents, Findings, FixState, MatchReason, Package, Timestamp, Vulnerability, VulnerabilityFinding, VulnerabilityId,
+    Contents, Findings, FixState, MatchReason, Package, Vulnerability, VulnerabilityFinding, VulnerabilityId,
 };
 use assay_version::{Interval, IntervalEnd, Scheme, VersionError, rpm};
 
 use crate::advisory::in_words;
 use crate::ecosystem::type_of;
 use crate::format::{END_NEVER, END_NOT_AFFECTED, RecordRow, Section, interval_end};
-use crate::pack::{DAMAGED_VALUE, Pack, PackError};
+use crate::pack::{DAMAGED_VALUE, PackError, PackFile};
 use crate::rating::Rating;
 
 mod linked;
@@ -142,26 +142,18 @@ enum Verdict {
     NotAffected(String),
 }
 
-impl Pack {
-    /// The findings of `contents`: one for each package and vulnerability, worst first, each with the reason it matched.
-    ///
-    /// An error means that the pack is damaged; there is no partial answer.
-    pub fn match_contents(&self, contents: &Contents, matched_at: Timestamp) -> Result<Findings, PackError> {
-        Ok(self.match_linked(contents, &LinkedSymbols::new(), matched_at)?.findings)
-    }
-
-    /// As [`Self::match_contents`], without what `linked` proves to be absent, and with what was suppressed.
-    pub fn match_linked(
+impl PackFile {
+    /// Matches packages, and marks in `covered` those that this file can speak about.
+    pub(crate) fn match_into(
         &self,
         contents: &Contents,
         linked: &LinkedSymbols,
-        matched_at: Timestamp,
-    ) -> Result<Matched, PackError> {
+        covered: &mut [bool],
+        vulnerabilities: &mut Vec<VulnerabilityFinding>,
+        suppressed: &mut Vec<Suppressed>,
+    ) -> Result<(), PackError> {
         let scope = Scope::of(self, contents)?;
-        let mut vulnerabilities = Vec::new();
-        let mut suppressed = Vec::new();
-        let mut uncovered = 0;
-        for package in &contents.packages {
+        for (package, covered) in contents.packages.iter().zip(covered) {
             let lookups = scope.lookups(package);
             let kind = type_of(package);
             let scheme = Scheme::for_purl_type(kind).filter(|scheme| {
@@ -171,19 +163,13 @@ impl Pack {
                         && scheme.compare(lookup.version, lookup.version).is_ok()
                 })
             });
-            let Some(scheme) = scheme else {
-                uncovered += 1;
-                continue;
-            };
+            let Some(scheme) = scheme else { continue };
+            *covered = true;
             for (vulnerability, said) in self.said_of(package, scheme, &lookups, linked)? {
-                self.judge(package, scheme, vulnerability, said, &mut vulnerabilities, &mut suppressed)?;
+                self.judge(package, scheme, vulnerability, said, vulnerabilities, suppressed)?;
             }
         }
-        vulnerabilities.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)));
-        Ok(Matched {
-            findings: Findings { vulnerabilities, matched_at, pack: self.info().clone(), uncovered },
-            suppressed,
-        })
+        Ok(())
     }
 
     /// What the pack's rows say about a package, by vulnerability.
@@ -199,6 +185,9 @@ impl Pack {
             let Some([_, _, first, count]) = self.find_package(lookup.ecosystem, &lookup.name)? else { continue };
             for at in self.span(Section::Affected, first, count)? {
                 let [record_row, extent, traits] = self.row(Section::Affected, at)?;
+                if self.is_hidden(record_row) {
+                    continue;
+                }
                 let verdict = self.verdict(extent, scheme, lookup.version)?;
                 if matches!(verdict, Verdict::Outside) && lookup.role == Role::Main {
                     continue;
@@ -273,8 +262,13 @@ impl Pack {
             against.push((record, ecosystem, SuppressedReason::FixedInChannel));
         }
         // So does a vendor that says "not affected", against everyone else.
-        if said.not_counted.iter().any(|(_, _, reason)| matches!(reason, SuppressedReason::NotAffected(_))) {
-            said.hits.clear();
+        // What the same record says of another of its products does not count against it.
+        let denies = |(record, _, reason): &(u32, u32, SuppressedReason)| {
+            matches!(reason, SuppressedReason::NotAffected(_)).then_some(*record)
+        };
+        let denied: Vec<u32> = said.not_counted.iter().filter_map(denies).collect();
+        if !denied.is_empty() {
+            said.hits.retain(|hit| denied.contains(&hit.record));
         }
         if said.hits.is_empty() {
             against.append(&mut said.not_counted);
@@ -436,7 +430,7 @@ fn sorted(scheme: Scheme, mut versions: Vec<String>) -> Vec<String> {
     versions
 }
 
-fn sort_key(finding: &VulnerabilityFinding) -> impl Ord + '_ {
+pub(crate) fn sort_key(finding: &VulnerabilityFinding) -> impl Ord + '_ {
     let vulnerability = &finding.vulnerability;
     (
         Reverse((vulnerability.severity, vulnerability.known_exploited.is_some(), vulnerability.score_tenths)),

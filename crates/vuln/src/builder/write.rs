@@ -98,7 +98,7 @@ fn time(seconds: i64) -> u32 {
 }
 
 pub(super) fn write(builder: PackBuilder) -> (Vec<u8>, BuildReport) {
-    let PackBuilder { drafts, exploited, predictions, end_of_life, mut report, .. } = builder;
+    let PackBuilder { drafts, exploited, predictions, end_of_life, delta, mut report, .. } = builder;
     let drafts: Vec<Draft> = drafts.into_values().collect();
     let groups = merge(&drafts);
     let mut strings = Strings::new();
@@ -111,6 +111,14 @@ pub(super) fn write(builder: PackBuilder) -> (Vec<u8>, BuildReport) {
         write_vulnerabilities(&drafts, &groups, (&exploited, &predictions), &mut strings, &mut tables);
     write_ids(&drafts, &groups, &mut strings, &mut tables);
 
+    if let Some((base, superseded)) = delta {
+        let base = strings.add(&base);
+        tables.push(Section::Base, &[base]);
+        for id in superseded {
+            let id = strings.add(&id);
+            tables.push(Section::Superseded, &[id]);
+        }
+    }
     for ((id, cycle), day) in &end_of_life {
         let row = [strings.add(id), strings.add(cycle), strings.add(day)];
         tables.push(Section::EndOfLife, &row);
@@ -259,6 +267,8 @@ fn write_records(drafts: &[Draft], groups: &Groups, rows: &[Vec<u32>], strings: 
             word(json.len()),
             tables.rows(Section::RecordRatings),
             word(draft.ratings.len()),
+            draft.fingerprint()[0],
+            draft.fingerprint()[1],
         ];
         for rating in &draft.ratings {
             let rating = tables.rating(rating, strings);

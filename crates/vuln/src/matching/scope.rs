@@ -6,7 +6,7 @@ use assay_model::{Contents, Package};
 
 use crate::ecosystem::{Channel, Coverage, Distribution, names_binaries, normal_name, of_language, type_of};
 use crate::format::Section;
-use crate::pack::{Pack, PackError};
+use crate::pack::{PackError, PackFile};
 
 /// A name and version to look up in one ecosystem.
 pub(super) struct Lookup<'a> {
@@ -37,7 +37,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn of(pack: &Pack, contents: &Contents) -> Result<Self, PackError> {
+    pub(super) fn of(pack: &PackFile, contents: &Contents) -> Result<Self, PackError> {
         let release = contents.os.as_ref().and_then(Distribution::of);
         let mut scope = Self { distribution: Vec::new(), registries: BTreeMap::new() };
         for row in 0..pack.rows(Section::Ecosystems) {

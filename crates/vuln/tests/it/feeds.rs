@@ -139,8 +139,12 @@ fn exploitation_known_and_predicted_follows_the_cve_into_every_finding() {
 #[test]
 fn end_of_life_is_known_by_distribution_and_release() {
     let pack = pack_of(&["debian.json"]);
-    assert_eq!(pack.end_of_life(&release("debian", "12")).unwrap(), Some("2026-06-10"));
-    assert_eq!(pack.end_of_life(&release("debian", "10.13")).unwrap(), Some("2022-09-10"), "by the major version");
+    assert_eq!(pack.end_of_life(&release("debian", "12")).unwrap(), Some("2026-06-10".into()));
+    assert_eq!(
+        pack.end_of_life(&release("debian", "10.13")).unwrap(),
+        Some("2022-09-10".into()),
+        "by the major version"
+    );
     assert_eq!(pack.end_of_life(&release("ubuntu", "22.04")).unwrap(), None);
 }
 

@@ -10,5 +10,6 @@ mod hostile_packs;
 mod inputs;
 mod matching;
 mod order;
+mod packs;
 mod pitfalls;
 mod vex;

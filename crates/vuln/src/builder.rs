@@ -362,6 +362,11 @@ impl PackBuilder {
         Some(DraftAffected { ecosystem, name, rating, stream, imports, intervals, versions })
     }
 
+    /// What was read and left out so far.
+    pub fn report(&self) -> &BuildReport {
+        &self.report
+    }
+
     /// The pack's bytes, the same for the same records whatever their order, and what is in it.
     pub fn build(mut self) -> (Vec<u8>, BuildReport) {
         self.settle();

@@ -25,6 +25,15 @@ pub(crate) trait Body {
     fn consume(&mut self, bytes: usize);
 }
 
+/// How much of a file parsers read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    Nothing,
+    /// These bytes at its beginning.
+    Start(usize),
+    Everything,
+}
+
 /// Collects what the files of one layer or directory say.
 pub(crate) struct Analysis {
     limits: Limits,
@@ -32,6 +41,8 @@ pub(crate) struct Analysis {
     facts: BTreeMap<String, Vec<Says>>,
     packages: usize,
     owned: HashSet<u64>,
+    /// Directories whose names were read.
+    places: HashSet<String>,
     secrets: BTreeMap<String, Vec<SecretMatch>>,
     secret_count: usize,
     partial: Vec<Partial>,
@@ -51,6 +62,7 @@ impl Analysis {
             facts: BTreeMap::new(),
             packages: 0,
             owned: HashSet::new(),
+            places: HashSet::new(),
             secrets: BTreeMap::new(),
             secret_count: 0,
             partial: Vec::new(),
@@ -66,16 +78,44 @@ impl Analysis {
         }
     }
 
-    /// Whether some parser reads the whole file at this path.
+    /// Whether some parser reads the file at this path.
     fn is_wanted(&self, path: &str) -> bool {
-        os_release::is_path(path) || ecosystems::ALL.iter().any(|ecosystem| ecosystem.wants(path, self.scope))
+        self.wanted(path) != Wanted::Nothing
+    }
+
+    /// How much of the file at this path parsers read.
+    fn wanted(&self, path: &str) -> Wanted {
+        if os_release::is_path(path) {
+            return Wanted::Everything;
+        }
+        let mut wanted = Wanted::Nothing;
+        for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
+            wanted = wanted.max(match ecosystem.start() {
+                0 => Wanted::Everything,
+                bytes => Wanted::Start(bytes),
+            });
+        }
+        wanted
+    }
+
+    /// What the path alone says: every directory once.
+    fn path(&mut self, path: &str) {
+        for package in ecosystems::ALL.iter().filter_map(|ecosystem| ecosystem.read_path(path)) {
+            if !self.places.insert(package.path.clone()) {
+                continue;
+            }
+            self.collect(path, Found { packages: vec![package], ..Found::default() });
+        }
     }
 
     /// Takes one regular file.
     pub(crate) fn file<B: Body>(&mut self, path: &str, size: u64, body: &mut B) -> Result<(), B::Error> {
+        self.path(path);
         let search = secrets::searches(path);
-        if self.is_wanted(path) {
-            return self.whole_file(path, size, search, body);
+        match self.wanted(path) {
+            Wanted::Everything => return self.whole_file(path, size, search, body),
+            Wanted::Start(bytes) => return self.start_of_file(path, bytes, body),
+            Wanted::Nothing => {}
         }
         let first = body.peek()?;
         if let Some(capture) = Capture::begin(first, size, self.limits.file_bytes) {
@@ -118,18 +158,40 @@ impl Analysis {
                 self.says(path, [Says::OsRelease(release)]);
             }
         } else {
-            let file = File { path, bytes: &buffer, limits: &self.limits };
-            let mut found = Found::default();
-            for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
-                ecosystem.read(&file, &mut found);
-            }
-            self.collect(path, found);
+            self.parse(path, &buffer);
         }
         if search && secrets::is_text(&buffer) {
             self.scanner.begin();
             self.scanner.push(&buffer);
             self.collect_secrets(path);
         }
+        self.keep(buffer);
+        Ok(())
+    }
+
+    fn parse(&mut self, path: &str, bytes: &[u8]) {
+        let file = File { path, bytes, limits: &self.limits };
+        let mut found = Found::default();
+        for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
+            ecosystem.read(&file, &mut found);
+        }
+        self.collect(path, found);
+    }
+
+    /// A file whose beginning says everything; the rest goes by unseen.
+    fn start_of_file<B: Body>(&mut self, path: &str, bytes: usize, body: &mut B) -> Result<(), B::Error> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        while buffer.len() < bytes {
+            let next = body.peek()?;
+            let take = next.len().min(bytes - buffer.len());
+            if take == 0 {
+                break;
+            }
+            buffer.extend_from_slice(next.get(..take).unwrap_or_default());
+            body.consume(take);
+        }
+        self.parse(path, &buffer);
         self.keep(buffer);
         Ok(())
     }

@@ -40,10 +40,12 @@ mod path;
 mod secrets;
 mod sqlite;
 mod tar;
+mod xml;
 mod zip;
 
 pub use config::{CONFIG_BYTES, CONFIG_PATH, ImageConfiguration, scan_config};
 pub use directory::{inspect_directory, inspect_file};
+pub use ecosystems::{About, Scope};
 pub use error::{ConfigError, DirectoryError, LayerError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};
 pub use limits::Limits;
@@ -51,4 +53,4 @@ pub use merge::merge;
 pub use secrets::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, secret_rules};
 
 /// Version of the analyser: it grows with every change of what is found, so that results of older ones are not reused.
-pub const ANALYSER: u32 = 1;
+pub const ANALYSER: u32 = 2;

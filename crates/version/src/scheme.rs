@@ -67,7 +67,7 @@ impl Scheme {
             PackageType::Golang => Some(Self::Go),
             PackageType::Pypi => Some(Self::Pep440),
             PackageType::Maven => Some(Self::Maven),
-            PackageType::Generic => None,
+            _ => None,
         }
     }
 

@@ -65,7 +65,7 @@ pub(crate) fn of_language(kind: PackageType) -> Option<&'static str> {
         PackageType::Golang => Some("Go"),
         PackageType::Cargo => Some("crates.io"),
         PackageType::Maven => Some("Maven"),
-        PackageType::Deb | PackageType::Apk | PackageType::Rpm | PackageType::Generic => None,
+        _ => None,
     }
 }
 

@@ -7,15 +7,21 @@ use std::collections::HashMap;
 
 use assay_model::{EvidenceTier, PackageType, SourcePackage};
 
-use super::{Ecosystem, File, Found, Scope, clip, names, optional, package};
+use super::{About, Ecosystem, File, Found, clip, names, optional, package};
 use crate::limits::DEPENDENCIES;
 use crate::path;
 
 pub(crate) struct Apk;
 
+const ABOUT: About = About::installed(
+    "Alpine packages",
+    EvidenceTier::PackageDatabase,
+    &["/lib/apk/db/installed", "/usr/lib/apk/db/installed"],
+);
+
 impl Ecosystem for Apk {
-    fn wants(&self, path: &str, _: Scope) -> bool {
-        matches!(path, "lib/apk/db/installed" | "usr/lib/apk/db/installed")
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {

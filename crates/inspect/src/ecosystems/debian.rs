@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use assay_model::{EvidenceTier, Package, PackageType, SourcePackage};
 
-use super::{Ecosystem, File, Found, Scope, clip, field, names, optional, package, paragraphs};
+use super::{About, Ecosystem, File, Found, Scope, clip, field, names, optional, package, paragraphs};
 use crate::layer::Says;
 use crate::limits::DEPENDENCIES;
 use crate::merge::Placed;
@@ -20,7 +20,17 @@ const INFO_DIRECTORY: &str = "var/lib/dpkg/info/";
 /// Names of one copyright file that are kept: those of whole distributions' worth of licences say nothing.
 const LICENCE_NAMES: usize = 32;
 
+const ABOUT: About = About::installed(
+    "Debian packages",
+    EvidenceTier::PackageDatabase,
+    &["/var/lib/dpkg/status", "/var/lib/dpkg/status.d/*", "/var/lib/dpkg/info/*.list", "/usr/share/doc/*/copyright"],
+);
+
 impl Ecosystem for Debian {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, _: Scope) -> bool {
         path == STATUS || path.starts_with(STATUS_DIRECTORY) || is_file_list(path) || copyright_of(path).is_some()
     }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use assay_model::{EvidenceTier, Package, PackageType};
 use serde_json::Value;
 
-use super::{Ecosystem, File, Found, Scope, names, optional, package};
+use super::{About, Ecosystem, File, Found, Scope, names, optional, package};
 use crate::layer::Says;
 use crate::merge::Placed;
 
@@ -16,7 +16,17 @@ pub(crate) struct Npm;
 
 const HIDDEN_LOCKFILE: &str = "/node_modules/.package-lock.json";
 
+const ABOUT: About = About::installed(
+    "npm packages",
+    EvidenceTier::Installed,
+    &["node_modules/.package-lock.json", "node_modules/*/package.json"],
+);
+
 impl Ecosystem for Npm {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, _: Scope) -> bool {
         is_hidden_lockfile(path) || installed_name(path).is_some()
     }

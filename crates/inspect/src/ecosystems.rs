@@ -10,11 +10,13 @@ use crate::merge::Placed;
 
 mod alpm;
 mod apk;
+mod automation;
 mod beam;
 mod binaries;
 mod brew;
 mod cargo_auditable;
 mod cargo_lock;
+mod conan;
 mod conda;
 mod debian;
 mod dotnet;
@@ -22,9 +24,13 @@ mod elf_notes;
 mod go_binary;
 mod go_mod;
 mod haskell;
+mod images;
 mod java;
+mod javascript;
+mod jvm_manifests;
 mod kernel;
 mod lua;
+mod mobile;
 mod models;
 mod nix;
 mod node;
@@ -37,6 +43,7 @@ mod perl;
 mod php;
 mod portage;
 mod python;
+mod python_locks;
 mod r;
 mod requirements;
 mod rpm;
@@ -101,6 +108,24 @@ pub(crate) static ALL: &[&dyn Ecosystem] = &[
     &elf_notes::ElfNotes,
     &elf_notes::NativeImages,
     &binaries::Binaries,
+    &javascript::YARN,
+    &javascript::PNPM,
+    &javascript::BUN,
+    &python_locks::TOML,
+    &python_locks::PIPENV,
+    &jvm_manifests::MAVEN,
+    &jvm_manifests::GRADLE,
+    &mobile::PUB,
+    &mobile::SWIFT,
+    &mobile::PODS,
+    &conan::LOCK,
+    &conan::CONANFILE,
+    &automation::ACTIONS,
+    &automation::TERRAFORM,
+    &automation::HELM,
+    &images::DOCKERFILE,
+    &images::COMPOSE,
+    &images::KUBERNETES,
 ];
 
 /// What is inspected.

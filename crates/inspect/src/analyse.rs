@@ -1,6 +1,6 @@
 //! What happens to one file, wherever it came from: it is parsed, searched for secrets, or passed over.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use assay_model::{Bound, Package, Partial, SecretMatch};
 
@@ -40,7 +40,9 @@ pub(crate) struct Analysis {
     scope: Scope,
     facts: BTreeMap<String, Vec<Says>>,
     packages: usize,
-    owned: HashSet<u64>,
+    owners: Vec<String>,
+    /// [`path::ownership_key`] of each file that a package claims, with its owner.
+    owned: HashMap<u64, u32>,
     /// Directories whose names were read.
     places: HashSet<String>,
     secrets: BTreeMap<String, Vec<SecretMatch>>,
@@ -61,7 +63,8 @@ impl Analysis {
             scope,
             facts: BTreeMap::new(),
             packages: 0,
-            owned: HashSet::new(),
+            owners: Vec::new(),
+            owned: HashMap::new(),
             places: HashSet::new(),
             secrets: BTreeMap::new(),
             secret_count: 0,
@@ -227,7 +230,7 @@ impl Analysis {
     }
 
     fn collect(&mut self, path: &str, found: Found) {
-        let Found { mut packages, owned, says, partial } = found;
+        let Found { mut packages, owners, owned, says, partial } = found;
         for Partial { what, bound } in partial {
             self.partial(what, bound);
         }
@@ -240,7 +243,9 @@ impl Analysis {
         if self.owned.len() + owned.len() > CLAIMS {
             self.partial("files that packages list as their own".to_owned(), Bound::Entries);
         } else {
-            self.owned.extend(owned);
+            let first = self.owners.len() as u32;
+            self.owners.extend(owners);
+            self.owned.extend(owned.into_iter().map(|(key, owner)| (key, first.saturating_add(owner))));
         }
         let packages = (!packages.is_empty()).then_some(Says::Packages(packages));
         self.says(path, packages.into_iter().chain(says));
@@ -318,8 +323,9 @@ impl Analysis {
     pub(crate) fn finish(mut self) -> (Vec<Fact>, Vec<SecretMatch>, Vec<Partial>) {
         let mut facts = Vec::new();
         for (path, says) in self.facts {
-            let owned = self.owned.contains(&path::ownership_key(&path));
-            facts.extend(says.into_iter().map(|says| Fact { path: path.clone(), owned, says }));
+            let owner = self.owned.get(&path::ownership_key(&path));
+            let owner = owner.and_then(|&owner| self.owners.get(usize::try_from(owner).ok()?)).cloned();
+            facts.extend(says.into_iter().map(|says| Fact { path: path.clone(), owner: owner.clone(), says }));
         }
         let mut secrets: Vec<SecretMatch> = self.secrets.into_values().flatten().collect();
         secrets.sort();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::elf::Binary;
 use crate::layer::Says;
 use crate::limits::{CLAIMS, DEPENDENCIES, FIELD_BYTES, FIELDS, Limits};
-use crate::merge::Placed;
+use crate::merge::{LeftOut, Placed};
 
 mod alpm;
 mod apk;
@@ -238,7 +238,7 @@ pub(crate) trait Ecosystem: Sync {
     fn read_binary(&self, _path: &str, _binary: &Binary, _found: &mut Found) {}
 
     /// Puts together what several files of the merged image say.
-    fn settle(&self, _facts: &mut Vec<Placed>) {}
+    fn settle(&self, _facts: &mut Vec<Placed>, _left_out: &mut LeftOut) {}
 }
 
 /// A file that a parser wanted.
@@ -259,8 +259,10 @@ impl<'a> File<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) packages: Vec<Package>,
-    /// [`crate::path::ownership_key`] of each file that the packages claim.
-    pub(crate) owned: Vec<u64>,
+    /// Names of packages that claim files.
+    pub(crate) owners: Vec<String>,
+    /// [`crate::path::ownership_key`] of each file that the packages claim, with the place of its owner in the list.
+    pub(crate) owned: Vec<(u64, u32)>,
     pub(crate) says: Vec<Says>,
     pub(crate) partial: Vec<Partial>,
 }
@@ -279,10 +281,13 @@ impl Found {
         has_room
     }
 
-    /// Adds the files that packages claim, as [`crate::path::ownership_key`]s.
-    pub(crate) fn claim(&mut self, file: &File<'_>, keys: impl Iterator<Item = u64>) {
+    /// Adds the files that a package claims, as [`crate::path::ownership_key`]s.
+    pub(crate) fn claim(&mut self, file: &File<'_>, owner: &str, keys: impl Iterator<Item = u64>) {
         let mut keys = keys.fuse();
-        self.owned.extend(keys.by_ref().take(CLAIMS.saturating_sub(self.owned.len())));
+        let place = self.owners.len() as u32;
+        self.owners.push(clip(owner));
+        let room = CLAIMS.saturating_sub(self.owned.len());
+        self.owned.extend(keys.by_ref().take(room).map(|key| (key, place)));
         if keys.next().is_some() {
             self.bound(file.path, Bound::Entries);
         }
@@ -508,6 +513,11 @@ pub(crate) fn field<'a>(fields: &'a [(&str, String)], name: &str) -> Option<&'a 
 pub(crate) mod testing {
     use super::{Ecosystem, File, Found};
     use crate::limits::Limits;
+
+    /// The keys of the files that packages claim.
+    pub(crate) fn keys(found: &Found) -> Vec<u64> {
+        found.owned.iter().map(|(key, _)| *key).collect()
+    }
 
     /// What an ecosystem makes of a file.
     pub(crate) fn read(ecosystem: &dyn Ecosystem, path: &str, bytes: impl AsRef<[u8]>) -> Found {

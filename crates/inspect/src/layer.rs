@@ -34,6 +34,9 @@ pub struct LayerResult {
     pub whiteouts: Vec<String>,
     /// Directories whose content in lower layers this one hides, sorted; the root is empty.
     pub opaque: Vec<String>,
+    /// Files that run with the rights of their owner or group, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setuid: Vec<String>,
     /// What the parsers found, sorted by path.
     pub facts: Vec<Fact>,
     /// Secrets, sorted; layer indexes are given when layers are merged.
@@ -47,10 +50,10 @@ pub struct LayerResult {
 pub struct Fact {
     /// The file.
     pub path: String,
-    /// Whether a distribution package of the same layer lists the file as its own: then the file's packages are the
+    /// The distribution package of the same layer that lists the file as its own: then the file's packages are the
     /// distribution's, and are not listed a second time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub owned: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What it says.
     pub says: Says,
 }
@@ -123,6 +126,9 @@ pub fn inspect_layer(
     Ok(walk.finish(digest, diff_id, compressed, inflated))
 }
 
+/// Set-user-ID and set-group-ID (POSIX, `sys/stat.h`).
+const SET_ID: u32 = 0o6000;
+
 /// The state of one walk through a tar.
 struct Walk {
     limits: Limits,
@@ -132,6 +138,7 @@ struct Walk {
     paths: BTreeSet<String>,
     whiteouts: BTreeSet<String>,
     opaque: BTreeSet<String>,
+    setuid: BTreeSet<String>,
 }
 
 impl Walk {
@@ -144,6 +151,7 @@ impl Walk {
             paths: BTreeSet::new(),
             whiteouts: BTreeSet::new(),
             opaque: BTreeSet::new(),
+            setuid: BTreeSet::new(),
         }
     }
 
@@ -184,6 +192,11 @@ impl Walk {
         {
             self.analysis.forget(&path);
         }
+        if entry.kind == Kind::Regular && entry.mode & SET_ID != 0 {
+            self.setuid.insert(path.clone());
+        } else {
+            self.setuid.remove(&path);
+        }
         match entry.kind {
             Kind::Regular if entry.sparse => self.analysis.unread_sparse(&path),
             Kind::Regular => self.analysis.file(&path, entry.size, &mut Content(tar))?,
@@ -214,6 +227,7 @@ impl Walk {
             paths,
             whiteouts: self.whiteouts.into_iter().collect(),
             opaque: self.opaque.into_iter().collect(),
+            setuid: self.setuid.into_iter().collect(),
             facts,
             secrets,
             partial,

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Purl, Severity, Timestamp};
 
+mod image_facts;
+
+pub use image_facts::{BaseEvidence, BaseImage, Suppressed, SuppressionReason, Surface};
+
 /// Which package manager or build tool a package belongs to. It decides the version order and the purl type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -350,6 +354,15 @@ pub struct Contents {
     pub config: ImageConfig,
     /// Number of files after whiteouts.
     pub files: u64,
+    /// What somebody who gets in finds there.
+    #[serde(default)]
+    pub surface: Surface,
+    /// The image that this one was built on, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseImage>,
+    /// What was found and is not listed among the packages, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<Suppressed>,
     /// What could not be read to its end. Empty = everything was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<Partial>,

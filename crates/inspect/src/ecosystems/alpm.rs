@@ -18,7 +18,10 @@ fn read(file: &File<'_>, found: &mut Found) {
     let text = file.text();
     if file.path.ends_with("/files") {
         let files = section(&text, "FILES");
-        return found.claim(file, files.map(|path| path::ownership_key(path.trim())));
+        let owner = crate::path::split(crate::path::split(file.path).0).1;
+        // `name-version-release`
+        let owner = owner.rsplitn(3, '-').nth(2).unwrap_or(owner);
+        return found.claim(file, owner, files.map(|path| path::ownership_key(path.trim())));
     }
     let one = |name| section(&text, name).next().unwrap_or_default();
     let (name, version) = (one("NAME"), one("VERSION"));
@@ -47,7 +50,7 @@ fn section<'a>(text: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ecosystems::testing::{lines, read};
+    use crate::ecosystems::testing::{keys, lines, read};
 
     #[test]
     fn a_package_is_described_by_sections() {
@@ -64,8 +67,9 @@ mod tests {
     fn its_files_are_its_own() {
         let path = "var/lib/pacman/local/x-1-1/files";
         let found = read(&ALPM, path, "%FILES%\nusr/\nusr/lib/a.jar\n\n%BACKUP%\netc/x\n");
-        assert!(found.owned.contains(&path::ownership_key("usr/lib/a.jar")));
-        assert!(!found.owned.contains(&path::ownership_key("etc/x")));
+        assert!(keys(&found).contains(&path::ownership_key("usr/lib/a.jar")));
+        assert!(!keys(&found).contains(&path::ownership_key("etc/x")));
+        assert_eq!(found.owners, ["x"]);
         assert_eq!(read(&ALPM, "var/lib/pacman/local/x-1-1/desc", "").partial.len(), 1);
     }
 }

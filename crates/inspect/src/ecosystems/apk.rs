@@ -57,7 +57,7 @@ impl Ecosystem for Apk {
                 }
                 line.strip_prefix("R:").map(|name| path::ownership_key(&path::join(directory, name)))
             });
-            found.claim(file, files);
+            found.claim(file, name, files);
         }
         for (package, needs) in found.packages.iter_mut().skip(first).zip(needs) {
             let own = &package.name;
@@ -98,6 +98,6 @@ mod tests {
         assert_eq!(utils.source, Some(SourcePackage { name: "musl".into(), version: "1.2.4-r2".into() }));
         assert_eq!(utils.depends_on, ["musl"]);
         assert!(musl.depends_on.is_empty());
-        assert_eq!(found.owned, [path::ownership_key("usr/bin/busybox")]);
+        assert_eq!(crate::ecosystems::testing::keys(&found), [path::ownership_key("usr/bin/busybox")]);
     }
 }

@@ -25,7 +25,8 @@ fn read(file: &File<'_>, found: &mut Found) {
     let text = file.text();
     if file.path.contains("/info/") {
         let paths = text.lines().filter_map(|line| line.split('\t').next());
-        return found.claim(file, paths.map(|path| path::ownership_key(path.trim_start_matches('/').trim())));
+        let owner = path::split(file.path).1.trim_end_matches(".list");
+        return found.claim(file, owner, paths.map(|path| path::ownership_key(path.trim_start_matches('/').trim())));
     }
     paragraphs(&text, |fields| {
         let is_installed =
@@ -47,7 +48,7 @@ fn read(file: &File<'_>, found: &mut Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ecosystems::testing::{lines, read};
+    use crate::ecosystems::testing::{keys, lines, read};
 
     #[test]
     fn installed_packages_and_their_files() {
@@ -55,6 +56,6 @@ mod tests {
                       Architecture: x86_64\n\nPackage: gone\nVersion: 1\nStatus: deinstall ok not-installed\n";
         assert_eq!(lines(&OPKG, "usr/lib/opkg/status", status), ["pkg:generic/busybox@1.36.1-1 -> libc, libfoo"]);
         let found = read(&OPKG, "usr/lib/opkg/info/busybox.list", "/bin/busybox\n/etc/x\t100644\n");
-        assert_eq!(found.owned, [path::ownership_key("bin/busybox"), path::ownership_key("etc/x")]);
+        assert_eq!(keys(&found), [path::ownership_key("bin/busybox"), path::ownership_key("etc/x")]);
     }
 }

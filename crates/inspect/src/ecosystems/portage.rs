@@ -27,7 +27,7 @@ fn read(file: &File<'_>, found: &mut Found) {
         };
         Some(path::ownership_key(path.trim_start_matches('/')))
     });
-    found.claim(file, keys);
+    found.claim(file, &full, keys);
 }
 
 /// `name-1.2.3_p4-r5`: the version begins at the last hyphen that a digit follows, and has its revision.
@@ -46,14 +46,14 @@ fn split_version(folder: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ecosystems::testing::{lines, read};
+    use crate::ecosystems::testing::{keys, lines, read};
 
     #[test]
     fn the_directory_has_category_name_and_version() {
         let contents = "dir /usr\nobj /usr/bin/my tool 0123 1700000000\nsym /usr/lib/a.so -> a.so.1 1700000000\n";
         let path = "var/db/pkg/app-shells/bash-5.2_p26-r1/CONTENTS";
         assert_eq!(lines(&PORTAGE, path, contents), ["pkg:generic/app-shells/bash@5.2_p26-r1"]);
-        let owned = read(&PORTAGE, path, contents).owned;
+        let owned = keys(&read(&PORTAGE, path, contents));
         assert_eq!(owned, [path::ownership_key("usr/bin/my tool"), path::ownership_key("usr/lib/a.so")]);
     }
 

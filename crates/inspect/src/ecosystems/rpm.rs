@@ -80,7 +80,8 @@ struct Collected {
     room: usize,
     packages: Vec<(Package, Vec<String>)>,
     providers: HashMap<String, String>,
-    owned: Vec<u64>,
+    owners: Vec<String>,
+    owned: Vec<(u64, u32)>,
     damaged: bool,
 }
 
@@ -122,15 +123,19 @@ impl Collected {
             self.providers.entry(provided).or_insert_with(|| package.name.clone());
         }
         let room = CLAIMS.saturating_sub(self.owned.len());
-        self.owned.extend(header.files().take(room).map(|file| path::ownership_key(file.trim_start_matches('/'))));
+        let owner = self.owners.len() as u32;
+        let keys = header.files().take(room).map(|file| path::ownership_key(file.trim_start_matches('/')));
+        self.owned.extend(keys.map(|key| (key, owner)));
+        self.owners.push(package.name.clone());
         let mut requires = header.texts(header::REQUIRES);
         requires.truncate(DEPENDENCIES);
         self.packages.push((package, requires));
     }
 
     fn finish(self, found: &mut Found) {
-        let Self { packages, providers, owned, .. } = self;
-        found.owned.extend(owned);
+        let Self { packages, providers, owners, owned, .. } = self;
+        // A database is a file of its own: these are its only claims.
+        (found.owners, found.owned) = (owners, owned);
         found.packages.extend(packages.into_iter().map(|(mut package, requires)| {
             let own = package.name.clone();
             let providers = requires.iter().filter_map(|need| providers.get(need)).filter(|name| **name != own);

@@ -3,12 +3,12 @@
 //! Sources: SPDX 2.3, section 7 (`packages`, `externalRefs` of type `purl`); CycloneDX 1.6 (`components`); Bitnami, "SPDX
 //! files in `/opt/bitnami`"; apko, `/var/lib/db/sbom`. Only purls are read: the conversion of documents is the sbom crate's.
 
-use assay_model::{EvidenceTier, Package, PackageType, Purl};
+use assay_model::{EvidenceTier, Package, PackageType, Purl, SuppressionReason};
 use serde_json::Value;
 
 use super::{About, Ecosystem, File, Found, clip, list, optional, package, text};
 use crate::layer::Says;
-use crate::merge::Placed;
+use crate::merge::{LeftOut, Placed};
 
 pub(crate) struct SbomFiles;
 
@@ -41,7 +41,7 @@ impl Ecosystem for SbomFiles {
     }
 
     /// What the distribution's own database lists is not listed a second time.
-    fn settle(&self, facts: &mut Vec<Placed>) {
+    fn settle(&self, facts: &mut Vec<Placed>, left_out: &mut LeftOut) {
         let listed: std::collections::HashSet<(PackageType, String)> = facts
             .iter()
             .filter_map(|fact| if let Says::Packages(packages) = &fact.says { Some(packages) } else { None })
@@ -51,7 +51,13 @@ impl Ecosystem for SbomFiles {
             .collect();
         for fact in facts.iter_mut().filter(|fact| ABOUT.covers(&fact.path, super::Scope::Image)) {
             if let Says::Packages(packages) = &mut fact.says {
-                packages.retain(|package| !listed.contains(&(package.kind, package.name.clone())));
+                packages.retain(|package| {
+                    let keep = !listed.contains(&(package.kind, package.name.clone()));
+                    if !keep {
+                        left_out.add(package, fact.layer, SuppressionReason::StrongerSign, None);
+                    }
+                    keep
+                });
             }
         }
     }

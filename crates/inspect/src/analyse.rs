@@ -53,11 +53,7 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self::with_scope(limits, Scope::Image)
-    }
-
-    pub(crate) fn with_scope(limits: Limits, scope: Scope) -> Self {
+    pub(crate) fn new(limits: Limits, scope: Scope) -> Self {
         Self {
             limits,
             scope,

@@ -26,23 +26,46 @@ const DEPTH: usize = 256;
 /// bounds are those of one layer ([`Limits::entries`], [`Limits::layer_bytes`], [`Limits::file_bytes`]) and 256 levels of
 /// directories; a file that cannot be opened makes the result `partial`.
 pub fn inspect_directory(directory: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
+    walk(directory, limits, Scope::Directory)
+}
+
+/// Reads a root file system (of a virtual machine, a node, an unpacked image): what is installed counts, what lockfiles
+/// declare does not, and its surface is told as an image's. Otherwise as [`inspect_directory`].
+pub fn inspect_root(directory: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
+    walk(directory, limits, Scope::Image)
+}
+
+/// Reads a tar archive of sources, compressed or not, as [`inspect_directory`] reads a directory. Nothing is unpacked.
+pub fn inspect_archive(path: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
+    let open = |source| DirectoryError::Open { path: path.to_owned(), source };
+    let file = File::open(path).map_err(open)?;
+    let archive =
+        crate::layer::read_archive(file, assay_model::Algorithm::Sha256, Scope::Directory, limits).map_err(open)?;
+    Ok(Contents { layers: Vec::new(), surface: assay_model::Surface::default(), ..merge::merge(&[archive], None) })
+}
+
+fn walk(directory: &Path, limits: &Limits, scope: Scope) -> Result<Contents, DirectoryError> {
     let open = |source| DirectoryError::Open { path: directory.to_owned(), source };
     let top = fs::read_dir(directory).map_err(open)?;
-    let mut walk =
-        Walk { limits: *limits, analysis: Analysis::with_scope(*limits, Scope::Directory), entries: 0, bytes: 0 };
+    let mut walk = Walk::new(limits, scope);
     walk.directory(top, "", DEPTH);
-    let files = walk.entries;
-    let (facts, secrets, partial) = walk.analysis.finish();
+    let Walk { analysis, entries: files, bytes, programs, mut setuid, .. } = walk;
+    let (facts, secrets, partial) = analysis.finish();
     let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
-    Ok(Contents { files, ..merge::settle(facts, secrets, partial) })
+    let mut contents = Contents { files, ..merge::settle(facts, secrets, partial) };
+    if scope == Scope::Image {
+        setuid.sort();
+        contents.surface =
+            assay_model::Surface { setuid, bytes, ..merge::programs(programs.iter().map(String::as_str)) };
+    }
+    Ok(contents)
 }
 
 /// Reads one file with the parsers of [`inspect_directory`]: a lockfile, an executable, an archive.
 pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
     let open = |source| DirectoryError::Open { path: path.to_owned(), source };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut walk =
-        Walk { limits: *limits, analysis: Analysis::with_scope(*limits, Scope::Directory), entries: 1, bytes: 0 };
+    let mut walk = Walk::new(limits, Scope::Directory);
     walk.file(path, &name).map_err(open)?;
     let (facts, secrets, partial) = walk.analysis.finish();
     let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
@@ -55,9 +78,24 @@ struct Walk {
     /// Files that were visited.
     entries: u64,
     bytes: u64,
+    /// Files that may be shells or package managers.
+    programs: Vec<String>,
+    /// Files with set-user-ID or set-group-ID.
+    setuid: Vec<String>,
 }
 
 impl Walk {
+    fn new(limits: &Limits, scope: Scope) -> Self {
+        Self {
+            limits: *limits,
+            analysis: Analysis::new(*limits, scope),
+            entries: 0,
+            bytes: 0,
+            programs: Vec::new(),
+            setuid: Vec::new(),
+        }
+    }
+
     fn directory(&mut self, entries: fs::ReadDir, place: &str, depth: usize) {
         let mut sorted = Vec::new();
         for entry in entries {
@@ -97,6 +135,7 @@ impl Walk {
             } else if kind.is_symlink()
                 && let Ok(target) = fs::read_link(entry.path())
             {
+                self.programs.extend(merge::is_program(&place).then(|| place.clone()));
                 self.analysis.symbolic_link(&place, &target.to_string_lossy());
             }
         }
@@ -104,7 +143,10 @@ impl Walk {
 
     fn file(&mut self, path: &Path, place: &str) -> io::Result<()> {
         let file = File::open(path)?;
-        let size = file.metadata()?.len();
+        let metadata = file.metadata()?;
+        let size = metadata.len();
+        self.programs.extend(merge::is_program(place).then(|| place.to_owned()));
+        self.setuid.extend(is_set_id(&metadata).then(|| place.to_owned()));
         self.bytes = self.bytes.saturating_add(size);
         if self.bytes > self.limits.layer_bytes {
             self.analysis.partial("bytes of the directory".to_owned(), Bound::Bytes);
@@ -114,6 +156,17 @@ impl Walk {
         let mut body = Content { reader: BufReader::with_capacity(64 << 10, file), left: size, start: Vec::new() };
         self.analysis.file(place, size, &mut body)
     }
+}
+
+#[cfg(unix)]
+fn is_set_id(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    metadata.permissions().mode() & crate::layer::SET_ID != 0
+}
+
+#[cfg(not(unix))]
+fn is_set_id(_: &fs::Metadata) -> bool {
+    false
 }
 
 /// The content of a file on disk.

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use assay_model::{Bound, Digest, OsRelease, Package, Partial, SecretMatch};
+use assay_model::{Algorithm, Bound, Digest, OsRelease, Package, Partial, SecretMatch};
 use serde::{Deserialize, Serialize};
 
 use crate::analyse::{Analysis, Body};
+use crate::ecosystems::Scope;
 use crate::error::LayerError;
 use crate::inflate::{Finished, Inflate};
 use crate::limits::Limits;
@@ -111,15 +112,26 @@ pub fn inspect_layer(
     if !media_type.is_empty() && (!media_type.contains("tar") || media_type.ends_with("+encrypted")) {
         return Err(LayerError::UnsupportedMediaType { digest: *expected, media_type: media_type.to_owned() });
     }
-    let unreadable = |source| LayerError::Read { digest: *expected, source };
-    let inflate = Inflate::new(reader, expected.algorithm(), *limits).map_err(unreadable)?;
-    let mut walk = Walk::new(*limits);
+    let result = read_archive(reader, expected.algorithm(), Scope::Image, limits)
+        .map_err(|source| LayerError::Read { digest: *expected, source })?;
+    if result.digest != *expected {
+        return Err(LayerError::DigestMismatch { expected: Box::new(*expected), found: Box::new(result.digest) });
+    }
+    Ok(result)
+}
+
+/// Reads a tar archive, compressed or not, whatever its digest is.
+pub(crate) fn read_archive(
+    reader: impl Read,
+    algorithm: Algorithm,
+    scope: Scope,
+    limits: &Limits,
+) -> std::io::Result<LayerResult> {
+    let inflate = Inflate::new(reader, algorithm, *limits)?;
+    let mut walk = Walk::new(*limits, scope);
     let mut tar = Tar::new(inflate);
     let damage = walk.run(&mut tar).err();
-    let Finished { digest, diff_id, compressed, inflated, stopped } = tar.into_source().finish().map_err(unreadable)?;
-    if digest != *expected {
-        return Err(LayerError::DigestMismatch { expected: Box::new(*expected), found: Box::new(digest) });
-    }
+    let Finished { digest, diff_id, compressed, inflated, stopped } = tar.into_source().finish()?;
     if let Some(bound) = stopped.or(damage.map(|_| Bound::Malformed)) {
         walk.analysis.partial(format!("layer {}", digest.short()), bound);
     }
@@ -127,7 +139,7 @@ pub fn inspect_layer(
 }
 
 /// Set-user-ID and set-group-ID (POSIX, `sys/stat.h`).
-const SET_ID: u32 = 0o6000;
+pub(crate) const SET_ID: u32 = 0o6000;
 
 /// The state of one walk through a tar.
 struct Walk {
@@ -142,10 +154,10 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, scope: Scope) -> Self {
         Self {
             limits,
-            analysis: Analysis::new(limits),
+            analysis: Analysis::new(limits, scope),
             entries: 0,
             path_bytes: 0,
             paths: BTreeSet::new(),

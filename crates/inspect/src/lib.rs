@@ -44,7 +44,7 @@ mod xml;
 mod zip;
 
 pub use config::{CONFIG_BYTES, CONFIG_PATH, ImageConfiguration, scan_config};
-pub use directory::{inspect_directory, inspect_file};
+pub use directory::{inspect_archive, inspect_directory, inspect_file, inspect_root};
 pub use ecosystems::{About, Scope};
 pub use error::{ConfigError, DirectoryError, LayerError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};

@@ -157,22 +157,31 @@ const PACKAGE_MANAGERS: [&str; 13] =
 const PROGRAMS: [&str; 7] = ["bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "busybox"];
 
 fn surface(layers: &[LayerResult], visibility: &Visibility<'_>) -> Surface {
-    let mut surface = Surface { bytes: layers.iter().map(|layer| layer.uncompressed).sum(), ..Surface::default() };
-    for path in &visibility.programs {
-        let name = path::split(path).1;
-        if SHELLS.contains(&name) {
-            surface.shells.push((*path).to_owned());
-        }
-        if PACKAGE_MANAGERS.contains(&name) {
-            surface.package_managers.push((*path).to_owned());
-        }
-    }
+    let bytes = layers.iter().map(|layer| layer.uncompressed).sum();
+    let mut surface = Surface { bytes, ..programs(visibility.programs.iter().copied()) };
     for (layer, hidden) in layers.iter().zip(&visibility.hidden) {
         surface.setuid.extend(layer.setuid.iter().filter(|path| !hidden.contains(path.as_str())).cloned());
     }
+    surface.setuid.sort();
+    surface
+}
+
+/// Whether a path is where a shell or a package manager is.
+pub(crate) fn is_program(path: &str) -> bool {
+    let (folder, name) = path::split(path);
+    PROGRAMS.contains(&folder) && (SHELLS.contains(&name) || PACKAGE_MANAGERS.contains(&name))
+}
+
+/// The shells and package managers among paths for which [`is_program`] holds.
+pub(crate) fn programs<'p>(paths: impl Iterator<Item = &'p str>) -> Surface {
+    let mut surface = Surface::default();
+    for path in paths {
+        let name = path::split(path).1;
+        let list = if SHELLS.contains(&name) { &mut surface.shells } else { &mut surface.package_managers };
+        list.push(path.to_owned());
+    }
     surface.shells.sort();
     surface.package_managers.sort();
-    surface.setuid.sort();
     surface
 }
 
@@ -310,8 +319,7 @@ impl<'a> Visibility<'a> {
                     hidden_here.insert(path);
                 } else {
                     files += 1;
-                    let (folder, name) = path::split(path);
-                    if PROGRAMS.contains(&folder) && (SHELLS.contains(&name) || PACKAGE_MANAGERS.contains(&name)) {
+                    if is_program(path) {
                         programs.push(path);
                     }
                     fresh.push(path);

@@ -10,3 +10,4 @@ mod fixtures;
 mod hostile;
 mod layers;
 mod secrets_in_layers;
+mod standing;

@@ -50,7 +50,7 @@ pub use error::{ConfigError, DirectoryError, LayerError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};
 pub use limits::Limits;
 pub use merge::merge;
-pub use secrets::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, secret_rules};
+pub use secrets::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, SecretRules, SecretRulesError};
 
 /// Version of the analyser: it grows with every change of what is found, so that results of older ones are not reused.
 pub const ANALYSER: u32 = 2;

@@ -16,7 +16,8 @@ pub(crate) enum ScannerArgument {
 /// `assay scan`
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
-    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, sbom:FILE, or a path
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, rootfs:PATH, archive:FILE, git:URL[#REVISION],
+    /// sbom:FILE, or a path
     pub(crate) target: String,
     /// What to look for; all where missing
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -36,7 +37,7 @@ pub(crate) struct ScanArguments {
     /// Vulnerability pack instead of the embedded sample
     #[arg(long, value_name = "FILE")]
     pub(crate) pack: Option<PathBuf>,
-    /// Say why this vulnerability was matched, and what is known of it
+    /// Say why this vulnerability was matched, or why packages of this name are listed or not
     #[arg(long, value_name = "ID")]
     pub(crate) explain: Option<String>,
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use assay_model::{
-    Contents, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity, VulnerabilityFinding,
+    BaseImage, Contents, EvidenceTier, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity,
+    Suppressed, Surface, VulnerabilityFinding,
 };
 use assay_sbom::{Generation, Root};
 use serde::Serialize;
@@ -69,6 +70,15 @@ pub(crate) struct ScanOutcome {
     pub(crate) fail_on: Option<Severity>,
     /// Number of findings at or above it.
     pub(crate) failing: usize,
+    /// What somebody who gets into a container of the image finds there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) surface: Option<Surface>,
+    /// The image that this one was built on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<BaseImage>,
+    /// What was found and is not listed, each with its reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) suppressed: Vec<Suppressed>,
     /// What was inspected, for the SBOM formats.
     #[serde(skip)]
     pub(crate) contents: Arc<Contents>,
@@ -144,6 +154,9 @@ fn filter(
         sample_pack: sample_pack && findings.is_some(),
         fail_on: options.fail_on,
         failing,
+        surface: (contents.surface.bytes > 0).then(|| contents.surface.clone()),
+        base: contents.base.clone(),
+        suppressed: contents.suppressed.clone(),
         contents,
         root: inspected.root,
         generation: inspected.generation,
@@ -162,6 +175,33 @@ pub(crate) struct ExplainOutcome {
     pub(crate) findings: Vec<VulnerabilityFinding>,
     /// What the records say, one for each record.
     pub(crate) records: Vec<ExplainedRecord>,
+    /// Packages of this name, where it is one's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) packages: Vec<ExplainedPackage>,
+    /// What was found under this name and is not listed, each with its reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) suppressed: Vec<Suppressed>,
+}
+
+/// Why a package is listed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExplainedPackage {
+    /// Its purl.
+    pub(crate) purl: String,
+    /// The file that says so.
+    pub(crate) path: String,
+    /// How strong a sign that is.
+    pub(crate) tier: EvidenceTier,
+    /// The layer that brought it, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) layer: Option<usize>,
+    /// The command that made the layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_by: Option<String>,
+    /// Whether it came with the base image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from_base: Option<bool>,
 }
 
 /// One record about the vulnerability.
@@ -178,7 +218,7 @@ pub(crate) struct ExplainedRecord {
     pub(crate) affected: Vec<String>,
 }
 
-/// Explains one vulnerability.
+/// Explains one vulnerability, or why packages of a name are listed or are not.
 pub(crate) fn explain(scan: &ScanOutcome, id: &str, settings: &Settings) -> Result<ExplainOutcome> {
     let is_meant = |finding: &&VulnerabilityFinding| {
         let vulnerability = &finding.vulnerability;
@@ -211,5 +251,21 @@ pub(crate) fn explain(scan: &ScanOutcome, id: &str, settings: &Settings) -> Resu
                 .collect(),
         })
         .collect();
-    Ok(ExplainOutcome { target: scan.target.clone(), id: id.to_owned(), findings, records })
+    let contents = &scan.contents;
+    let packages = contents
+        .packages
+        .iter()
+        .filter(|package| package.name == id || package.purl.to_string() == id)
+        .map(|package| ExplainedPackage {
+            purl: package.purl.to_string(),
+            path: package.path.clone(),
+            tier: package.tier,
+            layer: package.layer.map(|layer| layer + 1),
+            created_by: package.layer.and_then(|layer| contents.layers.get(layer)?.created_by.clone()),
+            from_base: contents.is_from_base(package),
+        })
+        .collect();
+    let suppressed =
+        contents.suppressed.iter().filter(|left| left.name == id || left.file.path == id).cloned().collect();
+    Ok(ExplainOutcome { target: scan.target.clone(), id: id.to_owned(), findings, records, packages, suppressed })
 }

@@ -49,6 +49,48 @@ fn a_finding_is_explained_and_so_is_its_absence() {
 }
 
 #[test]
+fn what_is_left_out_is_explained_by_name() {
+    let assay = Assay::new();
+    let path = "usr/lib/python3/dist-packages/idna-3.3.egg-info/PKG-INFO";
+    assay.file("root/var/lib/dpkg/status", "Package: python3-idna\nStatus: install ok installed\nVersion: 3.3-1\n");
+    assay.file("root/var/lib/dpkg/info/python3-idna.list", format!("/{path}\n"));
+    assay.file(&format!("root/{path}"), "Metadata-Version: 2.1\nName: idna\nVersion: 3.3\n");
+    insta::assert_snapshot!(assay.seen(&["scan", "rootfs:root", "--explain", "idna"]));
+    let listed = assay.seen(&["scan", "rootfs:root", "--explain", "python3-idna"]);
+    assert!(listed.contains("found in   var/lib/dpkg/status (package database)"), "{listed}");
+}
+
+#[test]
+fn a_git_repository_is_read_at_a_revision_and_nothing_stays_behind() {
+    let assay = Assay::new();
+    assay.file("repository/requirements.txt", "jinja2==2.10\n");
+    let folder = assay.path().join("repository");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"];
+        let status = std::process::Command::new("git").args(identity).arg("-C").arg(&folder).args(arguments).status();
+        assert!(status.unwrap().success(), "git {arguments:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "one"]);
+    git(&["tag", "v1"]);
+    std::fs::remove_file(folder.join("requirements.txt")).unwrap();
+    git(&["commit", "--quiet", "-am", "two"]);
+    let temporary = assay.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let assay = assay.variable("TMPDIR", temporary.to_str().unwrap());
+    let url = format!("git:file://{}", folder.display());
+    let packages = |target: &str| -> serde_json::Value {
+        let output = assay.run(&["scan", target, "-o", "json"]);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["packages"].clone()
+    };
+    assert_eq!(packages(&url), 0);
+    assert_eq!(packages(&format!("{url}#v1")), 1);
+    assert_eq!(assay.run(&["scan", &format!("{url}#absent")]).status.code(), Some(2));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "nothing stays behind");
+}
+
+#[test]
 fn an_sbom_is_the_same_bytes_each_time_and_converts() {
     let assay = Assay::new().variable("SOURCE_DATE_EPOCH", "1700000000");
     project(&assay);

@@ -1,6 +1,7 @@
 //! What happens to one file, wherever it came from: it is parsed, searched for secrets, or passed over.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use assay_model::{Bound, Package, Partial, SecretMatch};
 
@@ -10,7 +11,7 @@ use crate::layer::{Fact, Says};
 use crate::limits::{CLAIMS, Limits};
 use crate::os_release;
 use crate::path;
-use crate::secrets::{self, Scanner};
+use crate::secrets::{self, Scanner, SecretRules};
 
 /// Buffers are given back to the system beyond this, so that one large file does not stay for the whole layer.
 const BUFFER_KEPT: usize = 8 << 20;
@@ -53,7 +54,7 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
-    pub(crate) fn new(limits: Limits, scope: Scope) -> Self {
+    pub(crate) fn new(limits: Limits, scope: Scope, rules: Arc<SecretRules>) -> Self {
         Self {
             limits,
             scope,
@@ -66,7 +67,7 @@ impl Analysis {
             secret_count: 0,
             partial: Vec::new(),
             buffer: Vec::new(),
-            scanner: Scanner::default(),
+            scanner: Scanner::new(rules),
         }
     }
 

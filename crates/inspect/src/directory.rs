@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
+use std::sync::Arc;
 
 use assay_model::{Bound, Contents};
 
@@ -12,6 +13,7 @@ use crate::error::DirectoryError;
 use crate::limits::Limits;
 use crate::merge;
 use crate::path;
+use crate::secrets::SecretRules;
 use crate::tar::PEEK;
 
 /// Folders that hold tools' own data, not the project.
@@ -19,35 +21,87 @@ const SKIPPED: [&str; 3] = [".git", ".hg", ".svn"];
 /// Nesting of directories that is followed.
 const DEPTH: usize = 256;
 
-/// Reads all files below a directory with the parsers of [`crate::inspect_layer`]; packages that `Cargo.lock`,
-/// `package-lock.json`, `requirements*.txt` and `go.mod` declare are listed too, as tier `declared`.
+/// How directories, files and archives are read.
+#[derive(Clone, Debug)]
+pub struct DirectoryOptions {
+    /// The bounds.
+    pub limits: Limits,
+    /// What secrets look like.
+    pub rules: Arc<SecretRules>,
+}
+
+impl Default for DirectoryOptions {
+    /// The default bounds and the built-in rules.
+    fn default() -> Self {
+        Self { limits: Limits::default(), rules: SecretRules::built_in() }
+    }
+}
+
+/// Reads all files below a directory with the parsers of [`crate::inspect_layer`]; packages that
+/// lockfiles and manifests declare are listed too, as tier `declared`.
 ///
 /// Symbolic links are not followed, version control data is skipped, files are visited in the order of their names. The
 /// bounds are those of one layer ([`Limits::entries`], [`Limits::layer_bytes`], [`Limits::file_bytes`]) and 256 levels of
 /// directories; a file that cannot be opened makes the result `partial`.
-pub fn inspect_directory(directory: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
-    walk(directory, limits, Scope::Directory)
+pub fn inspect_directory(directory: &Path, options: &DirectoryOptions) -> Result<Contents, DirectoryError> {
+    walk(directory, options, Scope::Directory)
+}
+
+/// Reads bytes as the file of a directory of sources that has this path.
+///
+/// ```
+/// let options = assay_inspect::DirectoryOptions::default();
+/// let contents = assay_inspect::inspect_bytes("app/requirements.txt", b"flask==3.0.0\n", &options);
+/// assert_eq!(contents.packages[0].purl.to_string(), "pkg:pypi/flask@3.0.0");
+/// ```
+pub fn inspect_bytes(path: &str, bytes: &[u8], options: &DirectoryOptions) -> Contents {
+    let mut analysis = Analysis::new(options.limits, Scope::Directory, Arc::clone(&options.rules));
+    match path::normalise(path.as_bytes()) {
+        Some(path) => match analysis.file(&path, bytes.len() as u64, &mut Bytes(bytes)) {
+            Ok(()) => {}
+            Err(never) => match never {},
+        },
+        None => analysis.partial("a path longer than 4096 bytes".to_owned(), Bound::Bytes),
+    }
+    let (facts, secrets, partial) = analysis.finish();
+    let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
+    Contents { files: 1, ..merge::settle(facts, secrets, partial) }
+}
+
+/// Content that is in memory.
+struct Bytes<'b>(&'b [u8]);
+
+impl Body for Bytes<'_> {
+    type Error = std::convert::Infallible;
+
+    fn peek(&mut self) -> Result<&[u8], Self::Error> {
+        Ok(self.0)
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        self.0 = self.0.get(bytes..).unwrap_or_default();
+    }
 }
 
 /// Reads a root file system (of a virtual machine, a node, an unpacked image): what is installed counts, what lockfiles
 /// declare does not, and its surface is told as an image's. Otherwise as [`inspect_directory`].
-pub fn inspect_root(directory: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
-    walk(directory, limits, Scope::Image)
+pub fn inspect_root(directory: &Path, options: &DirectoryOptions) -> Result<Contents, DirectoryError> {
+    walk(directory, options, Scope::Image)
 }
 
 /// Reads a tar archive of sources, compressed or not, as [`inspect_directory`] reads a directory. Nothing is unpacked.
-pub fn inspect_archive(path: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
+pub fn inspect_archive(path: &Path, options: &DirectoryOptions) -> Result<Contents, DirectoryError> {
     let open = |source| DirectoryError::Open { path: path.to_owned(), source };
     let file = File::open(path).map_err(open)?;
     let archive =
-        crate::layer::read_archive(file, assay_model::Algorithm::Sha256, Scope::Directory, limits).map_err(open)?;
+        crate::layer::read_archive(file, assay_model::Algorithm::Sha256, Scope::Directory, options).map_err(open)?;
     Ok(Contents { layers: Vec::new(), surface: assay_model::Surface::default(), ..merge::merge(&[archive], None) })
 }
 
-fn walk(directory: &Path, limits: &Limits, scope: Scope) -> Result<Contents, DirectoryError> {
+fn walk(directory: &Path, options: &DirectoryOptions, scope: Scope) -> Result<Contents, DirectoryError> {
     let open = |source| DirectoryError::Open { path: directory.to_owned(), source };
     let top = fs::read_dir(directory).map_err(open)?;
-    let mut walk = Walk::new(limits, scope);
+    let mut walk = Walk::new(options, scope);
     walk.directory(top, "", DEPTH);
     let Walk { analysis, entries: files, bytes, programs, mut setuid, .. } = walk;
     let (facts, secrets, partial) = analysis.finish();
@@ -62,10 +116,10 @@ fn walk(directory: &Path, limits: &Limits, scope: Scope) -> Result<Contents, Dir
 }
 
 /// Reads one file with the parsers of [`inspect_directory`]: a lockfile, an executable, an archive.
-pub fn inspect_file(path: &Path, limits: &Limits) -> Result<Contents, DirectoryError> {
+pub fn inspect_file(path: &Path, options: &DirectoryOptions) -> Result<Contents, DirectoryError> {
     let open = |source| DirectoryError::Open { path: path.to_owned(), source };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut walk = Walk::new(limits, Scope::Directory);
+    let mut walk = Walk::new(options, Scope::Directory);
     walk.file(path, &name).map_err(open)?;
     let (facts, secrets, partial) = walk.analysis.finish();
     let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
@@ -85,10 +139,10 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(limits: &Limits, scope: Scope) -> Self {
+    fn new(options: &DirectoryOptions, scope: Scope) -> Self {
         Self {
-            limits: *limits,
-            analysis: Analysis::new(*limits, scope),
+            limits: options.limits,
+            analysis: Analysis::new(options.limits, scope, Arc::clone(&options.rules)),
             entries: 0,
             bytes: 0,
             programs: Vec::new(),

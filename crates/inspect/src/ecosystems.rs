@@ -128,6 +128,20 @@ pub(crate) static ALL: &[&dyn Ecosystem] = &[
     &images::KUBERNETES,
 ];
 
+/// Everything that is read, as the reference documentation lists it.
+///
+/// ```
+/// assert!(assay_inspect::registry().any(|row| row.files.contains(&"Gemfile.lock")));
+/// ```
+pub fn registry() -> impl Iterator<Item = &'static About> {
+    ALL.iter().map(|ecosystem| ecosystem.about())
+}
+
+/// Names of the programs and libraries that are known by the version in their executable.
+pub fn known_programs() -> impl Iterator<Item = &'static str> {
+    binaries::names()
+}
+
 /// What is inspected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
@@ -557,6 +571,29 @@ mod tests {
                 assert!(ecosystem.wants(&example(pattern), Scope::Directory), "{}: {pattern}", about.name);
                 let everywhere = ecosystem.wants(&example(pattern), Scope::Image);
                 assert_eq!(everywhere, about.scope == Scope::Image, "{}: {pattern}", about.name);
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
+        /// Bytes that lead deep into a format: its own punctuation, keys that parsers look for, and anything.
+        #[test]
+        fn every_parser_reads_or_refuses_anything(
+            parts in proptest::collection::vec("[ -~\n]{1,12}|[\\[{]{1,3}[\"'a]|name|version|package|\\[\\[package\\]\\]\n|\"[a-z]*\": ?|: |\n  - |= \"|@npm:|<a>|%NAME%\n|\u{0}|\u{ff}", 0..40),
+        ) {
+            let bytes = parts.concat().into_bytes();
+            for ecosystem in ALL {
+                for pattern in ecosystem.about().files {
+                    let found = testing::read(*ecosystem, &example(pattern), &bytes);
+                    for package in &found.packages {
+                        proptest::prop_assert!(package.name.len() <= FIELD_BYTES && !package.name.contains('\n'));
+                        // What is written into documents can be read from them.
+                        let purl = package.purl.to_string();
+                        proptest::prop_assert!(!purl.contains(char::is_whitespace), "{}", purl);
+                    }
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use assay_model::{Algorithm, Bound, Digest, OsRelease, Package, Partial, SecretM
 use serde::{Deserialize, Serialize};
 
 use crate::analyse::{Analysis, Body};
+use crate::directory::DirectoryOptions;
 use crate::ecosystems::Scope;
 use crate::error::LayerError;
 use crate::inflate::{Finished, Inflate};
@@ -112,7 +113,9 @@ pub fn inspect_layer(
     if !media_type.is_empty() && (!media_type.contains("tar") || media_type.ends_with("+encrypted")) {
         return Err(LayerError::UnsupportedMediaType { digest: *expected, media_type: media_type.to_owned() });
     }
-    let result = read_archive(reader, expected.algorithm(), Scope::Image, limits)
+    // A result is kept under the digest of the blob, so that it may depend on nothing else.
+    let options = DirectoryOptions { limits: *limits, ..DirectoryOptions::default() };
+    let result = read_archive(reader, expected.algorithm(), Scope::Image, &options)
         .map_err(|source| LayerError::Read { digest: *expected, source })?;
     if result.digest != *expected {
         return Err(LayerError::DigestMismatch { expected: Box::new(*expected), found: Box::new(result.digest) });
@@ -125,10 +128,10 @@ pub(crate) fn read_archive(
     reader: impl Read,
     algorithm: Algorithm,
     scope: Scope,
-    limits: &Limits,
+    options: &DirectoryOptions,
 ) -> std::io::Result<LayerResult> {
-    let inflate = Inflate::new(reader, algorithm, *limits)?;
-    let mut walk = Walk::new(*limits, scope);
+    let inflate = Inflate::new(reader, algorithm, options.limits)?;
+    let mut walk = Walk::new(options, scope);
     let mut tar = Tar::new(inflate);
     let damage = walk.run(&mut tar).err();
     let Finished { digest, diff_id, compressed, inflated, stopped } = tar.into_source().finish()?;
@@ -154,10 +157,10 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(limits: Limits, scope: Scope) -> Self {
+    fn new(options: &DirectoryOptions, scope: Scope) -> Self {
         Self {
-            limits,
-            analysis: Analysis::new(limits, scope),
+            limits: options.limits,
+            analysis: Analysis::new(options.limits, scope, std::sync::Arc::clone(&options.rules)),
             entries: 0,
             path_bytes: 0,
             paths: BTreeSet::new(),

@@ -23,7 +23,8 @@
 //! Memory: some megabytes of buffers and results, and the largest single file that a parser needs as a whole (a package
 //! database, a jar, the data of an executable without its machine code). A typical image stays below 120 MB.
 //!
-//! A new package ecosystem is one file in `src/ecosystems/`, with its row in the table of `src/ecosystems.rs`.
+//! A new package ecosystem is one file in `src/ecosystems/`, with its row in the table of `src/ecosystems.rs`; [`registry`]
+//! lists what there is.
 
 mod analyse;
 mod config;
@@ -44,8 +45,8 @@ mod xml;
 mod zip;
 
 pub use config::{CONFIG_BYTES, CONFIG_PATH, ImageConfiguration, scan_config};
-pub use directory::{inspect_archive, inspect_directory, inspect_file, inspect_root};
-pub use ecosystems::{About, Scope};
+pub use directory::{DirectoryOptions, inspect_archive, inspect_bytes, inspect_directory, inspect_file, inspect_root};
+pub use ecosystems::{About, Scope, known_programs, registry};
 pub use error::{ConfigError, DirectoryError, LayerError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};
 pub use limits::Limits;

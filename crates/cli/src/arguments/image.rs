@@ -37,6 +37,12 @@ pub(crate) struct ScanArguments {
     /// Vulnerability pack instead of the embedded sample
     #[arg(long, value_name = "FILE")]
     pub(crate) pack: Option<PathBuf>,
+    /// Rules for secrets instead of the built-in ones: a gitleaks configuration (with them: extend.useDefault)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_rules: Option<PathBuf>,
+    /// Secrets that are known: an earlier result with -o json, or a JSON list of fingerprints
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_baseline: Option<PathBuf>,
     /// Say why this vulnerability was matched, or why packages of this name are listed or not
     #[arg(long, value_name = "ID")]
     pub(crate) explain: Option<String>,

@@ -1,17 +1,20 @@
 //! `assay scan`: packages, vulnerabilities and secrets of an image, a directory or an SBOM.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use assay_inspect::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, SecretRules};
 use assay_model::{
     BaseImage, Contents, EvidenceTier, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity,
     Suppressed, Surface, VulnerabilityFinding,
 };
 use assay_sbom::{Generation, Root};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::target::{self, Inspected, Target};
-use crate::failure::Failure;
+use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::{Result, Status};
@@ -31,6 +34,10 @@ pub(crate) struct ScanOptions {
     pub(crate) fail_on: Option<Severity>,
     /// Whether only what has a fix counts.
     pub(crate) only_fixed: bool,
+    /// A gitleaks configuration instead of the built-in rules.
+    pub(crate) secret_rules: Option<PathBuf>,
+    /// Secrets that are known and accepted.
+    pub(crate) secret_baseline: Option<PathBuf>,
 }
 
 /// What was found.
@@ -55,6 +62,12 @@ pub(crate) struct ScanOutcome {
     pub(crate) hidden: usize,
     /// Secrets, as filtered.
     pub(crate) secrets: Vec<SecretMatch>,
+    /// Secrets that the baseline knows: not shown, not counted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) accepted_secrets: usize,
+    /// Where no secrets are looked for; none where they are not looked for at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_searched: Option<NotSearched>,
     /// Packages that no data covers: not known to be clean.
     pub(crate) uncovered: u64,
     /// What could not be read to its end.
@@ -90,6 +103,26 @@ pub(crate) struct ScanOutcome {
     pub(crate) generation: Generation<'static>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// Where no secrets are looked for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotSearched {
+    /// Beginnings of paths.
+    pub(crate) paths: &'static [&'static str],
+    /// Folders of installed libraries, in which these are not searched.
+    pub(crate) libraries: &'static [&'static str],
+    /// Folders of a library's own tests.
+    pub(crate) library_tests: &'static [&'static str],
+}
+
+const NOT_SEARCHED: NotSearched =
+    NotSearched { paths: SKIPPED_PATHS, libraries: INSTALLED_LIBRARIES, library_tests: LIBRARY_TEST_FOLDERS };
+
 impl ScanOutcome {
     /// Denied at the threshold; undecided where there is one and not everything could be read, or nothing matched.
     pub(crate) fn status(&self) -> Status {
@@ -108,18 +141,51 @@ impl ScanOutcome {
 
 /// Scans.
 pub(crate) fn scan(options: ScanOptions, session: &Session<'_>) -> Result<ScanOutcome> {
-    let inspected = target::inspect(&options.target, options.vulnerabilities, session)?;
+    let inspected = match &options.secret_rules {
+        Some(_) if matches!(options.target, Target::Image(_)) => {
+            return Err(CliError::Usage {
+                message: "--secret-rules is for files: what is known of an image's layers is kept for everybody"
+                    .to_owned(),
+                next: "scan the root file system: assay scan rootfs:PATH --secret-rules FILE".to_owned(),
+            }
+            .into());
+        }
+        Some(path) => {
+            let text = String::from_utf8_lossy(&read_file(path)?).into_owned();
+            let rules = SecretRules::from_gitleaks(&text)?;
+            for name in rules.left_out() {
+                session.printer.note(&format!("{}: rule {name} names only a path, and finds nothing", path.display()));
+            }
+            target::inspect_with(&options.target, options.vulnerabilities, Arc::new(rules), session)?
+        }
+        None => target::inspect(&options.target, options.vulnerabilities, session)?,
+    };
+    let baseline = options.secret_baseline.as_deref().map(baseline).transpose()?.unwrap_or_default();
     let findings = match (&inspected.findings, options.vulnerabilities) {
         (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
         _ => None,
     };
-    Ok(filter(inspected, findings, options, session.settings.pack.value.is_none()))
+    Ok(filter(inspected, findings, options, &baseline, session.settings.pack.value.is_none()))
+}
+
+/// Fingerprints of known secrets: those of an earlier `scan -o json`, or a list of them.
+fn baseline(path: &Path) -> Result<BTreeSet<String>> {
+    let malformed = |message: String| CliError::Malformed { what: path.display().to_string(), message };
+    let document: Value =
+        serde_json::from_slice(&read_file(path)?).map_err(|error| malformed(format!("is not JSON: {error}")))?;
+    let list = document.as_array().or_else(|| document["secrets"].as_array());
+    let Some(list) = list else {
+        return Err(malformed("has no list of secrets: write one with assay scan TARGET -o json".to_owned()).into());
+    };
+    let fingerprint = |entry: &Value| entry.as_str().or_else(|| entry["fingerprint"].as_str()).map(str::to_owned);
+    Ok(list.iter().filter_map(fingerprint).collect())
 }
 
 fn filter(
     inspected: Inspected,
     findings: Option<Arc<Findings>>,
     options: ScanOptions,
+    baseline: &BTreeSet<String>,
     sample_pack: bool,
 ) -> ScanOutcome {
     let contents = inspected.contents;
@@ -130,7 +196,10 @@ fn filter(
     let severities: BTreeSet<Severity> = options.severity.iter().copied().collect();
     let shown = |severity: Severity| severities.is_empty() || severities.contains(&severity);
     let fails = |severity: Severity| options.fail_on.is_some_and(|threshold| severity >= threshold);
-    let secrets: Vec<SecretMatch> = if options.secrets { contents.secrets.clone() } else { Vec::new() };
+    let all_secrets: &[SecretMatch] = if options.secrets { &contents.secrets } else { &[] };
+    let is_new = |secret: &&SecretMatch| !baseline.contains(&secret.fingerprint.to_string());
+    let secrets: Vec<SecretMatch> = all_secrets.iter().filter(is_new).cloned().collect();
+    let accepted_secrets = all_secrets.len() - secrets.len();
     let failing = all.iter().filter(|finding| fails(finding.vulnerability.severity)).count()
         + secrets.iter().filter(|secret| fails(secret.severity)).count();
     let counts = FindingCounts::of(&all);
@@ -147,6 +216,8 @@ fn filter(
         counts,
         hidden: total - vulnerabilities.len(),
         vulnerabilities,
+        accepted_secrets,
+        not_searched: options.secrets.then_some(NOT_SEARCHED),
         secrets: secrets.into_iter().filter(|secret| shown(secret.severity)).collect(),
         uncovered: findings.as_ref().map_or(0, |findings| findings.uncovered),
         partial: contents.partial.clone(),

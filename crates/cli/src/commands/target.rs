@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assay_case::{Cause, Known};
 use assay_gather::Wanted;
-use assay_inspect::{ANALYSER, Limits};
+use assay_inspect::{ANALYSER, DirectoryOptions, SecretRules};
 use assay_model::{BaseImage, Contents, Findings, Timestamp};
 use assay_oci::ImageSource;
 use assay_sbom::{Generation, Lifecycle, Root};
@@ -98,26 +98,36 @@ pub(crate) struct Inspected {
 
 /// Inspects a target, and matches what is in it.
 pub(crate) fn inspect(target: &Target, vulnerabilities: bool, session: &Session<'_>) -> Result<Inspected> {
+    inspect_with(target, vulnerabilities, SecretRules::built_in(), session)
+}
+
+/// The same with other rules for secrets. What is known of layers is kept for everybody, so images have the built-in ones.
+pub(crate) fn inspect_with(
+    target: &Target,
+    vulnerabilities: bool,
+    rules: Arc<SecretRules>,
+    session: &Session<'_>,
+) -> Result<Inspected> {
     let (settings, printer) = (session.settings, session.printer);
     let now = Timestamp::now();
-    let limits = Limits::default();
+    let options = DirectoryOptions { rules, ..DirectoryOptions::default() };
     let shown = |path: &Path| path.display().to_string();
     let (name, contents, lifecycle) = match target {
         Target::Directory(path) => {
             printer.progress(&format!("reading {}", path.display()));
-            (shown(path), assay_inspect::inspect_directory(path, &limits)?, Lifecycle::PreBuild)
+            (shown(path), assay_inspect::inspect_directory(path, &options)?, Lifecycle::PreBuild)
         }
-        Target::File(path) => (shown(path), assay_inspect::inspect_file(path, &limits)?, Lifecycle::PreBuild),
+        Target::File(path) => (shown(path), assay_inspect::inspect_file(path, &options)?, Lifecycle::PreBuild),
         Target::Root(path) => {
             printer.progress(&format!("reading {}", path.display()));
-            (shown(path), assay_inspect::inspect_root(path, &limits)?, Lifecycle::PostBuild)
+            (shown(path), assay_inspect::inspect_root(path, &options)?, Lifecycle::PostBuild)
         }
-        Target::Archive(path) => (shown(path), assay_inspect::inspect_archive(path, &limits)?, Lifecycle::PreBuild),
+        Target::Archive(path) => (shown(path), assay_inspect::inspect_archive(path, &options)?, Lifecycle::PreBuild),
         Target::Git(repository) => {
             let name = assay_model::RedactedUrl::new(&repository.url).to_string();
             printer.progress(&format!("fetching {name}"));
             let folder = repository.fetch()?;
-            (name, assay_inspect::inspect_directory(folder.path(), &limits)?, Lifecycle::PreBuild)
+            (name, assay_inspect::inspect_directory(folder.path(), &options)?, Lifecycle::PreBuild)
         }
         Target::Image(image) => return inspect_image(image, vulnerabilities, session),
         Target::Sbom(path) => (shown(path), assay_sbom::read(&read_file(path)?)?.contents, Lifecycle::PostBuild),

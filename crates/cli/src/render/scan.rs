@@ -102,6 +102,10 @@ impl ScanOutcome {
             let layers = base.layers.map(|layers| format!(", its lowest {}", count(layers, "layer")));
             let _ = writeln!(out, "base     {name}{}", layers.as_deref().unwrap_or(", as the image says"));
         }
+        if let Some(not_searched) = &self.not_searched {
+            let paths = page.wrap(&not_searched.paths.join(" "), 9);
+            let _ = writeln!(out, "secrets  not looked for in {paths}, nor in the tests of installed libraries");
+        }
         if !self.suppressed.is_empty() {
             let left = count(self.suppressed.len(), "name");
             let _ = writeln!(out, "{left} found and not listed: --explain NAME says why");
@@ -137,6 +141,9 @@ impl ScanOutcome {
         }
         if !self.secrets.is_empty() {
             let _ = writeln!(out, "{}", count(self.secrets.len(), "secret"));
+        }
+        if self.accepted_secrets > 0 {
+            let _ = writeln!(out, "{} in the baseline", count(self.accepted_secrets, "secret"));
         }
         for partial in &self.partial {
             let _ = writeln!(out, "{} {}", page.warn("not read to its end:"), partial.what);

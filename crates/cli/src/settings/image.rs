@@ -19,6 +19,8 @@ impl ScanArguments {
             severity: settings.severity.value.clone(),
             fail_on: settings.fail_on.value,
             only_fixed: self.only_fixed,
+            secret_rules: self.secret_rules,
+            secret_baseline: self.secret_baseline,
         })
     }
 }

@@ -61,6 +61,27 @@ fn what_is_left_out_is_explained_by_name() {
 }
 
 #[test]
+fn secrets_have_a_baseline_and_rules_of_the_house() {
+    let assay = Assay::new();
+    assay.file("app/key.txt", format!("house_{}\n", "4711".repeat(4)));
+    let rules = "[[rules]]\nid = \"house\"\nregex = 'house_[0-9]{16}'\nkeywords = [\"house_\"]\n";
+    assay.file("rules.toml", rules);
+    assert!(!assay.seen(&["scan", "app"]).contains("house"), "no built-in rule knows it");
+    let arguments = ["scan", "app", "--secret-rules", "rules.toml", "--fail-on", "high"];
+    assert!(assay.seen(&arguments).starts_with("exit 1"));
+    let found = assay.run(&["scan", "app", "--secret-rules", "rules.toml", "-o", "json"]).stdout;
+    assay.file("known.json", &found);
+    let known = assay.seen(&[&arguments[..], &["--secret-baseline", "known.json"]].concat());
+    assert!(known.starts_with("exit 0") && known.contains("1 secret in the baseline"), "{known}");
+    let result: serde_json::Value = serde_json::from_slice(&found).unwrap();
+    let paths = result["notSearched"]["paths"].as_array().unwrap();
+    assert!(paths.contains(&"usr/share/doc/".into()), "what is not searched is disclosed");
+    assay.file("broken.toml", "[[rules]]\nid = \"a\"\nregex = '('\n");
+    assert!(assay.seen(&["scan", "app", "--secret-rules", "broken.toml"]).starts_with("exit 2"));
+    assert!(assay.seen(&["scan", "nginx:1", "--secret-rules", "rules.toml"]).starts_with("exit 2"));
+}
+
+#[test]
 fn a_git_repository_is_read_at_a_revision_and_nothing_stays_behind() {
     let assay = Assay::new();
     assay.file("repository/requirements.txt", "jinja2==2.10\n");

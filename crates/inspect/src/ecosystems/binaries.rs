@@ -49,6 +49,11 @@ impl Ecosystem for Binaries {
     }
 }
 
+/// Names of all rows.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    KNOWN.iter().map(|known| known.name)
+}
+
 /// What the file at this path with this data is known as.
 fn versions<'a>(path: &'a str, data: &'a [u8]) -> impl Iterator<Item = (&'static Known, String)> + use<'a> {
     let name = crate::path::split(path).1;

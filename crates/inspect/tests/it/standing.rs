@@ -1,6 +1,6 @@
 //! What is said beside the list of packages: what was left out, the surface, the base; and other sources than images.
 
-use assay_inspect::{ImageConfiguration, Limits, inspect_archive, inspect_directory, inspect_root, merge};
+use assay_inspect::{DirectoryOptions, ImageConfiguration, inspect_archive, inspect_directory, inspect_root, merge};
 use assay_model::{BaseEvidence, Contents, SuppressionReason};
 
 use crate::archive::{Tar, gzip};
@@ -109,10 +109,10 @@ fn a_root_file_system_counts_what_is_installed_only() {
     write("bin/sh", "#!");
     write("app/Gemfile.lock", "GEM\n  specs:\n    rack (3.0.8)\n");
     let names = |contents: &Contents| -> Vec<String> { contents.packages.iter().map(|p| p.name.clone()).collect() };
-    let root = inspect_root(folder.path(), &Limits::default()).unwrap();
+    let root = inspect_root(folder.path(), &DirectoryOptions::default()).unwrap();
     assert_eq!(names(&root), ["python3-idna"]);
     assert_eq!(root.surface.shells, ["bin/sh"]);
-    let sources = inspect_directory(folder.path(), &Limits::default()).unwrap();
+    let sources = inspect_directory(folder.path(), &DirectoryOptions::default()).unwrap();
     assert_eq!(names(&sources), ["python3-idna", "rack"]);
     assert!(sources.surface.shells.is_empty(), "a folder of sources has no surface");
 }
@@ -123,9 +123,9 @@ fn an_archive_of_sources_is_read_as_a_directory() {
     let path = folder.path().join("source.tar.gz");
     let tar = Tar::default().file("app-1.0/Gemfile.lock", "GEM\n  specs:\n    rack (3.0.8)\n");
     std::fs::write(&path, gzip(&tar.bytes())).unwrap();
-    let contents = inspect_archive(&path, &Limits::default()).unwrap();
+    let contents = inspect_archive(&path, &DirectoryOptions::default()).unwrap();
     assert_eq!(contents.packages[0].purl.to_string(), "pkg:gem/rack@3.0.8");
     assert!(contents.layers.is_empty() && contents.partial.is_empty());
     std::fs::write(&path, "no archive").unwrap();
-    assert!(!inspect_archive(&path, &Limits::default()).unwrap().partial.is_empty());
+    assert!(!inspect_archive(&path, &DirectoryOptions::default()).unwrap().partial.is_empty());
 }

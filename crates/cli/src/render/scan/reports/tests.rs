@@ -26,6 +26,8 @@ fn scanned(text: &str) -> ScanOutcome {
         fail_on: None,
         failing: 0,
         surface: None,
+        accepted_secrets: 0,
+        not_searched: None,
         base: None,
         suppressed: Vec::new(),
         contents: Arc::new(Contents::default()),

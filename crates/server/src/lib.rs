@@ -33,6 +33,7 @@ pub use admission::message::{denial, warnings};
 pub use certificate::{CertificateError, CertificateSource};
 pub use facts::{FactSource, GatheredFacts};
 pub use gathering::GatheringFacts;
+pub use metrics::TrustRootStatus;
 pub use namespaces::Namespaces;
 pub use options::{Clock, ServerOptions};
 pub use server::{Running, Server, ServerError};

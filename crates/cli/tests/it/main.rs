@@ -18,6 +18,8 @@ mod reference;
 mod root;
 mod scan;
 mod serve;
+#[cfg(feature = "lab")]
+mod serve_roots;
 mod sign;
 mod source_rules;
 mod verify;

@@ -27,14 +27,14 @@ mod subject;
 
 pub use build_level::BuildLevel;
 pub use contents::{
-    Bound, Contents, EvidenceTier, FileReference, ImageConfig, Layer, OsRelease, Package, PackageType, Partial,
-    SecretMatch, SourcePackage,
+    BaseEvidence, BaseImage, Bound, Contents, EvidenceTier, FileReference, ImageConfig, Layer, OsRelease, Package,
+    PackageType, Partial, SecretMatch, SourcePackage, Suppressed, SuppressionReason, Surface,
 };
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use explain::Explain;
 pub use finding::{
-    FindingCounts, Findings, FixState, KnownExploited, MatchReason, PackInfo, Vulnerability, VulnerabilityFinding,
-    VulnerabilityId,
+    ExploitPrediction, FindingCounts, Findings, FixState, KnownExploited, MatchReason, PackInfo, SourceRating,
+    Vulnerability, VulnerabilityFinding, VulnerabilityId,
 };
 pub use names::{ControlId, EnvironmentName, NameError};
 pub use purl::{Purl, PurlError};

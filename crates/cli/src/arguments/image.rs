@@ -16,7 +16,8 @@ pub(crate) enum ScannerArgument {
 /// `assay scan`
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
-    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, sbom:FILE, or a path
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, rootfs:PATH, archive:FILE, git:URL[#REVISION],
+    /// sbom:FILE, or a path
     pub(crate) target: String,
     /// What to look for; all where missing
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -24,9 +25,9 @@ pub(crate) struct ScanArguments {
     /// Severities to show; all where missing
     #[arg(long, value_delimiter = ',')]
     pub(crate) severity: Vec<String>,
-    /// Exit 1 if anything of this severity or worse is found
-    #[arg(long, value_name = "SEVERITY")]
-    pub(crate) fail_on: Option<String>,
+    /// Exit 1 if anything reaches this: a severity, kev, fixable, risk:70, age:30d, joined by + where all must hold
+    #[arg(long, value_name = "THRESHOLD", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<String>,
     /// Leave out what has no fix
     #[arg(long)]
     pub(crate) only_fixed: bool,
@@ -36,7 +37,19 @@ pub(crate) struct ScanArguments {
     /// Vulnerability pack instead of the embedded sample
     #[arg(long, value_name = "FILE")]
     pub(crate) pack: Option<PathBuf>,
-    /// Say why this vulnerability was matched, and what is known of it
+    /// VEX document whose statements count (OpenVEX, CSAF or CycloneDX)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vex: Vec<PathBuf>,
+    /// Findings to leave out, each with owner, reason and expiry (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ignore_file: Option<PathBuf>,
+    /// Rules for secrets instead of the built-in ones: a gitleaks configuration (with them: extend.useDefault)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_rules: Option<PathBuf>,
+    /// Secrets that are known: an earlier result with -o json, or a JSON list of fingerprints
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_baseline: Option<PathBuf>,
+    /// Say why this vulnerability was matched, or why packages of this name are listed or not
     #[arg(long, value_name = "ID")]
     pub(crate) explain: Option<String>,
 }
@@ -63,30 +76,4 @@ pub(crate) enum SbomCommand {
         /// CycloneDX or SPDX JSON file, - for standard input
         file: PathBuf,
     },
-}
-
-/// `assay db`
-#[derive(Debug, Subcommand)]
-pub(crate) enum DbCommand {
-    /// Build a vulnerability pack from OSV records
-    Build(DbBuildArguments),
-    /// Show what a pack holds
-    Info {
-        /// Pack file; the one in use where missing
-        pack: Option<PathBuf>,
-    },
-}
-
-/// `assay db build`
-#[derive(Debug, Args)]
-pub(crate) struct DbBuildArguments {
-    /// OSV records: JSON, JSON lines, zip or zstd; files or folders
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) sources: Vec<PathBuf>,
-    /// Catalogue of known exploited vulnerabilities (CISA KEV, JSON)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kev: Option<PathBuf>,
-    /// Pack file to write
-    #[arg(long, value_name = "FILE")]
-    pub(crate) to: PathBuf,
 }

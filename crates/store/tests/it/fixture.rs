@@ -40,7 +40,7 @@ pub(crate) fn contents(packages: &[(&str, &str)]) -> Contents {
         layers: Vec::new(),
         config: ImageConfig::default(),
         files: 1,
-        partial: Vec::new(),
+        ..Contents::default()
     }
 }
 
@@ -53,6 +53,9 @@ pub(crate) fn findings(id: &str) -> Findings {
         score_tenths: None,
         vector: None,
         known_exploited: None,
+        exploit_prediction: None,
+        disputed: false,
+        ratings: Vec::new(),
         published: None,
     };
     let reason = MatchReason {

@@ -8,15 +8,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use assay_model::{Contents, EvidenceTier, OsRelease, Package, PackageType, Purl, Timestamp};
-use assay_vuln::{Pack, PackBuilder, osv};
+use assay_vuln::{Pack, PackBuilder, PackageIndex, osv};
 
 /// Components of the SBOM that is matched.
 const COMPONENTS: usize = 2_662;
 
 fn main() {
-    let data = std::env::var_os("ASSAY_DATA")
-        .map(std::path::PathBuf::from)
-        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = std::env::var_os("ASSAY_DATA").map_or_else(beside, std::path::PathBuf::from);
     if !data.join("osv").is_dir() {
         println!("skipped: corpus osv not present");
         return;
@@ -70,7 +69,35 @@ fn main() {
         delta.len() as f64 / 1e3,
         100.0 * delta.len() as f64 / pack_bytes.len() as f64
     );
+    rematch(&lines, &contents);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// 500 changed records against 50,000 images of 300 packages.
+fn rematch(lines: &[String], contents: &Contents) {
+    let mut index = PackageIndex::new();
+    for image in 0..50_000_usize {
+        let of = |at: usize| contents.packages.get((image * 31 + at * 7) % contents.packages.len()).cloned();
+        let packages = (0..300).filter_map(of).collect();
+        let digest = assay_model::Digest::of(&image.to_le_bytes());
+        index.insert(digest, &Contents { packages, ..Contents { os: contents.os.clone(), ..Contents::default() } });
+    }
+    let changed: Vec<&str> = lines.iter().step_by(lines.len() / 500).take(500).map(String::as_str).collect();
+    let mut builder = PackBuilder::new();
+    builder.add_bytes("changed.jsonl", changed.join("\n").as_bytes(), None).unwrap();
+    let pack = Pack::from_bytes(builder.build().0).unwrap();
+    let (mut findings, mut images) = (0, BTreeSet::new());
+    let took = best(5, || {
+        let found = index.rematch(&pack, Timestamp::UNIX_EPOCH).unwrap();
+        findings = found.len();
+        images = found.iter().flat_map(|found| found.images.iter().copied()).collect();
+    });
+    println!(
+        "rematch: {} distinct packages, {findings} findings in {} images, {:.1} ms",
+        index.distinct(),
+        images.len(),
+        took.as_secs_f64() * 1e3
+    );
 }
 
 fn best(times: u32, mut work: impl FnMut()) -> Duration {
@@ -109,8 +136,8 @@ fn contents(lines: &[String]) -> Contents {
                 "AlmaLinux:9" => PackageType::Rpm,
                 _ => continue,
             };
-            let events = affected.ranges.iter().flat_map(|range| &range.events);
-            let Some(version) = events.filter_map(|event| event.fixed.clone()).next() else { continue };
+            let mut events = affected.ranges.iter().flat_map(|range| &range.events);
+            let Some(version) = events.find_map(|event| event.fixed.clone()) else { continue };
             if packages.len() == COMPONENTS || !seen.insert((kind, named.name.clone())) {
                 continue;
             }

@@ -218,6 +218,15 @@ impl PackFile {
         u64::from(self.rows(Section::Records)).saturating_sub(self.hidden.len() as u64)
     }
 
+    /// Names of all packages.
+    pub(crate) fn package_names(&self) -> Result<Vec<&str>, PackError> {
+        let names = (0..self.rows(Section::Packages)).map(|row| {
+            let [_, name, _, _] = self.row(Section::Packages, row)?;
+            self.text(name)
+        });
+        names.collect()
+    }
+
     /// Identifier and fingerprint of each record.
     pub(crate) fn fingerprints(&self) -> Result<std::collections::BTreeMap<String, [u32; 2]>, PackError> {
         let rows = (0..self.rows(Section::Records)).map(|row| {

@@ -215,7 +215,7 @@ impl PackFile {
 
     /// Number of records that no delta replaces.
     pub(crate) fn visible_records(&self) -> u64 {
-        u64::from(self.rows(Section::Records)).saturating_sub(self.hidden.len() as u64)
+        self.info.records.saturating_sub(self.hidden.len() as u64)
     }
 
     /// Names of all packages.

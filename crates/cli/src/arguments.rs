@@ -98,6 +98,8 @@ pub(crate) enum Command {
     Explain(ExplainArguments),
     /// Serve the admission webhook
     Serve(ServeArguments),
+    /// Write the CustomResourceDefinitions of Environment, Exception, ReleaseArtifact and TrustRoot
+    Crds,
     /// Controls: what is checked, why, and what each Environment does with it
     #[command(subcommand)]
     Policy(PolicyCommand),

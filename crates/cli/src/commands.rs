@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 mod completions;
 mod config;
+mod crds;
 pub(crate) mod database;
 pub(crate) mod exception;
 pub(crate) mod inventory;
@@ -193,6 +194,10 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Serve(arguments) => {
             serve::serve(&arguments.resolve(), &session)?;
+            Ok(Status::Pass)
+        }
+        Command::Crds => {
+            printer.data(&crds::write()?);
             Ok(Status::Pass)
         }
         Command::Policy(PolicyCommand::List) => {

@@ -83,6 +83,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     other("GOOGLE_APPLICATION_CREDENTIALS", "Credentials file for gcpkms:// keys and Google identity tokens."),
     other("COSIGN_PKCS11_MODULE_PATH", "Module of pkcs11: keys whose URI names none; also COSIGN_PKCS11_PIN."),
     other(USER, "Who promotes, where `release promote` is not told."),
+    other("KUBECONFIG", "The cluster of `serve --register`, as kubectl finds it."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),
     other("HTTPS_PROXY", "Proxy for registries; also HTTP_PROXY, ALL_PROXY and NO_PROXY."),

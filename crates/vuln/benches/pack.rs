@@ -51,7 +51,7 @@ fn main() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("all.pack");
     std::fs::write(&path, &pack_bytes).unwrap();
-    println!("open: {:.0} us", best(20, || drop(Pack::open(&path).unwrap())).as_secs_f64() * 1e6);
+    println!("open: {:.1} us", best(20, || drop(Pack::open(&path).unwrap())).as_secs_f64() * 1e6);
     let pack = Pack::open(&path).unwrap();
 
     let contents = contents(&lines);
@@ -157,11 +157,12 @@ fn contents(lines: &[String]) -> Contents {
             }
         }
     }
-    // One in twenty was forgotten at its first version.
-    let step = newest.len().div_ceil(COMPONENTS);
-    let chosen = newest.into_iter().filter(|(_, version)| !version.is_empty()).step_by(step.max(1)).enumerate();
+    // One in a hundred was forgotten at its first version.
+    newest.retain(|_, version| !version.is_empty());
+    let step = (newest.len() / COMPONENTS).max(1);
+    let chosen = newest.into_iter().step_by(step).enumerate();
     let packages = chosen.map(|(at, ((kind, name), version))| {
-        let version = if at % 20 == 0 { "0.0.1".to_owned() } else { version };
+        let version = if at % 100 == 0 { "0.0.1".to_owned() } else { version };
         Package {
             kind,
             purl: Purl::new(kind.purl_type(), None, &name, Some(&version)),

@@ -3,19 +3,20 @@
 //! `ASSAY_DATA=DIR cargo bench -p assay-vuln --bench pack`
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use assay_model::{Contents, EvidenceTier, OsRelease, Package, PackageType, Purl, Timestamp};
-use assay_vuln::{Pack, PackBuilder, osv};
+use assay_version::Scheme;
+use assay_vuln::{Pack, PackBuilder, PackageIndex, osv};
 
 /// Components of the SBOM that is matched.
 const COMPONENTS: usize = 2_662;
 
 fn main() {
-    let data = std::env::var_os("ASSAY_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), std::path::PathBuf::from);
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let data = std::env::var_os("ASSAY_DATA").map_or_else(beside, std::path::PathBuf::from);
     if !data.join("osv").is_dir() {
         println!("skipped: corpus osv not present");
         return;
@@ -30,6 +31,7 @@ fn main() {
         }
     });
     println!("parse: {:.0} MB/s", bytes as f64 / 1e6 / parsed.as_secs_f64());
+    println!("(processor time of one thread, best of several)");
 
     let text = lines.join("\n");
     let build = |text: &str| {
@@ -37,16 +39,19 @@ fn main() {
         builder.add_bytes("all.jsonl", text.as_bytes(), None).unwrap();
         builder
     };
-    let start = Instant::now();
-    let pack_bytes = build(&text).build().0;
-    println!("build: {:.2} s, {:.1} MB", start.elapsed().as_secs_f64(), pack_bytes.len() as f64 / 1e6);
+    let start = used();
+    let builder = build(&text);
+    let read = used().saturating_sub(start).as_secs_f64();
+    let pack_bytes = builder.build().0;
+    let all = used().saturating_sub(start).as_secs_f64();
+    println!("build: {all:.2} s, {read:.2} of it to read the records; {:.1} MB", pack_bytes.len() as f64 / 1e6);
     assert!(pack_bytes == build(&text).build().0, "two builds differ");
 
     let folder = std::env::temp_dir().join(format!("assay-bench-pack-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("all.pack");
     std::fs::write(&path, &pack_bytes).unwrap();
-    println!("open: {:.0} us", best(20, || drop(Pack::open(&path).unwrap())).as_secs_f64() * 1e6);
+    println!("open: {:.1} us", best(20, || drop(Pack::open(&path).unwrap())).as_secs_f64() * 1e6);
     let pack = Pack::open(&path).unwrap();
 
     let contents = contents(&lines);
@@ -69,14 +74,48 @@ fn main() {
         delta.len() as f64 / 1e3,
         100.0 * delta.len() as f64 / pack_bytes.len() as f64
     );
+    rematch(&lines, &contents);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// 500 changed records against 50,000 images of 300 packages.
+fn rematch(lines: &[String], contents: &Contents) {
+    let mut index = PackageIndex::new();
+    for image in 0..50_000_usize {
+        let of = |at: usize| contents.packages.get((image * 31 + at * 7) % contents.packages.len()).cloned();
+        let packages = (0..300).filter_map(of).collect();
+        let digest = assay_model::Digest::of(&image.to_le_bytes());
+        index.insert(digest, &Contents { packages, ..Contents { os: contents.os.clone(), ..Contents::default() } });
+    }
+    let changed: Vec<&str> = lines.iter().step_by(lines.len() / 500).take(500).map(String::as_str).collect();
+    let mut builder = PackBuilder::new();
+    builder.add_bytes("changed.jsonl", changed.join("\n").as_bytes(), None).unwrap();
+    let pack = Pack::from_bytes(builder.build().0).unwrap();
+    let (mut findings, mut images) = (0, BTreeSet::new());
+    let took = best(5, || {
+        let found = index.rematch(&pack, Timestamp::UNIX_EPOCH).unwrap();
+        findings = found.len();
+        images = found.iter().flat_map(|found| found.images.iter().copied()).collect();
+    });
+    println!(
+        "rematch: {} distinct packages, {findings} findings in {} images, {:.1} ms",
+        index.distinct(),
+        images.len(),
+        took.as_secs_f64() * 1e3
+    );
+}
+
+/// What this thread has used of a processor: the wall clock says little on a machine that others use too.
+fn used() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok()).unwrap_or_default())
 }
 
 fn best(times: u32, mut work: impl FnMut()) -> Duration {
     let once = |_| {
-        let start = Instant::now();
+        let start = used();
         work();
-        start.elapsed()
+        used().saturating_sub(start)
     };
     (0..times).map(once).min().unwrap_or_default()
 }
@@ -93,11 +132,10 @@ fn lines(data: &Path) -> Vec<String> {
     lines
 }
 
-/// Packages of several ecosystems that records name, at versions that they name.
+/// Packages of several ecosystems that records name, at the highest version with a fix: a program that is kept up to date.
 fn contents(lines: &[String]) -> Contents {
-    let mut packages = Vec::new();
-    let mut seen = BTreeSet::new();
-    for line in lines.iter().rev().step_by(3) {
+    let mut newest: BTreeMap<(PackageType, String), String> = BTreeMap::new();
+    for line in lines {
         let record = osv::parse_record(line.as_bytes()).unwrap();
         for affected in record.affected {
             let Some(named) = affected.package else { continue };
@@ -108,29 +146,40 @@ fn contents(lines: &[String]) -> Contents {
                 "AlmaLinux:9" => PackageType::Rpm,
                 _ => continue,
             };
-            let mut events = affected.ranges.iter().flat_map(|range| &range.events);
-            let Some(version) = events.find_map(|event| event.fixed.clone()) else { continue };
-            if packages.len() == COMPONENTS || !seen.insert((kind, named.name.clone())) {
-                continue;
+            let scheme = Scheme::for_package(kind).unwrap();
+            let highest = newest.entry((kind, named.name)).or_default();
+            for version in
+                affected.ranges.iter().flat_map(|range| &range.events).filter_map(|event| event.fixed.as_ref())
+            {
+                if highest.is_empty() || scheme.compare(version, highest).is_ok_and(std::cmp::Ordering::is_gt) {
+                    version.clone_into(highest);
+                }
             }
-            packages.push(Package {
-                kind,
-                purl: Purl::new(kind.purl_type(), None, &named.name, Some(&version)),
-                name: named.name,
-                version,
-                source: None,
-                architecture: None,
-                licence: None,
-                supplier: None,
-                tier: EvidenceTier::Installed,
-                path: "file".into(),
-                digest: None,
-                layer: None,
-                depends_on: Vec::new(),
-            });
         }
     }
+    // One in a hundred was forgotten at its first version.
+    newest.retain(|_, version| !version.is_empty());
+    let step = (newest.len() / COMPONENTS).max(1);
+    let chosen = newest.into_iter().step_by(step).enumerate();
+    let packages = chosen.map(|(at, ((kind, name), version))| {
+        let version = if at % 100 == 0 { "0.0.1".to_owned() } else { version };
+        Package {
+            kind,
+            purl: Purl::new(kind.purl_type(), None, &name, Some(&version)),
+            name,
+            version,
+            source: None,
+            architecture: None,
+            licence: None,
+            supplier: None,
+            tier: EvidenceTier::Installed,
+            path: "file".into(),
+            digest: None,
+            layer: None,
+            depends_on: Vec::new(),
+        }
+    });
     let os =
         OsRelease { id: "almalinux".into(), version_id: Some("9.4".into()), pretty_name: None, id_like: Vec::new() };
-    Contents { os: Some(os), packages, ..Contents::default() }
+    Contents { os: Some(os), packages: packages.take(COMPONENTS).collect(), ..Contents::default() }
 }

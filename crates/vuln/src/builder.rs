@@ -96,13 +96,23 @@ pub struct PackBuilder {
     drafts: BTreeMap<String, Draft>,
     exploited: BTreeMap<String, KnownExploited>,
     predictions: BTreeMap<String, ExploitPrediction>,
-    /// For a delta: digest of the pack that it changes, and which of its records it replaces.
-    delta: Option<(String, Vec<String>)>,
+    delta: Option<Delta>,
     /// Distribution, release, and the day its support ends.
     end_of_life: BTreeMap<(String, String), String>,
     /// When each record that was withdrawn was last changed: it takes back older forms, whichever came first.
     withdrawn: BTreeMap<String, i64>,
     report: BuildReport,
+}
+
+/// What makes a pack a delta.
+#[derive(Debug)]
+struct Delta {
+    /// Digest of the pack that it changes.
+    base: String,
+    /// Records of that pack which it replaces or removes.
+    superseded: Vec<String>,
+    /// Records that it carries whole; the others only name and rate.
+    records: u64,
 }
 
 /// A record as far as the pack needs it.

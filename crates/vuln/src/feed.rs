@@ -47,6 +47,8 @@ pub(crate) enum Feed {
     KnownExploited,
     ExploitPrediction,
     EndOfLife,
+    /// OSV's list of what changed when (`modified_id.csv`): a help to fetch with, which holds no records.
+    ModifiedList,
 }
 
 /// How much of a file is looked at to tell what it is.
@@ -63,6 +65,9 @@ impl Feed {
         }
         if text.starts_with("#model_version") || text.starts_with("cve,epss") {
             return Self::ExploitPrediction;
+        }
+        if name.ends_with("modified_id.csv") {
+            return Self::ModifiedList;
         }
         let has = |key: &str| text.contains(key);
         if text.starts_with('[') {
@@ -90,7 +95,9 @@ impl Feed {
             Self::Oval => oval::records(name, bytes),
             Self::UpdateInfo => updateinfo::records(name, bytes),
             Self::Photon => photon::records(name, bytes),
-            Self::Osv | Self::KnownExploited | Self::ExploitPrediction | Self::EndOfLife => Ok(Vec::new()),
+            Self::Osv | Self::KnownExploited | Self::ExploitPrediction | Self::EndOfLife | Self::ModifiedList => {
+                Ok(Vec::new())
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! foresaw. What is strict is the JSON itself: a key that occurs twice in an object is refused, because readers disagree
 //! about which one counts.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -238,6 +239,10 @@ impl<'de> Visitor<'de> for UniqueKeys {
         Ok(self)
     }
 
+    fn visit_borrowed_str<E>(self, _: &'de str) -> Result<Self, E> {
+        Ok(self)
+    }
+
     fn visit_unit<E>(self) -> Result<Self, E> {
         Ok(self)
     }
@@ -248,14 +253,62 @@ impl<'de> Visitor<'de> for UniqueKeys {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        let mut keys = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
+        let mut keys = Keys::default();
+        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
             map.next_value::<Self>()?;
-            if let Some(key) = keys.replace(key) {
+            if let Some(key) = keys.add(key) {
                 return Err(A::Error::custom(format!("the key `{key}` occurs twice in one object")));
             }
         }
         Ok(self)
+    }
+}
+
+/// A key, borrowed where it needs no unescaping.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+
+            fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+                Ok(Key(Cow::Owned(key.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// Keys of one object. Almost all objects have few, so that looking through a list is the fastest way; the others get a set.
+#[derive(Default)]
+struct Keys<'de> {
+    few: Vec<Cow<'de, str>>,
+    many: BTreeSet<Cow<'de, str>>,
+}
+
+impl<'de> Keys<'de> {
+    /// Gives the key back if it is there already.
+    fn add(&mut self, key: Cow<'de, str>) -> Option<Cow<'de, str>> {
+        const FEW: usize = 16;
+        if self.few.contains(&key) || self.many.contains(&key) {
+            return Some(key);
+        }
+        if self.few.len() < FEW {
+            self.few.push(key);
+        } else {
+            self.many.insert(key);
+        }
+        None
     }
 }
 

@@ -215,7 +215,16 @@ impl PackFile {
 
     /// Number of records that no delta replaces.
     pub(crate) fn visible_records(&self) -> u64 {
-        u64::from(self.rows(Section::Records)).saturating_sub(self.hidden.len() as u64)
+        self.info.records.saturating_sub(self.hidden.len() as u64)
+    }
+
+    /// Names of all packages.
+    pub(crate) fn package_names(&self) -> Result<Vec<&str>, PackError> {
+        let names = (0..self.rows(Section::Packages)).map(|row| {
+            let [_, name, _, _] = self.row(Section::Packages, row)?;
+            self.text(name)
+        });
+        names.collect()
     }
 
     /// Identifier and fingerprint of each record.

@@ -156,6 +156,15 @@ impl Pack {
         Ok(None)
     }
 
+    /// Names of all packages that records are about, as they are looked up.
+    pub(crate) fn package_names(&self) -> Result<BTreeSet<&str>, PackError> {
+        let mut names = BTreeSet::new();
+        for file in &self.files {
+            names.extend(file.package_names()?);
+        }
+        Ok(names)
+    }
+
     /// Identifier and fingerprint of each record, deltas applied.
     pub(crate) fn fingerprints(&self) -> Result<BTreeMap<String, [u32; 2]>, PackError> {
         let mut all = BTreeMap::new();

@@ -314,4 +314,12 @@ mod tests {
         let bomb = zstd::stream::encode_all(std::io::repeat(b' ').take(400 << 20), 1).unwrap();
         assert_eq!(documents(&bomb).unwrap_err().code(), "osv-file-too-large");
     }
+
+    #[test]
+    fn a_gzip_feed_that_inflates_without_end_is_refused() {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        std::io::copy(&mut std::io::repeat(b' ').take(400 << 20), &mut packer).unwrap();
+        assert_eq!(documents(&packer.finish().unwrap()).unwrap_err().code(), "osv-file-too-large");
+        assert_eq!(documents(&[0x1f, 0x8b, 8, 0, 1]).unwrap_err().code(), "osv-archive-damaged");
+    }
 }

@@ -142,6 +142,8 @@ pub enum NotAppliedReason {
     NoReason,
     /// A later or more careful statement says otherwise.
     Overruled(String),
+    /// The finding is malicious code, which no statement excuses.
+    Malice,
 }
 
 impl NotAppliedReason {
@@ -152,6 +154,7 @@ impl NotAppliedReason {
             Self::OtherProduct(product) => format!("it is about another product: {product}"),
             Self::OtherPart(part) => format!("it is about another part of the product: {part}"),
             Self::NoReason => "it says `not affected` without a justification or an impact statement".to_owned(),
+            Self::Malice => "no statement excuses malicious code".to_owned(),
             Self::Overruled(by) => format!("a later or more careful statement says otherwise: {by}"),
         }
     }
@@ -294,6 +297,7 @@ pub fn apply(findings: Findings, documents: &[VexDocument], subject: &Subject, c
                 let reason = match relation(statement, &finding, subject, contents) {
                     Relation::OtherProduct(product) => Some(NotAppliedReason::OtherProduct(product)),
                     Relation::OtherPart(part) => Some(NotAppliedReason::OtherPart(part)),
+                    Relation::Meant if names().any(VulnerabilityId::is_malware) => Some(NotAppliedReason::Malice),
                     Relation::Meant if document.origin == Origin::Unsigned => Some(NotAppliedReason::Unsigned),
                     Relation::Meant if statement.status == Status::NotAffected && statement.justification.is_none() => {
                         Some(NotAppliedReason::NoReason)

@@ -4,8 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups::merge;
 use super::{Draft, PackBuilder, write};
+use crate::ecosystem::Ecosystem;
 use crate::pack::PackError;
 use crate::set::Pack;
+
+/// Whether a record rates its vulnerability as it did before.
+fn rates_alike(draft: &Draft, before: &assay_model::Vulnerability) -> bool {
+    let of_record = before.ratings.iter().filter(|rating| rating.source.as_str() == draft.id);
+    let before: BTreeSet<_> =
+        of_record.map(|rating| (rating.severity, rating.vector.clone().unwrap_or_default())).collect();
+    let now: BTreeSet<_> = draft.ratings.iter().map(|rating| (rating.severity, rating.vector.clone())).collect();
+    before == now
+}
 
 /// Difference between two estimates of exploitation that is worth a delta, in millionths.
 const NOTABLE: u32 = 50_000;
@@ -67,15 +77,28 @@ impl PackBuilder {
         let old = base.fingerprints()?;
         let drafts: Vec<Draft> = std::mem::take(&mut self.drafts).into_values().collect();
         let groups = merge(&drafts);
+        // Vulnerabilities that a changed record is about, and those of which every record must come along, because their name,
+        // rating or exploitation changed with it.
         let mut carried: BTreeSet<usize> = BTreeSet::new();
+        let mut whole: BTreeSet<usize> = BTreeSet::new();
         for (at, draft) in drafts.iter().enumerate() {
-            let changed = old.get(&draft.id) != Some(&draft.fingerprint());
-            if changed {
-                carried.extend(groups.of_record.get(at).into_iter().flatten().copied());
+            if old.get(&draft.id) == Some(&draft.fingerprint()) {
+                continue;
+            }
+            for of in groups.of_record.get(at).into_iter().flatten().copied() {
+                carried.insert(of);
+                let shown = groups.names.get(of).and_then(|names| names.first());
+                let before = base.advisories(shown.map_or("", String::as_str))?;
+                let before = before
+                    .iter()
+                    .find(|advisory| Some(advisory.vulnerability.id.as_str()) == shown.map(String::as_str));
+                if before.is_none_or(|before| !rates_alike(draft, &before.vulnerability)) {
+                    whole.insert(of);
+                }
             }
         }
         for (at, names) in groups.names.iter().enumerate() {
-            let Some(name) = names.first().filter(|_| !carried.contains(&at)) else { continue };
+            let Some(name) = names.first().filter(|_| !whole.contains(&at)) else { continue };
             let exploited = names.iter().filter_map(|name| self.exploited.get(name)).min();
             let predicted = names.iter().filter_map(|name| self.predictions.get(name)).max();
             if exploited.is_none() && predicted.is_none() {
@@ -89,20 +112,42 @@ impl PackBuilder {
             let was = chance(before.as_ref().and_then(|vulnerability| vulnerability.exploit_prediction));
             if known != exploited || was.abs_diff(chance(predicted.copied())) >= NOTABLE {
                 carried.insert(at);
+                whole.insert(at);
             }
         }
         let current: BTreeSet<&str> = drafts.iter().map(|draft| draft.id.as_str()).collect();
         let removed: Vec<String> = old.keys().filter(|id| !current.contains(id.as_str())).cloned().collect();
-        let meant = |of: &[usize]| of.iter().any(|at| carried.contains(at));
-        let kept: BTreeMap<String, Draft> = drafts
-            .iter()
-            .zip(&groups.of_record)
-            .filter(|(_, of)| meant(of))
-            .map(|(draft, _)| (draft.id.clone(), draft.clone()))
-            .collect();
-        let replaced: Vec<String> = kept.keys().filter(|id| old.contains_key(*id)).cloned().collect();
-        let report =
-            DeltaReport { carried: kept.len() as u64, replaced: replaced.len() as u64, removed: removed.len() as u64 };
+        // Records about the same vulnerabilities: whole where they are about a package that changed too, else as far as they
+        // name and rate it. What these say of their own packages stays in the base.
+        let mut packages: BTreeSet<(&Ecosystem, &str)> = BTreeSet::new();
+        for (draft, of) in drafts.iter().zip(&groups.of_record) {
+            let changed = old.get(&draft.id) != Some(&draft.fingerprint());
+            if changed || of.iter().any(|at| whole.contains(at)) {
+                packages.extend(draft.affected.iter().map(|affected| (&affected.ecosystem, affected.name.as_str())));
+            }
+        }
+        let mut kept: BTreeMap<String, Draft> = BTreeMap::new();
+        let mut replaced: Vec<String> = Vec::new();
+        let mut report = DeltaReport { removed: removed.len() as u64, ..DeltaReport::default() };
+        for (draft, of) in
+            drafts.iter().zip(&groups.of_record).filter(|(_, of)| of.iter().any(|at| carried.contains(at)))
+        {
+            let shares =
+                draft.affected.iter().any(|affected| packages.contains(&(&affected.ecosystem, affected.name.as_str())));
+            let changed = old.get(&draft.id) != Some(&draft.fingerprint());
+            let mut draft = draft.clone();
+            if changed || shares || of.iter().any(|at| whole.contains(at)) {
+                report.carried += 1;
+                if old.contains_key(&draft.id) {
+                    replaced.push(draft.id.clone());
+                }
+            } else {
+                draft.affected.clear();
+                draft.details = crate::format::Details::default();
+            }
+            kept.insert(draft.id.clone(), draft);
+        }
+        report.replaced = replaced.len() as u64;
         let mut superseded: Vec<String> = replaced.into_iter().chain(removed).collect();
         superseded.sort_unstable();
         let builder = Self {
@@ -110,7 +155,7 @@ impl PackBuilder {
             exploited: self.exploited,
             predictions: self.predictions,
             end_of_life: self.end_of_life,
-            delta: Some((base.info().digest.to_string(), superseded)),
+            delta: Some(super::Delta { base: base.info().digest.to_string(), superseded, records: report.carried }),
             ..Self::default()
         };
         Ok((write::write(builder).0, report))

@@ -12,4 +12,5 @@ mod matching;
 mod order;
 mod packs;
 mod pitfalls;
+mod rematch;
 mod vex;

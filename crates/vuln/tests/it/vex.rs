@@ -155,6 +155,20 @@ fn all_three_formats_say_the_same() {
 }
 
 #[test]
+fn no_statement_excuses_malicious_code() {
+    let pack = pack(include_str!("../data/feeds/malicious.json"));
+    let mut bad = package(PackageType::Npm, "assay-invented", "1.0.0");
+    bad.purl = Purl::new("npm", None, "assay-invented", Some("1.0.0"));
+    let contents = contents(None, vec![bad]);
+    let findings = find(&pack, &contents);
+    let text = openvex(r#""pkg:npm/assay-invented""#, ABSENT).replace("CVE-2099-1", "MAL-2099-1");
+    let document = VexDocument::read("vex.json", text.as_bytes(), Origin::Given).unwrap();
+    let outcome = apply(findings, &[document], &subject(), &contents);
+    assert_eq!(outcome.findings.vulnerabilities.len(), 1);
+    assert_eq!(outcome.not_applied[0].reason, NotAppliedReason::Malice);
+}
+
+#[test]
 fn what_we_write_we_apply_and_the_same_input_gives_the_same_bytes() {
     let new = NewStatement {
         vulnerability: "CVE-2099-1".parse().unwrap(),

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 mod completions;
 mod config;
+mod crds;
 pub(crate) mod database;
 pub(crate) mod exception;
 pub(crate) mod inventory;
@@ -11,6 +12,7 @@ pub(crate) mod key;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod man;
+pub(crate) mod mirror;
 pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
@@ -27,6 +29,7 @@ pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod verify_notation;
+pub(crate) mod vex;
 
 pub(crate) use config::ConfigOutcome;
 
@@ -34,7 +37,7 @@ use assay_case::Operation;
 
 use crate::arguments::{
     Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand, ReleaseCommand,
-    RootCommand, SbomCommand, TrustCommand,
+    RootCommand, SbomCommand, TrustCommand, VexCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -66,7 +69,24 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Db(DbCommand::Build(arguments)) => {
-            emit(&database::build(&arguments.resolve())?, outputs, Format::Text, printer)?;
+            let options = arguments.resolve();
+            if options.split {
+                emit(&mirror::build(&options)?, outputs, Format::Text, printer)?;
+            } else {
+                emit(&database::build(&options)?, outputs, Format::Text, printer)?;
+            }
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Update(arguments)) => {
+            emit(&mirror::update(&arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Rollback(arguments)) => {
+            emit(&mirror::rollback(&arguments.resolve())?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Vex(VexCommand::Create(arguments)) => {
+            emit(&vex::create(arguments.resolve()?)?, outputs, Format::Openvex, printer)?;
             Ok(Status::Pass)
         }
         Command::Db(DbCommand::Info { pack }) => {
@@ -174,6 +194,10 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Serve(arguments) => {
             serve::serve(&arguments.resolve(), &session)?;
+            Ok(Status::Pass)
+        }
+        Command::Crds => {
+            printer.data(&crds::write()?);
             Ok(Status::Pass)
         }
         Command::Policy(PolicyCommand::List) => {

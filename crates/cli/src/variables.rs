@@ -44,7 +44,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("progress", "ASSAY_PROGRESS", "`false`: no progress line."),
     of("platform", "ASSAY_PLATFORM", "The platform to choose of an image index, os/architecture[/variant]."),
     of("severity", "ASSAY_SEVERITY", "Severities that `scan` shows, separated by commas."),
-    of("fail-on", "ASSAY_FAIL_ON", "Lowest severity at which `scan` exits 1."),
+    of(
+        "fail-on",
+        "ASSAY_FAIL_ON",
+        "What makes `scan` exit 1: a severity, kev, fixable, risk:70, age:30d, joined by +.",
+    ),
     of("pack", "ASSAY_PACK", "Vulnerability pack, a file; the embedded sample where unset."),
     of(
         "trusted-root",
@@ -79,6 +83,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     other("GOOGLE_APPLICATION_CREDENTIALS", "Credentials file for gcpkms:// keys and Google identity tokens."),
     other("COSIGN_PKCS11_MODULE_PATH", "Module of pkcs11: keys whose URI names none; also COSIGN_PKCS11_PIN."),
     other(USER, "Who promotes, where `release promote` is not told."),
+    other("KUBECONFIG", "The cluster of `serve --register`, as kubectl finds it."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),
     other("HTTPS_PROXY", "Proxy for registries; also HTTP_PROXY, ALL_PROXY and NO_PROXY."),

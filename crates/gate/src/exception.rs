@@ -128,11 +128,7 @@ pub(crate) fn is_live(
     if authors.into_iter().flatten().any(|author| author.trim().eq_ignore_ascii_case(by.trim())) {
         return Err(ExceptionProblem::ApprovedByAuthor { by: by.clone() });
     }
-    let may_approve = environment.approvers.iter().any(|approver| match approver.strip_prefix("group:") {
-        Some(group) => groups.iter().any(|name| name == group),
-        None => approver == by,
-    });
-    if !may_approve {
+    if !environment.may_approve(by, groups) {
         return Err(ExceptionProblem::NotAnApprover { by: by.clone(), environment: environment.name.to_string() });
     }
     Ok(())

@@ -49,6 +49,6 @@ mod vouched;
 pub use catalogue::{ControlEntry, ParameterEntry, Protects, TierActions, catalogue};
 pub use decide::decide;
 pub use exception::ExceptionProblem;
-pub use policy::{ApprovalState, ExceptionInput, Policy, PolicyError, PolicyInput, TrustRootInput};
+pub use policy::{ApprovalState, ExceptionInput, Loosening, Policy, PolicyError, PolicyInput, TrustRootInput};
 pub use starters::starter_environments;
 pub use vouched::build_level;

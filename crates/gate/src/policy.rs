@@ -77,6 +77,17 @@ pub struct TrustRootInput {
     pub keys: BTreeMap<String, Digest>,
 }
 
+/// That a namespace would be judged less strictly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loosening {
+    /// The Environment that judges it.
+    pub from: EnvironmentName,
+    /// The Environment that would.
+    pub to: EnvironmentName,
+    /// A control that would not deny as it does now.
+    pub control: ControlId,
+}
+
 /// A compiled, immutable snapshot of everything that decides.
 pub struct Policy {
     pub(crate) digest: Digest,
@@ -131,6 +142,14 @@ impl CompiledEnvironment {
         (tier, actions, std::cmp::Reverse(&self.name))
     }
 
+    /// Whether somebody may approve an Exception here.
+    pub(crate) fn may_approve(&self, user: &str, groups: &[String]) -> bool {
+        self.approvers.iter().any(|approver| match approver.strip_prefix("group:") {
+            Some(group) => groups.iter().any(|name| name == group),
+            None => approver == user,
+        })
+    }
+
     /// What a check of a control that could not be made does.
     pub(crate) fn on_error(&self, control: &CompiledControl) -> ErrorPolicy {
         control.when_unknown.or(control.entry.errors).unwrap_or(match control.entry.protects {
@@ -168,6 +187,39 @@ impl Policy {
     /// that are not known: requests are then judged by the strictest.
     pub fn environment_of(&self, namespace: &Namespace) -> Option<&EnvironmentName> {
         select::environment_of(self, namespace)
+    }
+
+    /// Whether something in a namespace is denied where it cannot be judged at all: a control that enforces, whose errors
+    /// count as failures, in an Environment that judges the namespace.
+    pub fn fails_closed(&self, namespace: &Namespace) -> bool {
+        select::judging(self, namespace).into_iter().any(|environment| {
+            environment
+                .controls
+                .iter()
+                .any(|control| control.action.denies() && environment.on_error(control) == ErrorPolicy::Deny)
+        })
+    }
+
+    /// Whether a namespace would be judged less strictly with other labels: the Environment that judges it now, one of those
+    /// that would, and a control that denies now and would not any more.
+    pub fn loosening(&self, before: &Namespace, after: &Namespace) -> Option<Loosening> {
+        let (judging, would) = (select::judging(self, before), select::judging(self, after));
+        let (from, to) = (judging.first()?, would.first()?);
+        let strictest = |environments: &[&CompiledEnvironment], index: usize| {
+            environments.iter().filter_map(|own| own.controls.get(index)).map(|control| control.action).max()
+        };
+        // Every Environment has all controls, in the catalogue's order.
+        let (_, control) = from.controls.iter().enumerate().find(|(index, _)| {
+            let now = strictest(&judging, *index);
+            now.is_some_and(Action::denies) && strictest(&would, *index) < now
+        })?;
+        Some(Loosening { from: from.name.clone(), to: to.name.clone(), control: control.id.clone() })
+    }
+
+    /// Whether somebody approves Exceptions of an Environment.
+    pub fn is_approver(&self, environment: &EnvironmentName, user: &str, groups: &[String]) -> bool {
+        let environment = self.environments.iter().find(|own| own.name == *environment);
+        environment.is_some_and(|own| own.may_approve(user, groups))
     }
 
     /// What an Environment does with a control, before exposure and rescheduling are looked at.

@@ -53,6 +53,15 @@ pub(crate) fn select<'p>(policy: &'p Policy, request: &Request<'_>) -> Selection
     Selection { environments: order(selected), note }
 }
 
+/// The Environments that judge what lies in a namespace.
+pub(crate) fn judging<'p>(policy: &'p Policy, namespace: &Namespace) -> Vec<&'p CompiledEnvironment> {
+    let (mut selected, unknown) = selected_by(policy, namespace);
+    if unknown || selected.is_empty() {
+        selected.push(policy.strictest());
+    }
+    selected
+}
+
 /// The one Environment that selects a namespace, if that can be told.
 pub(crate) fn environment_of<'p>(policy: &'p Policy, namespace: &Namespace) -> Option<&'p EnvironmentName> {
     match selected_by(policy, namespace) {

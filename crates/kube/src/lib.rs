@@ -1,7 +1,9 @@
 //! Kubernetes as Assay reads it: [`Review`] (AdmissionReview v1), Pod extraction from every built-in kind, manifests
 //! with the place of each value, and edits of those manifests that leave everything else alone.
 //!
-//! It is not a client: nothing here opens a connection, and the API types are as thin as the questions asked of them.
+//! Beside these it has what Assay needs inside a cluster: the kinds as CustomResourceDefinitions
+//! ([`custom_resource_definitions`]) and a small [`Client`] that lists, watches and writes JSON objects. The API types are as
+//! thin as the questions asked of them.
 //! An AdmissionReview and a manifest of the same object give the same [`Request`](assay_case::Request).
 //!
 //! ```
@@ -16,6 +18,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod client;
+mod crd;
 mod credential;
 mod edit;
 mod exposure;
@@ -27,6 +31,13 @@ mod review;
 mod values;
 mod workload;
 
+pub use client::{
+    ApiError, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, Listing, MUTATING_WEBHOOKS, NAMESPACES, Resource,
+    SECRETS, Selection, StoredObject, VALIDATING_WEBHOOKS, Watcher,
+};
+pub use crd::{
+    ANNOTATION_BYTES_MAX, ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, TRUST_ROOTS, custom_resource_definitions,
+};
 pub use credential::{PullCredentials, pull_credentials};
 pub use edit::{EditError, Replacement, apply};
 pub use exposure::{EXPOSURE_LABEL, exposure};

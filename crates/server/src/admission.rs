@@ -5,7 +5,7 @@ mod pin;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use assay_case::{Case, Known, Operation, Request, World};
@@ -16,6 +16,7 @@ use assay_store::{DecisionLog, DecisionRecord, RequestProjection, decision_id};
 use tokio::sync::Semaphore;
 
 use crate::admitted::Admitted;
+use crate::cluster::Kinds;
 use crate::metrics::{Answered, Metrics};
 use crate::{Clock, FactSource, GatheredFacts, Namespaces};
 
@@ -70,6 +71,8 @@ pub(crate) struct Admissions {
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) nonce: AtomicU64,
+    /// Answers for Assay's own kinds, where the server follows a cluster.
+    pub(crate) kinds: OnceLock<Kinds>,
 }
 
 /// Counts a request in while it is judged.
@@ -189,7 +192,8 @@ impl Admissions {
         let mut response = if allowed {
             Response::allow(uid.clone())
         } else {
-            Response::deny(uid.clone(), 403, "Forbidden", &message::denial(&verdict, &id))
+            let recorded = (!dry_run).then_some(id.as_str());
+            Response::deny(uid.clone(), 403, "Forbidden", &message::denial(&verdict, recorded))
         };
         response.warnings = message::warnings(&verdict);
         response.audit_annotations = BTreeMap::from([
@@ -197,6 +201,12 @@ impl Admissions {
             ("environment".to_owned(), verdict.environment.to_string()),
             ("policy".to_owned(), verdict.policy.to_string()),
         ]);
+        labels.decision = if allowed { "allowed" } else { "denied" };
+        // A dry run leaves nothing behind: the webhook is registered with `sideEffects: NoneOnDryRun`.
+        if dry_run {
+            response.audit_annotations.remove("decision");
+            return Answer::Review(response.to_json());
+        }
         let record =
             DecisionRecord { id, at: now, uid, dry_run, request: RequestProjection::of(&case), verdict, microseconds };
         if let Err(error) = self.log.append(&record) {
@@ -204,12 +214,12 @@ impl Admissions {
             self.metrics.unrecorded.inc();
             // An allow that nobody can trace is none. A refusal stands without its record.
             if allowed {
+                labels.decision = "error";
                 let message = format!("the decision could not be recorded, so that it is not given: {error}");
                 return Answer::Failed { status: 503, code: "decision-not-recorded", message };
             }
         }
         self.admitted.record(&record);
-        labels.decision = if allowed { "allowed" } else { "denied" };
         Answer::Review(response.to_json())
     }
 }

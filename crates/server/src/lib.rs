@@ -3,7 +3,7 @@
 //! It gathers nothing itself ([`FactSource`] does, [`GatheringFacts`] in production) and decides nothing itself (`assay_gate::decide` does). What it owns is
 //! behaviour under pressure: bounded bodies, connections and requests in flight, a deadline from the API server's own,
 //! prompt refusal instead of queueing, and certificates that change without a dropped connection. A request that cannot be
-//! read, judged in time or recorded is never allowed.
+//! read, judged in time or recorded is never allowed. Inside a cluster, [`Cluster`] keeps it in step with the objects there.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -22,6 +22,7 @@
 mod admission;
 mod admitted;
 mod certificate;
+mod cluster;
 mod facts;
 mod gathering;
 mod metrics;
@@ -31,6 +32,7 @@ mod server;
 
 pub use admission::message::{denial, warnings};
 pub use certificate::{CertificateError, CertificateSource};
+pub use cluster::{Base, Called, Cluster, ClusterOptions, MaterialSource, Notice};
 pub use facts::{FactSource, GatheredFacts};
 pub use gathering::GatheringFacts;
 pub use metrics::TrustRootStatus;

@@ -57,6 +57,9 @@ pub(crate) struct Metrics {
     root_expiry: Family<RootLabel, Gauge>,
     root_refreshed: Family<RootLabel, Gauge>,
     root_failures: Family<RootLabel, Gauge>,
+    pub(crate) objects_refused: Gauge,
+    pub(crate) webhook_writes: Counter,
+    pub(crate) watch_failures: Counter,
 }
 
 impl Metrics {
@@ -73,6 +76,9 @@ impl Metrics {
             root_expiry: Family::default(),
             root_refreshed: Family::default(),
             root_failures: Family::default(),
+            objects_refused: Gauge::default(),
+            webhook_writes: Counter::default(),
+            watch_failures: Counter::default(),
             registry: Registry::default(),
         };
         registry.register("admission_requests", "Admission requests answered", metrics.requests.clone());
@@ -109,6 +115,17 @@ impl Metrics {
             "Refreshes of a trusted root that failed since the last that succeeded",
             metrics.root_failures.clone(),
         );
+        registry.register(
+            "cluster_objects_refused",
+            "Objects of the cluster that are not in force as they are written",
+            metrics.objects_refused.clone(),
+        );
+        registry.register(
+            "cluster_webhook_writes",
+            "Webhook configurations made or repaired",
+            metrics.webhook_writes.clone(),
+        );
+        registry.register("cluster_watch_failures", "Watches that were lost", metrics.watch_failures.clone());
         registry.register("build", "Version of Assay", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self { registry, ..metrics }
     }

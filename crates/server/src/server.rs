@@ -1,8 +1,8 @@
 //! The listener: TLS, HTTP/1.1, limits, shutdown.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use assay_case::{Known, World};
@@ -10,7 +10,7 @@ use assay_gate::Policy;
 use assay_model::{Explain, Timestamp};
 use assay_store::{DecisionLog, Store, StoreError};
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -25,6 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admission::{Admissions, Answer, Snapshot, Webhook};
 use crate::admitted::Admitted;
 use crate::certificate::Certificate;
+use crate::cluster::Kinds;
 use crate::metrics::{Metrics, TrustRootStatus};
 use crate::{CertificateError, Clock, Namespaces, ServerOptions};
 
@@ -131,6 +132,7 @@ impl Server {
             metrics: Metrics::new(),
             clock,
             nonce: AtomicU64::new(0),
+            kinds: OnceLock::new(),
         });
         let listen = |source| ServerError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -148,6 +150,14 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(crate) fn admissions(&self) -> Arc<Admissions> {
+        Arc::clone(&self.admissions)
+    }
+
+    pub(crate) fn certificate(&self) -> Arc<Certificate> {
+        Arc::clone(&self.certificate)
     }
 
     /// The authority of the development certificate, PEM: `caBundle` of the webhook configuration. `None` where the
@@ -322,6 +332,8 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, router: Router, mu
 fn router(admissions: Arc<Admissions>, mutate: bool) -> Router {
     let mut router = Router::new()
         .route("/validate", post(validate))
+        .route("/kinds/validate", post(validate_kinds))
+        .route("/kinds/record", post(record_kinds))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
@@ -349,16 +361,44 @@ async fn mutate_pods(
     answer(&admissions, Webhook::Mutating, call, request).await
 }
 
+async fn validate_kinds(State(admissions): State<Arc<Admissions>>, request: Request) -> Response {
+    answer_kinds(&admissions, request, Kinds::validate).await
+}
+
+async fn record_kinds(State(admissions): State<Arc<Admissions>>, request: Request) -> Response {
+    answer_kinds(&admissions, request, Kinds::record).await
+}
+
+async fn answer_kinds(admissions: &Admissions, request: Request, ask: fn(&Kinds, &[u8]) -> Answer) -> Response {
+    let Some(kinds) = admissions.kinds.get() else {
+        return failed(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "this server follows no cluster");
+    };
+    match body(request).await {
+        Ok(body) => send(ask(kinds, &body)),
+        Err(response) => response,
+    }
+}
+
 async fn answer(admissions: &Admissions, webhook: Webhook, call: Call, request: Request) -> Response {
-    let body = match tokio::time::timeout(READ_TIMEOUT, to_bytes(request.into_body(), BODY_MAX)).await {
-        Ok(Ok(body)) => body,
+    match body(request).await {
+        Ok(body) => send(admissions.answer(webhook, &body, call.timeout.as_deref()).await),
+        Err(response) => response,
+    }
+}
+
+async fn body(request: Request) -> Result<Bytes, Response> {
+    match tokio::time::timeout(READ_TIMEOUT, to_bytes(request.into_body(), BODY_MAX)).await {
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) => {
             let message = format!("the body cannot be read: {error}; at most {} bytes are", BODY_MAX - 1);
-            return failed(StatusCode::PAYLOAD_TOO_LARGE, "review-too-large", &message);
+            Err(failed(StatusCode::PAYLOAD_TOO_LARGE, "review-too-large", &message))
         }
-        Err(_) => return failed(StatusCode::REQUEST_TIMEOUT, "review-too-slow", "the body took more than 10 s"),
-    };
-    match admissions.answer(webhook, &body, call.timeout.as_deref()).await {
+        Err(_) => Err(failed(StatusCode::REQUEST_TIMEOUT, "review-too-slow", "the body took more than 10 s")),
+    }
+}
+
+fn send(answer: Answer) -> Response {
+    match answer {
         Answer::Review(json) => ([(header::CONTENT_TYPE, "application/json")], json).into_response(),
         Answer::Failed { status, code, message } => {
             failed(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, &message)

@@ -109,7 +109,7 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8443")]
     pub(crate) listen: SocketAddr,
     /// Certificate chain (PEM); read again when it changes
-    #[arg(long, value_name = "FILE", requires = "private_key", required_unless_present = "development_certificate")]
+    #[arg(long, value_name = "FILE", requires = "private_key", required_unless_present_any = ["development_certificate", "register"])]
     pub(crate) certificate: Option<PathBuf>,
     /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "certificate")]
@@ -123,6 +123,18 @@ pub(crate) struct ServeArguments {
     /// Write the webhook configuration to standard output, for an API server that calls this host or service (NAME.NAMESPACE.svc)
     #[arg(long, value_name = "NAME")]
     pub(crate) print_webhook_configuration: Option<String>,
+    /// Follow a cluster's objects, and register the webhook, which its API server calls by this name: a host, or a service (NAME.NAMESPACE.svc)
+    #[arg(long, value_name = "NAME[:PORT]", conflicts_with_all = ["certificate", "development_certificate", "namespaces", "print_webhook_configuration"])]
+    pub(crate) register: Option<String>,
+    /// Kubeconfig of the cluster; as kubectl finds it, or the Pod's own ServiceAccount, where missing
+    #[arg(long, value_name = "FILE", requires = "register")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME", requires = "register")]
+    pub(crate) context: Option<String>,
+    /// Assay's own namespace: holds its certificate, and is not judged
+    #[arg(long, value_name = "NAME", requires = "register")]
+    pub(crate) own_namespace: Option<String>,
     /// Labels of the namespaces: kubectl get namespaces -o json
     #[arg(long, value_name = "FILE")]
     pub(crate) namespaces: Option<PathBuf>,

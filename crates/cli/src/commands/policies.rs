@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
-use assay_kinds::{Exception, Kind, Place, load_yaml};
+use assay_kinds::{Environment, Exception, Kind, Place, load_yaml};
 use assay_model::Timestamp;
 use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, predicates, verify_bundle};
 
@@ -14,7 +14,7 @@ use crate::Result;
 use crate::failure::{CliError, read_file, read_text};
 use crate::settings::Settings;
 
-pub(crate) use roots::TufSource;
+pub(crate) use roots::{TufSource, material};
 
 /// The root that is known without being written.
 const PUBLIC_GOOD: &str = "public-good";
@@ -44,8 +44,22 @@ impl Policies {
     }
 }
 
-/// Loads and compiles everything.
-pub(crate) fn load(settings: &Settings) -> Result<Policies> {
+/// What a policy is compiled from.
+pub(crate) struct Parts {
+    /// The starters that nothing of `--config` replaces.
+    pub(crate) starters: Vec<Environment>,
+    /// What is written.
+    pub(crate) environments: Vec<Environment>,
+    /// Trust material by name.
+    pub(crate) materials: Vec<(String, TrustMaterial)>,
+    /// The TUF repositories that roots are read from.
+    pub(crate) repositories: Vec<TufSource>,
+    /// The Exceptions and where they are written.
+    pub(crate) exceptions: Vec<(Place, ExceptionInput)>,
+}
+
+/// Loads everything.
+pub(crate) fn collect(settings: &Settings) -> Result<Parts> {
     let mut environments: BTreeMap<String, _> = BTreeMap::new();
     for environment in starter_environments()? {
         environments.insert(environment.metadata.name.clone(), environment);
@@ -69,12 +83,11 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
     for environment in &own {
         environments.remove(&environment.metadata.name);
     }
-    let environments = environments.into_values().chain(own).collect();
     let mut materials = vec![(PUBLIC_GOOD.to_owned(), TrustMaterial::new().with_public_good()?)];
     let mut repositories = Vec::new();
     for (file, root) in &roots {
         materials.retain(|(name, _)| *name != root.metadata.name || name != PUBLIC_GOOD);
-        let (material, repository) = roots::material(file, root, settings)?;
+        let (material, repository) = material(file, root, settings)?;
         materials.push((root.metadata.name.clone(), material));
         repositories.extend(repository);
     }
@@ -87,8 +100,14 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
             Ok((place, ExceptionInput { approval: approval?, author: None, exception }))
         })
         .collect::<Result<Vec<_>>>()?;
+    Ok(Parts { starters: environments.into_values().collect(), environments: own, materials, repositories, exceptions })
+}
+
+/// Loads and compiles everything.
+pub(crate) fn load(settings: &Settings) -> Result<Policies> {
+    let Parts { starters, environments, materials, repositories, exceptions } = collect(settings)?;
     let policy = Policy::compile(PolicyInput {
-        environments,
+        environments: starters.into_iter().chain(environments).collect(),
         exceptions: exceptions.iter().map(|(_, exception)| exception.clone()).collect(),
         trust_roots: materials.iter().map(|(name, material)| input(name, material)).collect(),
         default_environment: None,

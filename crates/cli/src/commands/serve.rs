@@ -1,5 +1,6 @@
-//! `assay serve`: the admission webhook, and the files it goes by.
+//! `assay serve`: the admission webhook, and the files or the cluster that it goes by.
 
+mod cluster;
 mod configuration;
 mod roots;
 
@@ -21,6 +22,8 @@ use crate::Result;
 use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
 
+pub(crate) use cluster::RegisterOptions;
+
 /// How often the files are looked at.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -39,10 +42,15 @@ pub(crate) struct ServeOptions {
     pub(crate) platforms: Vec<Platform>,
     /// The host or service that the API server calls; set = the webhook configuration is written.
     pub(crate) called: Option<String>,
+    /// The cluster to follow, where there is one.
+    pub(crate) register: Option<RegisterOptions>,
 }
 
 /// Serves until it is told to stop.
 pub(crate) fn serve(options: &ServeOptions, session: &Session<'_>) -> Result<()> {
+    if let Some(register) = &options.register {
+        return cluster::serve(options, register, session);
+    }
     // Looked at before they are read: what changes in between is read again.
     let seen = Seen { policies: look_at_policies(session), namespaces: look(options.namespaces.iter()) };
     let policies = policies::load(session.settings)?;

@@ -6,7 +6,7 @@ use assay_server::CertificateSource;
 use crate::Result;
 use crate::arguments::{ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments};
 use crate::commands::release::{CreateOptions, PromoteOptions};
-use crate::commands::serve::ServeOptions;
+use crate::commands::serve::{RegisterOptions, ServeOptions};
 use crate::failure::CliError;
 use crate::variables;
 
@@ -37,7 +37,10 @@ impl ServeArguments {
             (Some(certificate), Some(key)) => CertificateSource::Files { certificate, key },
             _ => CertificateSource::Development { names: self.development_certificate },
         };
+        let (kubeconfig, context, namespace) = (self.kubeconfig, self.context, self.own_namespace);
+        let register = self.register.map(|name| RegisterOptions { name, kubeconfig, context, namespace });
         ServeOptions {
+            register,
             listen: self.listen,
             certificate,
             mutate: self.mutate,

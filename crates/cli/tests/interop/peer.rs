@@ -24,14 +24,25 @@ pub(crate) fn version(name: &str) -> &'static str {
 pub(crate) fn path(name: &str) -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let cache = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    if let Some(ready) =
+        variable("KUBEBUILDER_ASSETS").map(|folder| folder.join(name)).filter(|program| program.is_file())
+    {
+        return ready;
+    }
     let peers = variable("ASSAY_PEERS").or_else(|| Some(cache()?.join("assay/peers")));
     peers.unwrap_or_default().join(format!("{name}-{}", version(name))).join(name)
 }
 
-/// Whether all of these are there. If not, says which are missing; where they are required, that is a failure.
+/// Whether all of these are there, by `ASSAY_INTEROP`.
 pub(crate) fn installed(names: &[&str]) -> bool {
+    present("ASSAY_INTEROP", names)
+}
+
+/// Whether all of these are there. If not, says which are missing; where they are required (`variable` says so), that is
+/// a failure.
+pub(crate) fn present(variable: &str, names: &[&str]) -> bool {
     let missing: Vec<&str> = names.iter().copied().filter(|name| !path(name).is_file()).collect();
-    let required = std::env::var("ASSAY_INTEROP").is_ok_and(|value| value == "required");
+    let required = std::env::var(variable).is_ok_and(|value| value == "required");
     assert!(!required || missing.is_empty(), "missing: tests/peers/install.sh {}", missing.join(" "));
     for name in &missing {
         said!("skipped: peer {name} not installed");

@@ -24,3 +24,4 @@ mod sign;
 mod source_rules;
 mod verify;
 mod verify_notation;
+mod vulnerability;

@@ -5,6 +5,7 @@ mod advisories;
 mod cases;
 mod compile;
 mod fixture;
+mod namespaces;
 mod reference;
 mod speed;
 mod theorems;

@@ -9,8 +9,8 @@ const IMAGES_MAX: usize = 4;
 /// Digits of a decision id that a message shows.
 const ID_DIGITS: usize = 8;
 
-/// Why a request is refused, and what to type next. `decision` is the id of its record.
-pub fn denial(verdict: &Verdict, decision: &str) -> String {
+/// Why a request is refused, and what to type next. `decision` is the id of its record, where there is one.
+pub fn denial(verdict: &Verdict, decision: Option<&str>) -> String {
     let mut targets: Vec<(&Target, Vec<&ControlOutcome>)> = Vec::new();
     for outcome in verdict.denials() {
         match targets.iter_mut().find(|(target, _)| same(target, &outcome.target)) {
@@ -37,8 +37,11 @@ pub fn denial(verdict: &Verdict, decision: &str) -> String {
     {
         let _ = write!(text, ". Exception {} does nothing: {}", note.0, note.1);
     }
-    let id: String = decision.chars().take(ID_DIGITS).collect();
-    let _ = write!(text, ". Fix: assay check -f FILE --env {environment}. Why: assay explain {id}");
+    let _ = write!(text, ". Fix: assay check -f FILE --env {environment}");
+    if let Some(decision) = decision {
+        let id: String = decision.chars().take(ID_DIGITS).collect();
+        let _ = write!(text, ". Why: assay explain {id}");
+    }
     text
 }
 
@@ -151,7 +154,7 @@ mod tests {
             outcome("high-cve", "api", Action::Warn, "2 high"),
         ]);
         assert_eq!(
-            denial(&verdict, "7f3a0123456789ab"),
+            denial(&verdict, Some("7f3a0123456789ab")),
             "container api: image registry.example.com/payments/api:prod is rejected in prod: no digest (require-digest); \
              signed by security-bot@example.com, not by the release workflow (trusted-signer). \
              Fix: assay check -f FILE --env prod. Why: assay explain 7f3a0123"
@@ -169,7 +172,7 @@ mod tests {
             control: "require-digest".parse().unwrap(),
             ignored: Some("expired on 2026-11-01".into()),
         }];
-        let text = denial(&verdict, "7f3a");
+        let text = denial(&verdict, None);
         assert!(text.contains(". 2 more images are rejected"), "{text}");
         assert!(text.contains("Exception late does nothing: expired on 2026-11-01"), "{text}");
         assert!(!text.contains("container e"), "{text}");

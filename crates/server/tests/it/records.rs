@@ -23,16 +23,19 @@ async fn a_record_explains_the_decision_and_keeps_no_secret() {
 }
 
 #[tokio::test]
-async fn a_dry_run_is_marked_and_admits_nothing() {
+async fn a_dry_run_leaves_nothing_behind() {
     let server = start(Temper::Warm).await;
-    let mut dry = review("payments-prod", "", "Pod", pod(PINNED));
-    dry["request"]["dryRun"] = json!(true);
-    let response = server.validate(&dry).await;
-    assert_eq!(response["allowed"], true);
+    for (image, allowed) in [(PINNED, true), (TAG, false)] {
+        let mut dry = review("payments-prod", "", "Pod", pod(image));
+        dry["request"]["dryRun"] = json!(true);
+        let response = server.validate(&dry).await;
+        assert_eq!(response["allowed"], allowed);
+        assert!(response["auditAnnotations"].get("decision").is_none());
+        // No record, and so nothing to explain.
+        assert!(!response.to_string().contains("assay explain"), "{response}");
+    }
     assert!(server.running.flush_decisions().await);
-    let record = server.store.decision(response["auditAnnotations"]["decision"].as_str().unwrap()).unwrap().unwrap();
-    assert!(record.dry_run);
-    assert!(server.store.admissions_since(record.at).unwrap().is_empty());
+    assert!(server.store.decisions(10).unwrap().is_empty());
     assert!(server.store.inventory().unwrap().is_empty());
 }
 

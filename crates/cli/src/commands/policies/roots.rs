@@ -19,7 +19,7 @@ use crate::settings::Settings;
 const REFRESH_HOURS: u32 = 6;
 
 /// A TUF repository that a TrustRoot names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TufSource {
     /// Asks it.
     pub(crate) client: TufClient,
@@ -31,7 +31,7 @@ pub(crate) struct TufSource {
 
 /// The material of a TrustRoot, and the repository that it names. Nobody is asked here: of a repository the last good
 /// root counts.
-pub(super) fn material(
+pub(crate) fn material(
     file: &Path,
     root: &TrustRoot,
     settings: &Settings,

@@ -106,8 +106,11 @@ impl Fixture {
             Attempt::Promote(candidate) => stage.promote(candidate).await?,
             Attempt::RollBack(candidate) => stage.roll_back(candidate).await?,
         };
-        let message =
-            if moved.verdict.allowed { String::new() } else { assay_server::denial(&moved.verdict, &moved.decision) };
+        let message = if moved.verdict.allowed {
+            String::new()
+        } else {
+            assay_server::denial(&moved.verdict, Some(&moved.decision))
+        };
         Ok((moved.verdict, message))
     }
 }

@@ -71,7 +71,7 @@ async fn step(
     };
     let moved = stage.promote(&candidate).await?;
     let Some(image) = moved.image else {
-        let reason = assay_server::denial(&moved.verdict, &moved.decision);
+        let reason = assay_server::denial(&moved.verdict, Some(&moved.decision));
         return Err(LabError::Path { step: "release and promote", reason }.into());
     };
     let copied = moved.copied.map_or_else(

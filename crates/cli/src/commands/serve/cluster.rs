@@ -1,0 +1,293 @@
+//! `assay serve --register`: the same webhook, in step with a cluster.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use assay_gather::{Gatherer, Options};
+use assay_kinds::{SigstoreRoot, TrustRoot};
+use assay_kube::{Client, Config};
+use assay_server::{
+    Base, Called, CertificateSource, Cluster, ClusterOptions, GatheringFacts, MaterialSource, Notice, Server,
+    ServerOptions,
+};
+use assay_trust::TrustMaterial;
+use tokio::sync::mpsc;
+
+use super::roots::Roots;
+use super::{POLL, ServeOptions, followed, look, stopped};
+use crate::Result;
+use crate::commands::database;
+use crate::commands::policies::{self, TufSource};
+use crate::failure::Failure;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// Where Assay runs where nothing says otherwise.
+const NAMESPACE: &str = "assay-system";
+/// The port of a Service.
+const SERVICE_PORT: u16 = 443;
+
+/// How to find the cluster, and how it finds us.
+#[derive(Debug)]
+pub(crate) struct RegisterOptions {
+    /// The host or service that the API server calls, with a port where it is another one.
+    pub(crate) name: String,
+    /// Kubeconfig file.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context in it.
+    pub(crate) context: Option<String>,
+    /// Assay's own namespace.
+    pub(crate) namespace: Option<String>,
+}
+
+/// Serves until it is told to stop.
+pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session: &Session<'_>) -> Result<()> {
+    let parts = policies::collect(session.settings)?;
+    let base = Base {
+        starters: parts.starters,
+        environments: parts.environments,
+        roots: parts.materials,
+        exceptions: parts.exceptions.into_iter().map(|(_, exception)| exception).collect(),
+    };
+    let store = session.store()?;
+    let config = Config::find(
+        register.kubeconfig.as_deref(),
+        register.context.as_deref(),
+        |name| std::env::var_os(name),
+        std::env::home_dir().as_deref(),
+    )?;
+    let client = Client::new(config)?;
+    session.run(async {
+        let stop = stopped()?;
+        let materials = base.roots.iter().map(|(_, material)| material.clone()).collect();
+        let gathering = Arc::new(Gathering::new(materials, session)?);
+        let facts = Arc::new(GatheringFacts::new(gathering.gatherer()?, session.access()?, options.platforms.clone()));
+        let mut started = ServerOptions::new(Arc::clone(&facts) as _, store, session.decision_directory()?);
+        started.address = options.listen;
+        started.mutate = options.mutate;
+        // Presented until the cluster's own is known.
+        started.certificate = CertificateSource::Development { names: vec!["localhost".to_owned()] };
+        let running = Server::start(started).await?;
+        let called = called(&register.name, running.address().port());
+        let namespace = own_namespace(register, &called, &client);
+        let (notices, mut heard) = mpsc::unbounded_channel();
+        let (mut roots, mut own) = (Roots::default(), parts.repositories);
+        let named = Repositories::default();
+        let (kept, replaced) = (Arc::clone(&gathering), Arc::clone(&facts));
+        let cluster = Cluster::start(
+            &running,
+            ClusterOptions {
+                client: client.clone(),
+                called,
+                namespace: namespace.clone(),
+                mutate: options.mutate,
+                base,
+                source: source(session.settings.clone(), Arc::clone(&named)),
+                on_materials: Arc::new(move |materials| {
+                    kept.set(materials);
+                    replaced.replace(kept.gatherer().map_err(|failure| failure.what)?);
+                    Ok(())
+                }),
+                // Nobody listens any more when it stops.
+                notify: Arc::new(move |notice| drop(notices.send(notice))),
+            },
+        );
+        let printer = session.printer;
+        printer.note(&format!("listening on https://{}/validate, /healthz, /readyz, /metrics", running.address()));
+        printer.note(&format!("  cluster       {}", client.server()));
+        printer.note(&format!("  called as     {}", register.name));
+        printer.note(&format!("  namespace     {namespace}, which is not judged"));
+        printer.note(&format!("  store         {}", assay_model::RedactedUrl::new(&session.settings.store.value)));
+        tokio::pin!(stop);
+        let mut ticks = tokio::time::interval(POLL);
+        let mut seen = look(session.settings.pack.value.iter());
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                Some(notice) = heard.recv() => printer.note(&words(&notice)),
+                _ = ticks.tick() => {
+                    renew(&mut roots, &mut own, &named, &cluster, session);
+                    running.set_trust_roots(&roots.statuses());
+                    let now = look(session.settings.pack.value.iter());
+                    if now != seen {
+                        seen = now;
+                        match gathering.gatherer() {
+                            Ok(gatherer) => {
+                                facts.replace(gatherer);
+                                printer.note("vulnerability pack read again");
+                            }
+                            Err(failure) => drop(printer.failure(&failure)),
+                        }
+                    }
+                }
+            }
+        }
+        printer.note("stopping: requests under way are finished");
+        drop(cluster);
+        running.shutdown().await;
+        Ok(())
+    })
+}
+
+/// The TUF repositories that TrustRoots of the cluster name, by the name of the object.
+type Repositories = Arc<Mutex<BTreeMap<String, TufSource>>>;
+
+/// Follows the repositories that files (`own`) and objects (`named`) speak of, and takes in what they have that is newer.
+fn renew(roots: &mut Roots, own: &mut Vec<TufSource>, named: &Repositories, cluster: &Cluster, session: &Session<'_>) {
+    for news in roots.take_news() {
+        session.printer.note(&news);
+    }
+    if roots.take_changed() {
+        match policies::collect(session.settings) {
+            Ok(parts) => {
+                cluster.renew_roots(parts.materials);
+                *own = parts.repositories;
+            }
+            Err(failure) => drop(session.printer.failure(&failure)),
+        }
+    }
+    let named: Vec<_> = named.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+    roots.follow(followed(own.iter().cloned().chain(named).collect(), session));
+}
+
+/// What a gatherer is made from, again and again.
+struct Gathering {
+    materials: Mutex<Vec<TrustMaterial>>,
+    pack: Option<PathBuf>,
+    options: Options,
+}
+
+impl Gathering {
+    fn new(materials: Vec<TrustMaterial>, session: &Session<'_>) -> Result<Self> {
+        let (revocation, store) = (session.authorities()?, Some(session.store()?));
+        let options = Options { revocation, store, ..Options::default() };
+        Ok(Self { materials: Mutex::new(materials), pack: session.settings.pack.value.clone(), options })
+    }
+
+    fn set(&self, materials: Vec<TrustMaterial>) {
+        *self.materials.lock().unwrap_or_else(PoisonError::into_inner) = materials;
+    }
+
+    fn gatherer(&self) -> Result<Gatherer> {
+        let pack = Some(database::open(self.pack.as_deref())?);
+        let materials = self.materials.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Options { revocation, store, .. } = &self.options;
+        let (revocation, store) = (revocation.clone(), store.clone());
+        Ok(Gatherer::new(Options { pack, materials, revocation, store, ..Options::default() }))
+    }
+}
+
+/// `NAME`, `NAME:PORT`: a service listens on 443 where nothing else is said, a host where we do.
+fn called(name: &str, listening: u16) -> Called {
+    let (host, port) = match name.rsplit_once(':').map(|(host, port)| (host, port.parse())) {
+        Some((host, Ok(port))) if !host.contains(':') => (host, Some(port)),
+        _ => (name, None),
+    };
+    match Called::parse(host, port.unwrap_or(SERVICE_PORT)) {
+        Called::Host { host, .. } => Called::Host { host, port: port.unwrap_or(listening) },
+        service @ Called::Service { .. } => service,
+    }
+}
+
+fn own_namespace(register: &RegisterOptions, called: &Called, client: &Client) -> String {
+    let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && register.kubeconfig.is_none();
+    match (&register.namespace, called) {
+        (Some(namespace), _) | (None, Called::Service { namespace, .. }) => namespace.clone(),
+        (None, Called::Host { .. }) if in_pod => client.namespace().to_owned(),
+        (None, Called::Host { .. }) => NAMESPACE.to_owned(),
+    }
+}
+
+/// The material of a TrustRoot that stands in a cluster: whoever may write one must not have our files read.
+fn source(settings: Settings, named: Repositories) -> MaterialSource {
+    Arc::new(move |root: &TrustRoot| {
+        if names_files(root) {
+            return Err("a cluster has no files beside an object: write what is in them into the object".to_owned());
+        }
+        let read = policies::material(Path::new("TrustRoot"), root, &settings);
+        let (material, repository) = read.map_err(|failure| sentence(&failure))?;
+        let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
+        match repository {
+            Some(repository) => named.insert(root.metadata.name.clone(), repository),
+            None => named.remove(&root.metadata.name),
+        };
+        Ok(material)
+    })
+}
+
+fn names_files(root: &TrustRoot) -> bool {
+    let spec = &root.spec;
+    let root = match &spec.sigstore {
+        Some(SigstoreRoot::File(_)) => true,
+        Some(SigstoreRoot::Tuf(repository)) => repository.root.is_some(),
+        _ => false,
+    };
+    let mut stores = spec.notation.iter().flat_map(|notation| &notation.trust_stores);
+    root || spec.keys.iter().any(|key| key.file.is_some()) || stores.any(|store| !store.files.is_empty())
+}
+
+fn sentence(failure: &Failure) -> String {
+    std::iter::once(&failure.what).chain(&failure.causes).cloned().collect::<Vec<_>>().join(": ")
+}
+
+/// What an operator is told.
+fn words(notice: &Notice) -> String {
+    match notice {
+        Notice::Policy { digest, refused: 0 } => format!("policy {} in force", digest.short()),
+        Notice::Policy { digest, refused } => format!(
+            "policy {} in force; {refused} objects are not in force as they are written: kubectl get assay",
+            digest.short()
+        ),
+        Notice::Registered { resource, repair: false } => format!("registered: {resource} assay"),
+        Notice::Registered { resource, repair: true } => format!("repaired: {resource} assay"),
+        Notice::NotRegistered { why } => format!("the webhook could not be registered: {why}"),
+        Notice::NoAuthority { why } => format!("there is no certificate yet: {why}"),
+        Notice::Unseen { what, why } => format!("{what} cannot be watched, what was known stays: {why}"),
+        Notice::DefinitionGone { plural } => {
+            format!(
+                "the definition of {plural} is being deleted; what was in force stays: assay crds | kubectl apply -f -"
+            )
+        }
+        Notice::Ready => "ready: the cluster is followed, the webhook is registered".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_have_a_port() {
+        let service = |name: &str, namespace: &str, port| Called::Service {
+            name: name.into(),
+            namespace: namespace.into(),
+            port,
+        };
+        let host = |host: &str, port| Called::Host { host: host.into(), port };
+        for (name, wanted) in [
+            ("assay.assay-system.svc", service("assay", "assay-system", 443)),
+            ("assay.assay-system.svc:8443", service("assay", "assay-system", 8443)),
+            ("127.0.0.1", host("127.0.0.1", 9)),
+            ("gate.example.com:7", host("gate.example.com", 7)),
+            ("::1", host("::1", 9)),
+        ] {
+            assert_eq!(called(name, 9), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_root_of_the_cluster_reads_no_file_of_ours() {
+        for spec in [
+            "{sigstore: {file: /etc/passwd}}",
+            "{sigstore: {tuf: {mirror: 'https://tuf.example', root: /etc/passwd}}}",
+            "{keys: [{name: a, file: /etc/passwd}]}",
+            "{notation: {trustPolicies: [], trustStores: [{type: ca, name: a, files: [/etc/passwd]}]}}",
+        ] {
+            let text = format!("apiVersion: assay.dev/v1\nkind: TrustRoot\nmetadata: {{name: a}}\nspec: {spec}\n");
+            let loaded = assay_kinds::load_yaml(&text, "test").unwrap();
+            let assay_kinds::Kind::TrustRoot(root) = &loaded.objects[0].value else { panic!("{spec}") };
+            assert!(names_files(root), "{spec}");
+        }
+    }
+}

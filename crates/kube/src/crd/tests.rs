@@ -1,0 +1,74 @@
+use assay_kinds::Kind;
+
+use super::*;
+
+fn of(kind: &str) -> Value {
+    custom_resource_definitions().into_iter().find(|own| own["spec"]["names"]["kind"] == kind).unwrap()
+}
+
+fn spec(kind: &str) -> Value {
+    of(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+}
+
+#[test]
+fn there_is_one_of_each_kind_and_the_bytes_do_not_change() {
+    let definitions = custom_resource_definitions();
+    let kinds: Vec<&str> = definitions.iter().map(|own| own["spec"]["names"]["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, Kind::NAMES);
+    assert_eq!(definitions, custom_resource_definitions());
+}
+
+#[test]
+fn each_survives_what_kubectl_apply_keeps_of_it() {
+    for definition in custom_resource_definitions() {
+        let bytes = definition.to_string().len();
+        assert!(bytes < ANNOTATION_BYTES_MAX / 4, "{} has {bytes} bytes", definition["metadata"]["name"]);
+    }
+}
+
+/// A rule whose path leads nowhere would silently not be there.
+#[test]
+fn every_rule_has_a_place_in_its_schema() {
+    for (kind, path, _) in rules::table() {
+        assert!(rules::at(&mut spec(kind), path).is_some(), "{kind}: {path}");
+    }
+}
+
+/// Kubernetes "Specifying a structural schema": a type everywhere, or everything passes.
+#[test]
+fn every_schema_is_structural() {
+    fn walk(path: &str, schema: &Value) {
+        let preserves = schema["x-kubernetes-preserve-unknown-fields"] == true;
+        assert!(schema["type"].is_string() || preserves, "{path}: {schema}");
+        for word in ["oneOf", "anyOf", "allOf", "not", "$ref", "const", "default", "title", "nullable"] {
+            assert!(schema.get(word).is_none(), "{path}: {word}");
+        }
+        assert!(schema.get("properties").is_none() || schema.get("additionalProperties").is_none(), "{path}");
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            walk(&format!("{path}.{name}"), field);
+        }
+        for key in ["items", "additionalProperties"] {
+            if let Some(inner) = schema.get(key) {
+                walk(&format!("{path}.{key}"), inner);
+            }
+        }
+    }
+    for kind in Kind::NAMES {
+        walk(kind, &spec(kind));
+    }
+}
+
+#[test]
+fn types_become_what_they_are() {
+    let environment = spec("Environment");
+    let properties = &environment["properties"];
+    assert_eq!(properties["tier"]["enum"], json!(["dev", "staging", "prod", "system"]));
+    assert!(properties["tier"]["description"].as_str().unwrap().contains("dev: Development"));
+    assert_eq!(properties["trustRoot"]["x-kubernetes-preserve-unknown-fields"], true);
+    assert_eq!(properties["controls"]["additionalProperties"]["x-kubernetes-preserve-unknown-fields"], true);
+    assert_eq!(properties["require"]["additionalProperties"]["properties"]["atLeast"]["format"], "int64");
+    assert_eq!(environment["required"], json!(["tier"]));
+    let subjects = &spec("Exception")["properties"]["subjects"]["items"];
+    assert_eq!(subjects["maxProperties"], 1);
+    assert_eq!(subjects["properties"]["vulnerability"]["type"], "string");
+}

@@ -1,0 +1,151 @@
+//! The server in a cluster: policy from its objects, labels from its namespaces, and a webhook that registers itself.
+//!
+//! [`Cluster::start`] takes a running [`Server`](crate::Server) and keeps it in step: Environments, TrustRoots, Exceptions,
+//! ReleaseArtifacts and namespaces are watched, and every change is in force within a moment, without a restart. What is
+//! wrong with an object is written into its status. The webhook configurations and the certificate that they name are made
+//! and repaired. Nothing is decided before everything has been listed once; whatever cannot be seen later leaves in force
+//! what was.
+
+mod authority;
+mod book;
+mod controller;
+mod kinds;
+mod status;
+mod vouch;
+mod webhooks;
+
+use std::sync::{Arc, Mutex};
+
+use assay_kube::Client;
+use assay_model::Digest;
+use assay_trust::TrustMaterial;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+pub use self::book::{Base, MaterialSource};
+pub use self::webhooks::Called;
+
+pub(crate) use self::kinds::Kinds;
+
+use self::book::Book;
+use self::controller::Shared;
+use crate::admission::Snapshot;
+use crate::{Namespaces, Running};
+
+/// What the server is to do in a cluster.
+#[derive(Clone)]
+pub struct ClusterOptions {
+    /// The cluster.
+    pub client: Client,
+    /// Whom the API server calls.
+    pub called: Called,
+    /// Assay's own namespace: it holds the certificate, and is not judged.
+    pub namespace: String,
+    /// Whether the tags of Pods are pinned.
+    pub mutate: bool,
+    /// What is in force beside the objects of the cluster.
+    pub base: Base,
+    /// How a TrustRoot becomes material.
+    pub source: MaterialSource,
+    /// Told of other trust material before the policy that goes by it is in force; an error keeps the policy of before.
+    pub on_materials: Arc<dyn Fn(Vec<TrustMaterial>) -> Result<(), String> + Send + Sync>,
+    /// Told what happens.
+    pub notify: Arc<dyn Fn(Notice) + Send + Sync>,
+}
+
+impl std::fmt::Debug for ClusterOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterOptions")
+            .field("client", &self.client)
+            .field("called", &self.called)
+            .field("namespace", &self.namespace)
+            .field("mutate", &self.mutate)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something that an operator wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Another policy is in force.
+    Policy {
+        /// Its digest.
+        digest: Digest,
+        /// Objects that are not in force as they are written.
+        refused: usize,
+    },
+    /// A webhook configuration was written.
+    Registered {
+        /// Which one, in plural.
+        resource: &'static str,
+        /// Whether it had been there, and been different.
+        repair: bool,
+    },
+    /// A webhook configuration could not be written.
+    NotRegistered {
+        /// Why.
+        why: String,
+    },
+    /// There is no certificate yet.
+    NoAuthority {
+        /// Why.
+        why: String,
+    },
+    /// Something cannot be watched; what was known stays.
+    Unseen {
+        /// What.
+        what: String,
+        /// Why.
+        why: String,
+    },
+    /// A definition is being deleted, and its objects with it; what was in force stays.
+    DefinitionGone {
+        /// Plural of the kind.
+        plural: &'static str,
+    },
+    /// Policy, certificate and webhooks are in place for the first time.
+    Ready,
+}
+
+/// A server that follows its cluster. Dropping it stops that; the server goes on by what it knows.
+pub struct Cluster {
+    shared: Arc<Shared>,
+    tasks: JoinSet<()>,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cluster").field("tasks", &self.tasks.len()).finish_non_exhaustive()
+    }
+}
+
+impl Cluster {
+    /// Begins to follow. The server should have been started without a policy: it is ready when the cluster has been read.
+    pub fn start(running: &Running, options: ClusterOptions) -> Self {
+        let book = Arc::new(Mutex::new(Book::new(options.base.clone(), Arc::clone(&options.source))));
+        let namespaces = Arc::new(Snapshot::new(Namespaces::default()));
+        let admissions = running.admissions();
+        let clock = Arc::clone(&admissions.clock);
+        let kinds = Kinds { book: Arc::clone(&book), namespaces: Arc::clone(&namespaces), clock };
+        // Set once: a server follows one cluster.
+        let _ = admissions.kinds.set(kinds);
+        let shared = Arc::new(Shared {
+            options,
+            admissions,
+            certificate: running.certificate(),
+            book,
+            namespaces,
+            touched: Notify::new(),
+            reissue: Notify::new(),
+            renewed: Notify::new(),
+        });
+        let tasks = controller::start(&shared);
+        Self { shared, tasks }
+    }
+
+    /// Trust roots have other material by now: these are those of [`Base::roots`], and those of the cluster are read again.
+    pub fn renew_roots(&self, roots: Vec<(String, TrustMaterial)>) {
+        self.shared.book().renew_roots(roots);
+        self.shared.renewed.notify_one();
+    }
+}

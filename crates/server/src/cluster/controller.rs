@@ -1,0 +1,430 @@
+//! The tasks that keep a server and its cluster in step. Nothing here answers a request; a request never waits for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use assay_case::{ContainerRole, ImageUse, Namespace};
+use assay_kube::{
+    CUSTOM_RESOURCE_DEFINITIONS, Change, MUTATING_WEBHOOKS, NAMESPACES, Resource, SECRETS, Selection, StoredObject,
+    VALIDATING_WEBHOOKS, Watcher,
+};
+use assay_model::{Digest, Explain as _, Timestamp};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::authority::{self, SECRET};
+use super::book::{Book, Sort};
+use super::status::{self, Writing};
+use super::webhooks::{self, NAME, Repair, Wanted};
+use super::{ClusterOptions, Notice};
+use crate::Namespaces;
+use crate::admission::{Admissions, Snapshot};
+use crate::certificate::Certificate;
+
+/// Changes that come together are taken in together.
+const GATHER: Duration = Duration::from_millis(25);
+/// How often certificates, webhooks and statuses are looked at without a reason.
+const ROUND: Duration = Duration::from_mins(10);
+/// Before something that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+/// Changes that may wait.
+const QUEUE: usize = 1_024;
+/// Releases whose facts are gathered at once, ahead of any deploy.
+const WARMING: usize = 2;
+/// For the facts of one release.
+const WARM_WITHIN: Duration = Duration::from_mins(2);
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Kind(Sort),
+    Namespaces,
+    Validating,
+    Mutating,
+    Secret,
+}
+
+/// Everything that the tasks share.
+pub(super) struct Shared {
+    pub(super) options: ClusterOptions,
+    pub(super) admissions: Arc<Admissions>,
+    pub(super) certificate: Arc<Certificate>,
+    pub(super) book: Arc<Mutex<Book>>,
+    pub(super) namespaces: Arc<Snapshot<Namespaces>>,
+    /// Somebody touched a webhook configuration.
+    pub(super) touched: Notify,
+    /// Trust roots were renewed.
+    pub(super) renewed: Notify,
+    /// Somebody touched the Secret.
+    pub(super) reissue: Notify,
+}
+
+impl Shared {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.admissions.clock)()
+    }
+
+    fn notice(&self, notice: Notice) {
+        (self.options.notify)(notice);
+    }
+}
+
+/// Starts all tasks; they end when the set is dropped.
+pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let (events, inbox) = mpsc::channel(QUEUE);
+    let namespace = shared.options.namespace.as_str();
+    let mut watched: Vec<(Source, Resource, Selection)> =
+        Sort::ALL.map(|sort| (Source::Kind(sort), sort.resource(), Selection::default())).into();
+    watched.extend([
+        (Source::Namespaces, NAMESPACES, Selection::default()),
+        (Source::Validating, VALIDATING_WEBHOOKS, Selection::one(None, NAME)),
+        (Source::Mutating, MUTATING_WEBHOOKS, Selection::one(None, NAME)),
+        (Source::Secret, SECRETS, Selection::one(Some(namespace), SECRET)),
+    ]);
+    for (source, resource, selection) in watched {
+        let mut watcher = Watcher::new(shared.options.client.clone(), resource, selection);
+        let events = events.clone();
+        tasks.spawn(async move { while events.send((source, watcher.next().await)).await.is_ok() {} });
+    }
+    let (statuses, wanted_statuses) = watch::channel(Vec::new());
+    let (configuration, wanted_configuration) = watch::channel(None);
+    let (bundle, known_bundle) = watch::channel(None);
+    tasks.spawn(keep_authority(Arc::clone(shared), bundle));
+    tasks.spawn(keep_webhooks(Arc::clone(shared), wanted_configuration));
+    tasks.spawn(write_statuses(Arc::clone(shared), wanted_statuses));
+    let state =
+        State { seen: BTreeSet::new(), known: BTreeMap::new(), warmed: BTreeSet::new(), silent: BTreeSet::new() };
+    tasks.spawn(follow(Arc::clone(shared), inbox, state, statuses, configuration, known_bundle));
+    tasks
+}
+
+/// What the task knows that follows the changes.
+struct State {
+    /// What was listed once: before that, nothing is decided.
+    seen: BTreeSet<Source>,
+    /// Labels by namespace.
+    known: BTreeMap<String, BTreeMap<String, String>>,
+    /// Digests whose facts were asked for.
+    warmed: BTreeSet<Digest>,
+    /// What could not be asked the last time.
+    silent: BTreeSet<Source>,
+}
+
+/// What changes ask for. The echo of a status that was written here asks for nothing.
+#[derive(Default)]
+struct Due {
+    policy: bool,
+    namespaces: bool,
+    /// Time has passed.
+    round: bool,
+}
+
+/// Takes changes in, and brings into force what follows from them.
+async fn follow(
+    shared: Arc<Shared>,
+    mut inbox: mpsc::Receiver<(Source, Change)>,
+    mut state: State,
+    statuses: watch::Sender<Vec<Writing>>,
+    configuration: watch::Sender<Option<Wanted>>,
+    mut bundle: watch::Receiver<Option<String>>,
+) {
+    let mut warming = JoinSet::new();
+    let at_once = Arc::new(Semaphore::new(WARMING));
+    loop {
+        let now = shared.now();
+        let expiry = shared.book().next_expiry(now);
+        // One second later it has ended for sure; the Gate itself never waits for this.
+        let sleep = expiry.map_or(ROUND, |at| {
+            Duration::try_from(at.duration_since(now)).unwrap_or_default() + Duration::from_millis(100)
+        });
+        let mut due = Due::default();
+        tokio::select! {
+            event = inbox.recv() => {
+                let Some(event) = event else { return };
+                take(&shared, &mut state, event, &mut due).await;
+                tokio::time::sleep(GATHER).await;
+                while let Ok(event) = inbox.try_recv() {
+                    take(&shared, &mut state, event, &mut due).await;
+                }
+            }
+            () = tokio::time::sleep(sleep.min(ROUND)) => due.round = true,
+            () = shared.renewed.notified() => due.policy = true,
+            changed = bundle.changed() => {
+                // The key of records came with it.
+                if changed.is_err() { return }
+                due.policy = true;
+            }
+        }
+        let everything = Sort::ALL.map(Source::Kind).into_iter().chain([Source::Namespaces]);
+        if !everything.into_iter().all(|source| state.seen.contains(&source)) {
+            continue;
+        }
+        if due.namespaces {
+            let namespaces: Namespaces = state.known.clone().into_iter().collect();
+            shared.namespaces.set(namespaces.clone());
+            shared.admissions.namespaces.set(namespaces);
+        }
+        if due.policy || shared.book().policy().is_none() {
+            due.policy = true;
+            settle(&shared);
+        }
+        if !(due.policy || due.namespaces || due.round) {
+            continue;
+        }
+        let _ = statuses.send_replace(writings(&shared));
+        let bundle = bundle.borrow_and_update().clone();
+        if let Some(bundle) = bundle {
+            let open = open(&shared, &state.known);
+            let ClusterOptions { called, namespace, mutate, .. } = &shared.options;
+            let (called, own_namespace) = (called.clone(), namespace.clone());
+            let wanted = Wanted { called, bundle, own_namespace, open, mutate: *mutate };
+            configuration.send_if_modified(|held| {
+                held.as_ref() != Some(&wanted) && {
+                    *held = Some(wanted);
+                    true
+                }
+            });
+        }
+        warm(&shared, &mut state, &at_once, &mut warming);
+        while warming.try_join_next().is_some() {}
+    }
+}
+
+/// Takes one change in.
+async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Change), due: &mut Due) {
+    if let Change::Failed(error) = &change {
+        if state.silent.insert(source) {
+            tracing::warn!(%error, code = error.code(), ?source, "what is watched cannot be seen");
+            shared.admissions.metrics.watch_failures.inc();
+            shared.notice(Notice::Unseen { what: format!("{source:?}"), why: error.to_string() });
+        }
+        return;
+    }
+    state.silent.remove(&source);
+    match source {
+        Source::Kind(sort) => {
+            due.policy |= match change {
+                Change::Listed(objects) => {
+                    shared.book().list(sort, objects);
+                    true
+                }
+                Change::Applied(object) => shared.book().apply(sort, object),
+                Change::Deleted(object) => {
+                    let stays =
+                        matches!(sort, Sort::Environment | Sort::TrustRoot) && is_being_removed(shared, sort).await;
+                    if stays {
+                        tracing::error!(
+                            kind = sort.resource().plural,
+                            "its definition is being deleted: what was in force stays"
+                        );
+                        shared.notice(Notice::DefinitionGone { plural: sort.resource().plural });
+                    } else {
+                        shared.book().remove(sort, object.name());
+                    }
+                    !stays
+                }
+                Change::Failed(_) => false,
+            };
+        }
+        Source::Namespaces => {
+            due.namespaces = true;
+            match change {
+                Change::Listed(objects) => {
+                    state.known = objects.iter().map(|own| (own.name().to_owned(), own.labels())).collect();
+                }
+                Change::Applied(object) => drop(state.known.insert(object.name().to_owned(), object.labels())),
+                Change::Deleted(object) => drop(state.known.remove(object.name())),
+                Change::Failed(_) => {}
+            }
+        }
+        Source::Validating | Source::Mutating => shared.touched.notify_one(),
+        Source::Secret => shared.reissue.notify_one(),
+    }
+    state.seen.insert(source);
+}
+
+/// Whether objects go because their definition goes: an accident that must not change what is decided. A definition that
+/// cannot be asked for counts as there: what somebody deletes is deleted.
+async fn is_being_removed(shared: &Shared, sort: Sort) -> bool {
+    let resource = sort.resource();
+    let name = format!("{}.{}", resource.plural, resource.group);
+    match shared.options.client.get(CUSTOM_RESOURCE_DEFINITIONS, None, &name).await {
+        Ok(definition) => StoredObject::is_terminating(&definition),
+        Err(error) => error.is_not_found(),
+    }
+}
+
+/// Compiles, and brings into force.
+fn settle(shared: &Shared) {
+    let mut book = shared.book();
+    let before = book.policy().map(|policy| policy.digest());
+    match book.settle() {
+        Ok(settled) => {
+            let refused = book.entries().filter(|(_, entry)| entry.problem().is_some()).count();
+            shared.admissions.metrics.objects_refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
+            drop(book);
+            if let Some(materials) = settled.materials
+                && let Err(why) = (shared.options.on_materials)(materials)
+            {
+                tracing::error!(why, "trust material cannot be used");
+                return;
+            }
+            let digest = settled.policy.digest();
+            shared.admissions.policy.set(Some(settled.policy));
+            if before != Some(digest) {
+                shared.notice(Notice::Policy { digest, refused });
+            }
+        }
+        Err(error) => tracing::error!(%error, code = error.code(), "the policy of before stays in force"),
+    }
+}
+
+/// The statuses that differ from what objects show.
+fn writings(shared: &Shared) -> Vec<Writing> {
+    let book = shared.book();
+    let Some(policy) = book.policy().map(|policy| policy.digest()) else { return Vec::new() };
+    let (namespaces, now) = (shared.namespaces.get(), shared.now());
+    let entries = book.entries();
+    entries
+        .filter_map(|(id, entry)| {
+            let standing = book.exception_standing(entry, &namespaces, now);
+            status::writing(id, entry, standing, policy, now)
+        })
+        .collect()
+}
+
+/// The namespaces in which an unanswered webhook lets through.
+fn open(shared: &Shared, known: &BTreeMap<String, BTreeMap<String, String>>) -> Vec<String> {
+    let book = shared.book();
+    let Some(policy) = book.policy() else { return Vec::new() };
+    let is_open = |name: &String, labels: &BTreeMap<String, String>| {
+        !policy.fails_closed(&Namespace { name: name.clone(), labels: Some(labels.clone()) })
+    };
+    known.iter().filter(|(name, labels)| is_open(name, labels)).map(|(name, _)| name.clone()).collect()
+}
+
+/// Gathers the facts of releases before anybody deploys them.
+fn warm(shared: &Arc<Shared>, state: &mut State, at_once: &Arc<Semaphore>, warming: &mut JoinSet<()>) {
+    let book = shared.book();
+    for release in book.releases() {
+        if !state.warmed.insert(release.spec.image.digest) {
+            continue;
+        }
+        let written = format!("{}@{}", release.spec.image.repository, release.spec.image.digest);
+        let name = release.metadata.name.clone();
+        let (shared, at_once) = (Arc::clone(shared), Arc::clone(at_once));
+        warming.spawn(async move {
+            let Ok(_permit) = at_once.acquire().await else { return };
+            let reference = written.parse();
+            let role = ContainerRole::Container;
+            let image = ImageUse { role, name, field: String::new(), written, reference, pull_policy: None };
+            let deadline = std::time::Instant::now() + WARM_WITHIN;
+            drop(shared.admissions.facts.gather(&[image], deadline).await);
+        });
+    }
+}
+
+/// Keeps the certificate: takes what the Secret holds, and renews it there.
+async fn keep_authority(shared: Arc<Shared>, bundle: watch::Sender<Option<String>>) {
+    let names = shared.options.called.names();
+    let mut held = None;
+    loop {
+        let ClusterOptions { client, namespace, .. } = &shared.options;
+        let pause = match authority::obtain(client, namespace, &names, shared.now()).await {
+            Ok(authority) if held.as_ref() == Some(&authority) => ROUND,
+            Ok(authority) => {
+                let (certificate, key) = authority.leaf();
+                match shared.certificate.present(certificate, key) {
+                    Ok(()) => {
+                        shared.book().set_key(authority.record_key());
+                        bundle.send_replace(Some(authority.bundle()));
+                        held = Some(authority);
+                        ROUND
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, code = error.code(), "the certificate of before is presented");
+                        ROUND
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "there is no certificate from the Secret {SECRET}");
+                shared.notice(Notice::NoAuthority { why: error.to_string() });
+                AGAIN
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shared.reissue.notified() => {}
+        }
+    }
+}
+
+/// Keeps the webhook configurations what they have to be.
+async fn keep_webhooks(shared: Arc<Shared>, mut wanted: watch::Receiver<Option<Wanted>>) {
+    let mut is_first = true;
+    loop {
+        let objects = wanted.borrow_and_update().as_ref().map(Wanted::objects);
+        let mut pause = ROUND;
+        for (resource, object) in objects.iter().flatten() {
+            match webhooks::repair(&shared.options.client, *resource, object).await {
+                Ok(Repair::None) => {}
+                Ok(repair) => {
+                    shared.admissions.metrics.webhook_writes.inc();
+                    shared.notice(Notice::Registered { resource: resource.plural, repair: repair == Repair::Replaced });
+                }
+                Err(error) => {
+                    pause = AGAIN;
+                    if !error.is_conflict() {
+                        tracing::error!(%error, code = error.code(), "a webhook configuration could not be written");
+                        shared.notice(Notice::NotRegistered { why: error.to_string() });
+                    }
+                }
+            }
+        }
+        if objects.is_some() && pause == ROUND && std::mem::take(&mut is_first) {
+            shared.notice(Notice::Ready);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = shared.touched.notified() => {}
+            changed = wanted.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Writes statuses, the newest wish of each object. What fails is tried again; what is written is done.
+async fn write_statuses(shared: Arc<Shared>, mut wanted: watch::Receiver<Vec<Writing>>) {
+    let mut waiting = Vec::new();
+    loop {
+        while let Some(Writing { sort, name, status }) = waiting.last() {
+            match shared.options.client.merge_status(sort.resource(), None, name, status).await {
+                Ok(_) => {}
+                Err(error) if error.is_not_found() || error.is_conflict() => {}
+                Err(error) => {
+                    tracing::warn!(%error, code = error.code(), name, "a status could not be written");
+                    break;
+                }
+            }
+            waiting.pop();
+            // A newer wish comes first.
+            if wanted.has_changed().unwrap_or(true) {
+                break;
+            }
+        }
+        let pause = if waiting.is_empty() { ROUND } else { AGAIN };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = wanted.changed() => {
+                if changed.is_err() { return }
+                waiting.clone_from(&wanted.borrow_and_update());
+            }
+        }
+    }
+}

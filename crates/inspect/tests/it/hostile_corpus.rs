@@ -1,7 +1,6 @@
 //! Whole inputs that somebody made to exhaust, mislead or break out of a scanner. Each is read in bounded time and memory,
 //! says `partial`, and is never a clean result.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use assay_inspect::{LayerResult, Limits, inspect_layer, merge};

@@ -29,6 +29,7 @@ mod java;
 mod javascript;
 mod jvm_manifests;
 mod kernel;
+mod licence_files;
 mod lua;
 mod mobile;
 mod models;
@@ -126,6 +127,8 @@ pub(crate) static ALL: &[&dyn Ecosystem] = &[
     &images::DOCKERFILE,
     &images::COMPOSE,
     &images::KUBERNETES,
+    // Last: it completes what the others found.
+    &licence_files::LicenceFiles,
 ];
 
 /// Everything that is read, as the reference documentation lists it.

@@ -80,6 +80,13 @@ pub enum Says {
         /// Licence names joined by ` AND `.
         licence: String,
     },
+    /// The licence of the package in this folder, by a text beside it.
+    LicenceText {
+        /// The folder.
+        folder: String,
+        /// SPDX identifier.
+        licence: String,
+    },
     /// The distribution, from an `os-release` file.
     OsRelease(OsRelease),
     /// The file is a symbolic link to this path.

@@ -34,6 +34,7 @@ mod elf;
 mod error;
 mod inflate;
 mod layer;
+mod licence;
 mod limits;
 mod merge;
 mod os_release;

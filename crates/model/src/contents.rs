@@ -206,7 +206,8 @@ pub struct Package {
     /// Processor architecture as the package manager writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// Declared licence, as written by the package.
+    /// Declared licence: an SPDX expression where the package wrote one or its words are known to mean one, else as written.
+    /// Where none is declared, that of a licence text beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// Who supplies it: maintainer, vendor or author, as written by the package.

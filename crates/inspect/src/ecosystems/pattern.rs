@@ -8,6 +8,10 @@ pub(super) fn matches(pattern: &str, path: &str) -> bool {
     if !path.ends_with(literal.trim_start_matches('/')) {
         return false;
     }
+    let last = pattern.rsplit('/').next().unwrap_or_default();
+    if !crate::path::split(path).1.starts_with(last.split('*').next().unwrap_or_default()) {
+        return false;
+    }
     let anchored = pattern.strip_prefix('/');
     if !pattern.contains('*') {
         return match anchored {

@@ -83,6 +83,24 @@ fn the_surface_is_what_is_left_when_the_image_runs() {
 }
 
 #[test]
+fn licences_are_expressions_and_texts_stand_in_for_declarations() {
+    let mit = "Permission is hereby granted, free of charge, to any person obtaining a copy of this software.\n\
+               The above copyright notice and this permission notice shall be included in all copies.\n";
+    let tar = Tar::default()
+        .file("node_modules/a/package.json", r#"{"name":"a","version":"1.0.0"}"#)
+        .file("node_modules/a/LICENSE.md", mit)
+        .file(
+            "node_modules/b/package.json",
+            r#"{"name":"b","version":"1.0.0","license":"Apache License, Version 2.0"}"#,
+        )
+        .file("node_modules/b/LICENSE", mit)
+        .file("node_modules/c/package.json", r#"{"name":"c","version":"1.0.0","license":"SEE LICENSE IN x"}"#);
+    let contents = merge(&[tar.layer()], None);
+    let licences: Vec<_> = contents.packages.iter().map(|package| package.licence.as_deref()).collect();
+    assert_eq!(licences, [Some("MIT"), Some("Apache-2.0"), Some("SEE LICENSE IN x")]);
+}
+
+#[test]
 fn an_image_may_state_its_base() {
     let configuration = |labels: &str| {
         ImageConfiguration::parse(

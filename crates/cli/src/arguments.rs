@@ -10,6 +10,7 @@ mod operate;
 mod policy;
 mod root;
 mod trust;
+mod vulnerability;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -17,7 +18,7 @@ use crate::settings::Flags;
 
 pub(crate) use build::{BuildArguments, SummaryArguments};
 pub(crate) use global::Global;
-pub(crate) use image::{DbBuildArguments, DbCommand, SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
+pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
@@ -32,6 +33,10 @@ pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
     AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, NotationArguments, SignArguments,
     SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+};
+pub(crate) use vulnerability::{
+    DbBuildArguments, DbCommand, DbRollbackArguments, DbUpdateArguments, VexCommand, VexCreateArguments,
+    VexStatusArgument,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.
@@ -101,6 +106,9 @@ pub(crate) enum Command {
     /// Vulnerability data
     #[command(subcommand)]
     Db(DbCommand),
+    /// Say which vulnerabilities matter in your product
+    #[command(subcommand)]
+    Vex(VexCommand),
     /// Scoped, owned, expiring permissions to fail a control
     #[command(subcommand)]
     Exception(ExceptionCommand),
@@ -130,7 +138,7 @@ impl Command {
         match self {
             Self::Scan(arguments) => {
                 set("severity", arguments.severity.clone());
-                set("fail-on", arguments.fail_on.iter().cloned().collect());
+                set("fail-on", arguments.fail_on.clone());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }

@@ -12,6 +12,7 @@ pub(crate) mod key;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod man;
+pub(crate) mod mirror;
 pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
@@ -28,6 +29,7 @@ pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod verify_notation;
+pub(crate) mod vex;
 
 pub(crate) use config::ConfigOutcome;
 
@@ -35,7 +37,7 @@ use assay_case::Operation;
 
 use crate::arguments::{
     Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand, ReleaseCommand,
-    RootCommand, SbomCommand, TrustCommand,
+    RootCommand, SbomCommand, TrustCommand, VexCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -67,7 +69,24 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Db(DbCommand::Build(arguments)) => {
-            emit(&database::build(&arguments.resolve())?, outputs, Format::Text, printer)?;
+            let options = arguments.resolve();
+            if options.split {
+                emit(&mirror::build(&options)?, outputs, Format::Text, printer)?;
+            } else {
+                emit(&database::build(&options)?, outputs, Format::Text, printer)?;
+            }
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Update(arguments)) => {
+            emit(&mirror::update(&arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Rollback(arguments)) => {
+            emit(&mirror::rollback(&arguments.resolve())?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Vex(VexCommand::Create(arguments)) => {
+            emit(&vex::create(arguments.resolve()?)?, outputs, Format::Openvex, printer)?;
             Ok(Status::Pass)
         }
         Command::Db(DbCommand::Info { pack }) => {

@@ -30,11 +30,31 @@ pub(crate) enum Format {
     Cyclonedx,
     /// SPDX 2.3 JSON.
     Spdx,
+    /// CycloneDX 1.6 JSON with the vulnerabilities of what is in it.
+    CyclonedxVdr,
+    /// The predicate of cosign's vulnerability attestations.
+    CosignVuln,
+    /// OpenVEX 0.2.0 JSON.
+    Openvex,
+    /// One HTML file.
+    Html,
 }
 
 impl Format {
-    const ALL: [Self; 8] =
-        [Self::Text, Self::Json, Self::Sarif, Self::Junit, Self::Markdown, Self::Github, Self::Cyclonedx, Self::Spdx];
+    const ALL: [Self; 12] = [
+        Self::Text,
+        Self::Json,
+        Self::Sarif,
+        Self::Junit,
+        Self::Markdown,
+        Self::Github,
+        Self::Cyclonedx,
+        Self::Spdx,
+        Self::CyclonedxVdr,
+        Self::CosignVuln,
+        Self::Openvex,
+        Self::Html,
+    ];
 
     /// The word as typed.
     pub(crate) fn name(self) -> &'static str {
@@ -47,6 +67,10 @@ impl Format {
             Self::Github => "github",
             Self::Cyclonedx => "cyclonedx",
             Self::Spdx => "spdx",
+            Self::CyclonedxVdr => "cyclonedx-vdr",
+            Self::CosignVuln => "cosign-vuln",
+            Self::Openvex => "openvex",
+            Self::Html => "html",
         }
     }
 }

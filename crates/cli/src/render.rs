@@ -20,6 +20,7 @@ mod scan;
 mod summary;
 mod table;
 mod verify;
+mod vex;
 mod workflow;
 mod xml;
 

@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use assay_model::{EnvironmentName, NameError, Platform, Severity};
+use assay_vuln::Threshold;
 
 use crate::Result;
 use crate::failure::CliError;
@@ -89,8 +90,8 @@ pub(crate) struct Settings {
     pub(crate) platform: Sourced<Option<Platform>>,
     /// Severities to show; empty = all.
     pub(crate) severity: Sourced<Vec<Severity>>,
-    /// Lowest severity that fails a scan.
-    pub(crate) fail_on: Sourced<Option<Severity>>,
+    /// What fails a scan: any of these.
+    pub(crate) fail_on: Sourced<Vec<Threshold>>,
     /// Vulnerability pack; none = the embedded sample.
     pub(crate) pack: Sourced<Option<PathBuf>>,
     /// Sigstore trusted root; none = public good.
@@ -135,7 +136,7 @@ impl Settings {
             })?,
             platform: layers.pick("platform", |values| values.first().map(|text| text.parse()).transpose())?,
             severity: layers.pick("severity", |values| values.iter().map(|text| text.parse()).collect())?,
-            fail_on: layers.pick("fail-on", |values| values.first().map(|text| text.parse()).transpose())?,
+            fail_on: layers.pick("fail-on", |values| values.iter().map(|text| text.parse()).collect())?,
             pack: layers.pick("pack", path)?,
             trusted_root: layers.pick("trusted-root", path)?,
             ca_file: layers.pick("ca-file", path)?,
@@ -159,6 +160,7 @@ impl Settings {
             ColorChoice::Always => "always",
             ColorChoice::Never => "never",
         };
+        let thresholds: Vec<_> = self.fail_on.value.iter().map(ToString::to_string).collect();
         let severities = self.severity.value.iter().map(|severity| severity.name()).collect::<Vec<_>>().join(" ");
         vec![
             row("ca-file", &self.ca_file, optional(&self.ca_file.value)),
@@ -166,7 +168,7 @@ impl Settings {
             row("color", &self.color, color.to_owned()),
             row("config", &self.config, join(&self.config.value)),
             row("environment", &self.environment, text(self.environment.value.as_ref())),
-            row("fail-on", &self.fail_on, self.fail_on.value.map_or("", Severity::name).to_owned()),
+            row("fail-on", &self.fail_on, thresholds.join(" ")),
             row("offline", &self.offline, self.offline.value.to_string()),
             row("pack", &self.pack, optional(&self.pack.value)),
             row("plain-http", &self.plain_http, self.plain_http.value.join(" ")),
@@ -297,12 +299,12 @@ mod tests {
         let (project, user) = (Some("fail-on: medium\n"), Some("fail-on: low\noffline: true\n"));
 
         let settings = Settings::from_layers(Vec::new(), &layers(&set, project, user)).unwrap();
-        assert_eq!(settings.fail_on.value, Some(Severity::High));
+        assert_eq!(settings.fail_on.value, ["high".parse().unwrap()]);
         assert_eq!(settings.fail_on.origin, Origin::Variable("ASSAY_FAIL_ON"));
         assert_eq!(settings.offline, Sourced { value: true, origin: Origin::File("user.yaml".into()) });
 
         let settings = Settings::from_layers(Vec::new(), &layers(&none, project, user)).unwrap();
-        assert_eq!(settings.fail_on.value, Some(Severity::Medium));
+        assert_eq!(settings.fail_on.value, ["medium".parse().unwrap()]);
         assert_eq!(settings.color, Sourced { value: ColorChoice::Auto, origin: Origin::Default });
 
         let mut flagged = layers(&none, project, user);

@@ -44,7 +44,11 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("progress", "ASSAY_PROGRESS", "`false`: no progress line."),
     of("platform", "ASSAY_PLATFORM", "The platform to choose of an image index, os/architecture[/variant]."),
     of("severity", "ASSAY_SEVERITY", "Severities that `scan` shows, separated by commas."),
-    of("fail-on", "ASSAY_FAIL_ON", "Lowest severity at which `scan` exits 1."),
+    of(
+        "fail-on",
+        "ASSAY_FAIL_ON",
+        "What makes `scan` exit 1: a severity, kev, fixable, risk:70, age:30d, joined by +.",
+    ),
     of("pack", "ASSAY_PACK", "Vulnerability pack, a file; the embedded sample where unset."),
     of(
         "trusted-root",

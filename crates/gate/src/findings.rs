@@ -128,14 +128,15 @@ fn say(finding: &VulnerabilityFinding, same: &[&VulnerabilityFinding]) -> Said {
     Said::from(message).fix(fix).vulnerability(vulnerability.severity, names, packages)
 }
 
-/// The VEX evidence that counts for a Subject.
+/// The VEX evidence that counts for a Subject. None where more evidence exists than was read: the last word may be among
+/// what was left out, and whoever can push can see to that.
 pub(crate) struct Vex<'f> {
     documents: Vec<&'f Evidence>,
 }
 
 impl<'f> Vex<'f> {
     fn of(context: &Context<'_>, facts: &'f Facts) -> Self {
-        let set: Option<&EvidenceSet> = facts.evidence.get().ok();
+        let set: Option<&EvidenceSet> = facts.evidence.get().ok().filter(|set| !set.truncated);
         let documents = set
             .map(|set| context.trusted(facts, set, SignerPurpose::Vex).map(|(evidence, _)| evidence).collect())
             .unwrap_or_default();

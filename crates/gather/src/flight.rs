@@ -26,24 +26,37 @@ where
     /// The value of `key`: of the flight under way, else of `fetch`. A flight belongs to nobody: where the one who began it
     /// gives up (a deadline), it goes on, and its result is there for the next try. `None` where it came down in a panic.
     pub(crate) async fn join(&self, key: K, fetch: BoxFuture<'static, V>) -> Option<V> {
-        let mut result = {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(result) = running.get(&key) {
-                result.clone()
-            } else {
-                let (sender, result) = watch::channel(None);
-                running.insert(key.clone(), result.clone());
-                let landing = Landing { running: Arc::clone(&self.running), key };
-                tokio::spawn(async move {
-                    let value = fetch.await;
-                    // Whoever waits sees the value before the flight is off the map.
-                    sender.send_replace(Some(value));
-                    drop(landing);
-                });
-                result
-            }
-        };
-        result.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
+        self.begin(key, fetch).landed().await
+    }
+
+    /// Sees to it that a flight is under way, and gives a ticket for its value, which stays good when it has landed. Must
+    /// be called within a tokio runtime.
+    pub(crate) fn begin(&self, key: K, fetch: BoxFuture<'static, V>) -> Ticket<V> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(result) = running.get(&key) {
+            return Ticket(result.clone());
+        }
+        let (sender, result) = watch::channel(None);
+        running.insert(key.clone(), result.clone());
+        let landing = Landing { running: Arc::clone(&self.running), key };
+        tokio::spawn(async move {
+            let value = fetch.await;
+            // Whoever waits sees the value before the flight is off the map.
+            sender.send_replace(Some(value));
+            drop(landing);
+        });
+        Ticket(result)
+    }
+}
+
+/// The value of a flight, whenever it lands.
+#[derive(Clone)]
+pub(crate) struct Ticket<V>(watch::Receiver<Option<V>>);
+
+impl<V: Clone> Ticket<V> {
+    /// Waits for the value. `None` where the flight came down in a panic.
+    pub(crate) async fn landed(mut self) -> Option<V> {
+        self.0.wait_for(Option::is_some).await.ok().and_then(|value| value.clone())
     }
 }
 
@@ -112,6 +125,17 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert_eq!(flights.join(1, Box::pin(async { 3 })).await, Some(3), "what has landed is fetched anew");
+    }
+
+    #[tokio::test]
+    async fn a_ticket_is_good_after_the_landing() {
+        let flights = Flights::<u8, usize>::default();
+        let ticket = flights.begin(1, Box::pin(async { 7 }));
+        while flights.running.lock().unwrap().contains_key(&1) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ticket.clone().landed().await, Some(7));
+        assert_eq!(flights.join(1, Box::pin(async { 8 })).await, Some(8), "another one flies anew");
     }
 
     #[tokio::test]

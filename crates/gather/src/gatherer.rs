@@ -1,7 +1,6 @@
 //! The joint: one reference in, facts out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use assay_case::{Cause, EvidenceSet, Facts, Known, Resolution};
 use assay_model::{Contents, Digest, Findings, Reference, Subject, Timestamp};
@@ -10,17 +9,23 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::contents::{self, Held};
-use crate::evidence;
-use crate::flight::Flights;
+use crate::evidence::{self, Claims, Judge, Judgements};
+use crate::flight::{Flights, Ticket};
 use crate::memory::Memory;
 use crate::options::{Access, Options, Wanted};
 use crate::resolve::{self, Image, ImageKey, Images};
+
+/// Judgements of claims that are remembered for each image that is.
+const JUDGEMENTS: usize = 16;
 
 /// A digest as read through one scope of one repository.
 type ScopedKey = (Arc<str>, assay_model::Repository, Digest);
 
 /// An image as read through one scope: through another index, other evidence covers it.
 type EvidenceKey = (Arc<str>, Subject);
+
+/// The claims about a digest, and which digest they are about.
+type Early = (Digest, Ticket<Result<Arc<Claims>, Cause>>);
 
 /// Gathers facts. Cloning shares the memory, the flights and the store.
 #[derive(Clone)]
@@ -35,10 +40,12 @@ struct Inner {
     contents: Memory<Digest, Held>,
     findings: Memory<(Digest, Digest), Known<Arc<Findings>>>,
     evidence: Memory<EvidenceKey, (EvidenceSet, Timestamp)>,
+    judgements: Arc<Judgements>,
     tag_flights: Flights<(Arc<str>, Reference), Result<Digest, Cause>>,
     image_flights: Flights<ImageKey, Images>,
     contents_flights: Flights<ScopedKey, Result<Held, Cause>>,
-    evidence_flights: Flights<EvidenceKey, Result<EvidenceSet, Cause>>,
+    claims_flights: Flights<ScopedKey, Result<Arc<Claims>, Cause>>,
+    evidence_flights: Flights<EvidenceKey, Result<(EvidenceSet, Timestamp), Cause>>,
 }
 
 impl std::fmt::Debug for Gatherer {
@@ -57,9 +64,11 @@ impl Gatherer {
             contents: Memory::new(remembered),
             findings: Memory::new(remembered),
             evidence: Memory::new(remembered),
+            judgements: Arc::new(Judgements::new(remembered.saturating_mul(JUDGEMENTS))),
             tag_flights: Flights::default(),
             image_flights: Flights::default(),
             contents_flights: Flights::default(),
+            claims_flights: Flights::default(),
             evidence_flights: Flights::default(),
             options,
         };
@@ -115,7 +124,7 @@ impl Gatherer {
             };
             let evidence = if wanted.evidence {
                 let (set, at) = inner.evidence.get(&(Arc::clone(&access.scope), image.subject.clone()))?;
-                if !is_fresh(at, now, inner.options.evidence_age) {
+                if !self.is_fresh(&set, at, now) {
                     return None;
                 }
                 Known::new(set, at)
@@ -180,10 +189,23 @@ impl Gatherer {
         }
         let pinned = ImageSource::Registry(reference.pinned(digest));
         let source = Source::open(&access.client, &pinned).await.map_err(|error| Cause::from_error(&error))?;
-        let read = resolve::images(source, wanted.platforms.clone());
-        let (me, remembered) = (self.clone(), key.clone());
+        let read = resolve::images(source.clone(), wanted.platforms.clone());
+        let (me, remembered, scope, evidence) = (self.clone(), key.clone(), Arc::clone(&access.scope), wanted.evidence);
+        let repository = reference.repository().clone();
         let flight = async move {
-            let images = me.permitted(Box::pin(read)).await?;
+            let work = async {
+                // What refers to this digest is asked for while its manifest is read: one round trip less.
+                let early = evidence.then(|| me.begin_claims(&scope, source.clone(), &repository, digest));
+                let images: Arc<Vec<Arc<Image>>> = read.await?;
+                if let Some(early) = early {
+                    for image in images.iter() {
+                        me.begin_evidence(&scope, source.clone(), image, Some((digest, early.clone())));
+                    }
+                }
+                Ok(images)
+            };
+            let images = me.permitted(Box::pin(work)).await?;
+            // Whoever finds the images finds the flight of their evidence, too, or where it landed.
             me.inner.images.put(remembered, Arc::clone(&images));
             Ok(images)
         };
@@ -270,27 +292,80 @@ impl Gatherer {
         let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
         let now = self.now();
         if let Some((set, at)) = inner.evidence.get(&key) {
-            if is_fresh(at, now, inner.options.evidence_age) {
+            if self.is_fresh(&set, at, now) {
                 return Ok((set, at));
             }
             inner.evidence.remove(&key);
         }
-        let options = &inner.options;
-        let (materials, store) = (options.materials.clone(), options.store.clone());
-        let authorities = options.revocation.clone();
-        let image = Arc::clone(image);
-        let read = evidence::evidence(source, image, materials, authorities, store, options.referrers, now);
-        let read = Box::pin(read);
-        let (me, remembered) = (self.clone(), key.clone());
+        landed(self.begin_evidence(scope, source, image, None).landed().await)
+    }
+
+    /// Gathers the evidence of an image, in a flight of its own. Of `early` the claims are on their way.
+    fn begin_evidence(
+        &self,
+        scope: &Arc<str>,
+        source: Source,
+        image: &Arc<Image>,
+        early: Option<Early>,
+    ) -> Ticket<Result<(EvidenceSet, Timestamp), Cause>> {
+        let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
+        let (me, remembered, scope, image) = (self.clone(), key.clone(), Arc::clone(scope), Arc::clone(image));
         let flight = async move {
-            let set = me.permitted(Box::pin(read)).await?;
-            if !set.verified.is_empty() {
-                me.inner.evidence.put(remembered, (set.clone(), now));
-            }
-            Ok(set)
+            let judge = me.judge();
+            let now = judge.now;
+            let repository = image.subject.repository.clone();
+            let digests: Vec<Digest> = image.subject.covering_digests().collect();
+            let work = async {
+                let claims = digests.iter().map(|digest| match &early {
+                    Some((about, claims)) if about == digest => claims.clone(),
+                    _ => me.begin_claims(&scope, source.clone(), &repository, *digest),
+                });
+                let claims: Vec<_> = claims.map(Ticket::landed).collect();
+                let mut set = EvidenceSet::default();
+                for (digest, claims) in digests.iter().zip(futures_util::future::join_all(claims).await) {
+                    judge.judge(&image, *digest, landed(claims)?, &mut set).await?;
+                }
+                Ok(set)
+            };
+            let set: EvidenceSet = me.permitted(Box::pin(work)).await?;
+            me.inner.evidence.put(remembered, (set.clone(), now));
+            Ok((set, now))
         };
-        let set = landed(inner.evidence_flights.join(key, Box::pin(flight)).await)?;
-        Ok((set, now))
+        self.inner.evidence_flights.begin(key, Box::pin(flight))
+    }
+
+    /// Reads what refers to a digest, in a flight of its own: an index is shared by all its platforms.
+    fn begin_claims(
+        &self,
+        scope: &Arc<str>,
+        source: Source,
+        repository: &assay_model::Repository,
+        digest: Digest,
+    ) -> Ticket<Result<Arc<Claims>, Cause>> {
+        let key: ScopedKey = (Arc::clone(scope), repository.clone(), digest);
+        let read = evidence::claims(source, digest, repository.clone(), self.judge());
+        let flight = async move { read.await.map(Arc::new) };
+        self.inner.claims_flights.begin(key, Box::pin(flight))
+    }
+
+    fn judge(&self) -> Arc<Judge> {
+        let options = &self.inner.options;
+        Arc::new(Judge {
+            materials: options.materials.clone(),
+            authorities: options.revocation.clone(),
+            store: options.store.clone(),
+            judgements: Arc::clone(&self.inner.judgements),
+            limit: options.referrers,
+            now: self.now(),
+        })
+    }
+
+    /// Whether evidence listed at `at` may be used at `now`. A clock that went backwards makes it stale.
+    fn is_fresh(&self, set: &EvidenceSet, at: Timestamp, now: Timestamp) -> bool {
+        let options = &self.inner.options;
+        let age = if set.verified.is_empty() { options.nothing_age } else { options.evidence_age };
+        let since = now.duration_since(at);
+        !since.is_negative() && since.unsigned_abs() <= age
     }
 
     /// Runs a fetch when it is its turn.
@@ -304,12 +379,6 @@ impl Gatherer {
 
 fn scoped(scope: &Arc<str>, image: &Image) -> ScopedKey {
     (Arc::clone(scope), image.subject.repository.clone(), image.subject.digest)
-}
-
-/// Whether evidence listed at `at` may be used at `now`. A clock that went backwards makes it stale.
-fn is_fresh(at: Timestamp, now: Timestamp, age: Duration) -> bool {
-    let since = now.duration_since(at);
-    !since.is_negative() && since.unsigned_abs() <= age
 }
 
 fn not_gathered<T>() -> Known<T> {

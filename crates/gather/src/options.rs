@@ -33,9 +33,11 @@ pub struct Options {
     pub limits: Limits,
     /// The clock.
     pub clock: Clock,
-    /// How long a verified set of evidence is used before the registry is asked for its referrers again. A set without any
-    /// is asked for each time: somebody may just be signing.
+    /// How long a verified set of evidence is used before the registry is asked for its referrers again.
     pub evidence_age: Duration,
+    /// The same for a set without any. Short, since somebody may just be signing; and not nothing, so that a rollout of an
+    /// unsigned image asks once and not for each Pod. A registry that failed is asked each time.
+    pub nothing_age: Duration,
     /// Referrers of one digest that are read, newest first; more make the set truncated.
     pub referrers: usize,
     /// Images that are fetched at the same time.
@@ -54,6 +56,7 @@ impl Default for Options {
             limits: Limits::default(),
             clock: Arc::new(Timestamp::now),
             evidence_age: Duration::from_mins(1),
+            nothing_age: Duration::from_secs(3),
             referrers: 64,
             flights: 16,
             remembered: 1024,

@@ -51,8 +51,8 @@ pub use pattern::PatternSpec;
 pub use release::{ReleaseArtifactSpec, ReleaseEvidence, ReleaseImage, ReleaseRisk, ReleaseSource};
 pub use suggestion::suggestion;
 pub use trust_root::{
-    NotationStatement, NotationStore, NotationStoreKind, NotationTrust, NotationVerification, SigstoreRoot,
-    TrustRootSpec, TrustedKey,
+    NotationStatement, NotationStore, NotationStoreKind, NotationTrust, NotationVerification, SigstoreInstance,
+    SigstoreRoot, TrustRootSpec, TrustedKey, TufRepository,
 };
 
 /// The group and version of all kinds here.

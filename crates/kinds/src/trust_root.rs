@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Spec;
+use crate::{Span, Spec};
 
 /// Trust material by name; Environments name the TrustRoots that count for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,10 +32,47 @@ impl Spec for TrustRootSpec {
 pub enum SigstoreRoot {
     /// The public-good instance's root that is built in: `sigstore: publicGood`.
     PublicGood,
+    /// GitHub's root that is built in, for attestations of private repositories: `sigstore: github`.
+    Github,
+    /// The staging instance's root that is built in, for tests only: `sigstore: staging`.
+    Staging,
+    /// The newest root of a TUF repository, renewed by servers in the background: `sigstore: {tuf: {...}}`.
+    Tuf(TufRepository),
     /// A `trusted_root.json` beside the file that names it: `sigstore: {file: ...}`.
     File(String),
     /// The JSON text itself: `sigstore: {inline: ...}`.
     Inline(String),
+}
+
+/// A TUF repository (The Update Framework) that holds a `trusted_root.json`: that of a known `instance`, or any other by
+/// its `mirror` and first `root`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct TufRepository {
+    /// An instance whose first root is built in; until a newer one was fetched, its trusted root is the one built in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<SigstoreInstance>,
+    /// Address of the repository; an instance has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
+    /// The first `root.json`, a file beside the one that names it; for a repository that is no known instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
+    /// How often servers ask for a newer root: six hours unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_every: Option<Span>,
+}
+
+/// An instance whose roots are built in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum SigstoreInstance {
+    /// Sigstore's public-good instance.
+    PublicGood,
+    /// GitHub's.
+    Github,
+    /// Sigstore's staging instance, for tests only.
+    Staging,
 }
 
 /// A public key that Environments name in their signers.

@@ -76,6 +76,30 @@ pub struct KnownExploited {
     pub ransomware: bool,
 }
 
+/// FIRST's estimate that a vulnerability will be exploited within 30 days (first.org/epss), in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExploitPrediction {
+    /// Probability, 0 to 1,000,000.
+    pub probability_millionths: u32,
+    /// Share of all vulnerabilities with the same or a lower probability, 0 to 1,000,000.
+    pub percentile_millionths: u32,
+}
+
+/// What one record says of the severity; all of them are kept, whichever one counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourceRating {
+    /// The record that says so.
+    pub source: VulnerabilityId,
+    /// Its severity.
+    pub severity: Severity,
+    /// CVSS base score in tenths, where it gives a vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_tenths: Option<u16>,
+    /// The vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<String>,
+}
+
 /// An advisory as merged from all its aliases.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Vulnerability {
@@ -98,6 +122,15 @@ pub struct Vulnerability {
     /// Known to be exploited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_exploited: Option<KnownExploited>,
+    /// How likely it is to be exploited, where the data says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exploit_prediction: Option<ExploitPrediction>,
+    /// Whether its vendor disputes that it is a vulnerability.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disputed: bool,
+    /// What each record says of the severity, strongest source first; the first is the one that counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ratings: Vec<SourceRating>,
     /// When the advisory was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<Timestamp>,

@@ -33,8 +33,8 @@ pub use contents::{
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use explain::Explain;
 pub use finding::{
-    FindingCounts, Findings, FixState, KnownExploited, MatchReason, PackInfo, Vulnerability, VulnerabilityFinding,
-    VulnerabilityId,
+    ExploitPrediction, FindingCounts, Findings, FixState, KnownExploited, MatchReason, PackInfo, SourceRating,
+    Vulnerability, VulnerabilityFinding, VulnerabilityId,
 };
 pub use names::{ControlId, EnvironmentName, NameError};
 pub use purl::{Purl, PurlError};

@@ -99,6 +99,17 @@ pub struct RequestRecord {
     pub authorization: Option<String>,
     /// The status that was answered.
     pub status: u16,
+    /// When it arrived: counted in requests and answers, so that what came before what can be told.
+    pub arrived: u64,
+    /// When it was answered, counted alike.
+    pub answered: u64,
+}
+
+impl RequestRecord {
+    /// Whether it is part of showing who one is: the question for a token, or a request that was sent away for one.
+    pub fn is_authentication(&self) -> bool {
+        self.endpoint == Endpoint::Token || self.status == 401
+    }
 }
 
 pub(crate) struct Shared {
@@ -113,6 +124,14 @@ pub(crate) struct State {
     pub(crate) faults: faults::Faults,
     pub(crate) log: Vec<RequestRecord>,
     pub(crate) tokens: authentication::Tokens,
+    time: u64,
+}
+
+impl State {
+    pub(crate) fn tick(&mut self) -> u64 {
+        self.time += 1;
+        self.time
+    }
 }
 
 impl Shared {
@@ -171,6 +190,20 @@ impl Registry {
     /// How many requests went to one part of the API.
     pub fn count(&self, endpoint: Endpoint) -> usize {
         self.shared.state().log.iter().filter(|record| record.endpoint == endpoint).count()
+    }
+
+    /// Round trips: the longest chain of these requests in which each began after the answer to the one before. With a
+    /// latency that is long beside everything else, a client waited this many times.
+    pub fn round_trips<'r>(requests: impl IntoIterator<Item = &'r RequestRecord>) -> usize {
+        let mut requests: Vec<_> = requests.into_iter().collect();
+        requests.sort_by_key(|request| request.arrived);
+        let mut chains: Vec<(u64, usize)> = Vec::new();
+        for request in requests {
+            let before = chains.iter().filter(|(answered, _)| *answered < request.arrived).map(|(_, length)| *length);
+            let length = before.max().unwrap_or(0) + 1;
+            chains.push((request.answered, length));
+        }
+        chains.into_iter().map(|(_, length)| length).max().unwrap_or(0)
     }
 
     /// Forgets the requests so far.

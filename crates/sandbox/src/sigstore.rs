@@ -27,6 +27,7 @@ mod certificate_log;
 mod certificates;
 mod clock;
 mod encode;
+mod envelope;
 pub mod evidence;
 mod fault;
 mod fulcio;

@@ -111,12 +111,13 @@ pub enum Notice {
 
 /// A server that follows its cluster. Dropping it stops that; the server goes on by what it knows.
 pub struct Cluster {
+    shared: Arc<Shared>,
     tasks: JoinSet<()>,
 }
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cluster").field("tasks", &self.tasks.len()).finish()
+        f.debug_struct("Cluster").field("tasks", &self.tasks.len()).finish_non_exhaustive()
     }
 }
 
@@ -138,7 +139,15 @@ impl Cluster {
             namespaces,
             touched: Notify::new(),
             reissue: Notify::new(),
+            renewed: Notify::new(),
         });
-        Self { tasks: controller::start(&shared) }
+        let tasks = controller::start(&shared);
+        Self { shared, tasks }
+    }
+
+    /// Trust roots have other material by now: these are those of [`Base::roots`], and those of the cluster are read again.
+    pub fn renew_roots(&self, roots: Vec<(String, TrustMaterial)>) {
+        self.shared.book().renew_roots(roots);
+        self.shared.renewed.notify_one();
     }
 }

@@ -35,6 +35,7 @@ pub use certificate::{CertificateError, CertificateSource};
 pub use cluster::{Base, Called, Cluster, ClusterOptions, MaterialSource, Notice};
 pub use facts::{FactSource, GatheredFacts};
 pub use gathering::GatheringFacts;
+pub use metrics::TrustRootStatus;
 pub use namespaces::Namespaces;
 pub use options::{Clock, ServerOptions};
 pub use server::{Running, Server, ServerError};

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use assay_model::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,6 +25,25 @@ pub(crate) struct Answered {
     pub(crate) mode: &'static str,
 }
 
+/// Label of a trusted root: the name of an instance that a TrustRoot names, so that there are a handful.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RootLabel {
+    root: String,
+}
+
+/// How it stands with a trusted root that is renewed over TUF.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustRootStatus {
+    /// The name of its instance.
+    pub name: String,
+    /// When its metadata expires; none before the first refresh of all.
+    pub expires: Option<Timestamp>,
+    /// When a refresh succeeded last; none if none has since the start.
+    pub refreshed_at: Option<Timestamp>,
+    /// Refreshes that failed since.
+    pub failures: u32,
+}
+
 /// All metrics of a server.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -34,6 +54,9 @@ pub(crate) struct Metrics {
     pub(crate) policy_loaded: Gauge,
     pub(crate) unrecorded: Counter,
     pub(crate) certificate_errors: Counter<u64, AtomicU64>,
+    root_expiry: Family<RootLabel, Gauge>,
+    root_refreshed: Family<RootLabel, Gauge>,
+    root_failures: Family<RootLabel, Gauge>,
     pub(crate) objects_refused: Gauge,
     pub(crate) webhook_writes: Counter,
     pub(crate) watch_failures: Counter,
@@ -50,6 +73,9 @@ impl Metrics {
             policy_loaded: Gauge::default(),
             unrecorded: Counter::default(),
             certificate_errors: Counter::default(),
+            root_expiry: Family::default(),
+            root_refreshed: Family::default(),
+            root_failures: Family::default(),
             objects_refused: Gauge::default(),
             webhook_writes: Counter::default(),
             watch_failures: Counter::default(),
@@ -75,6 +101,21 @@ impl Metrics {
             metrics.certificate_errors.clone(),
         );
         registry.register(
+            "trust_root_expiry_timestamp_seconds",
+            "When the metadata of a trusted root expires: by then a refresh must have succeeded",
+            metrics.root_expiry.clone(),
+        );
+        registry.register(
+            "trust_root_refresh_timestamp_seconds",
+            "When a trusted root was refreshed last, 0 if not since the start",
+            metrics.root_refreshed.clone(),
+        );
+        registry.register(
+            "trust_root_refresh_failures",
+            "Refreshes of a trusted root that failed since the last that succeeded",
+            metrics.root_failures.clone(),
+        );
+        registry.register(
             "cluster_objects_refused",
             "Objects of the cluster that are not in force as they are written",
             metrics.objects_refused.clone(),
@@ -87,6 +128,24 @@ impl Metrics {
         registry.register("cluster_watch_failures", "Watches that were lost", metrics.watch_failures.clone());
         registry.register("build", "Version of Assay", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self { registry, ..metrics }
+    }
+
+    /// Shows these trusted roots and no others.
+    pub(crate) fn set_trust_roots(&self, roots: &[TrustRootStatus]) {
+        let families = [&self.root_expiry, &self.root_refreshed, &self.root_failures];
+        for family in families {
+            family.clear();
+        }
+        let seconds = |at: Option<Timestamp>| at.map(Timestamp::as_second);
+        for root in roots {
+            let figures =
+                [seconds(root.expires), Some(seconds(root.refreshed_at).unwrap_or(0)), Some(i64::from(root.failures))];
+            for (family, figure) in families.iter().zip(figures) {
+                if let Some(figure) = figure {
+                    family.get_or_create(&RootLabel { root: root.name.clone() }).set(figure);
+                }
+            }
+        }
     }
 
     /// OpenMetrics text.
@@ -115,5 +174,32 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
+    }
+
+    #[test]
+    fn trusted_roots_are_shown_as_long_as_somebody_names_them() {
+        let metrics = Metrics::new();
+        let at = |text: &str| Some(text.parse().unwrap());
+        let good = TrustRootStatus {
+            name: "public-good".into(),
+            expires: at("2026-12-01T00:00:00Z"),
+            refreshed_at: at("2026-11-21T00:00:00Z"),
+            failures: 0,
+        };
+        let never = TrustRootStatus { name: "custom".into(), expires: None, refreshed_at: None, failures: 3 };
+        metrics.set_trust_roots(&[good.clone(), never]);
+        let text = metrics.encode();
+        for line in [
+            r#"assay_trust_root_expiry_timestamp_seconds{root="public-good"} 1796083200"#,
+            r#"assay_trust_root_refresh_timestamp_seconds{root="public-good"} 1795219200"#,
+            r#"assay_trust_root_refresh_failures{root="public-good"} 0"#,
+            r#"assay_trust_root_refresh_timestamp_seconds{root="custom"} 0"#,
+            r#"assay_trust_root_refresh_failures{root="custom"} 3"#,
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(!text.contains(r#"expiry_timestamp_seconds{root="custom"}"#), "what is not known is not shown");
+        metrics.set_trust_roots(&[good]);
+        assert!(!metrics.encode().contains("custom"));
     }
 }

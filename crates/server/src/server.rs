@@ -26,7 +26,7 @@ use crate::admission::{Admissions, Answer, Snapshot, Webhook};
 use crate::admitted::Admitted;
 use crate::certificate::Certificate;
 use crate::cluster::Kinds;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, TrustRootStatus};
 use crate::{CertificateError, Clock, Namespaces, ServerOptions};
 
 /// Largest body. One more than assay-kube reads, so that its error is the one that is reported.
@@ -174,6 +174,11 @@ impl Running {
     /// Takes other namespace labels from the next request on.
     pub fn set_namespaces(&self, namespaces: Namespaces) {
         self.admissions.namespaces.set(namespaces);
+    }
+
+    /// Shows in `/metrics` how it stands with the trusted roots that are renewed.
+    pub fn set_trust_roots(&self, roots: &[TrustRootStatus]) {
+        self.admissions.metrics.set_trust_roots(roots);
     }
 
     /// Reads the promotion ledger now instead of within two seconds.

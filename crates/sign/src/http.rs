@@ -90,16 +90,7 @@ impl Http {
     /// A client that trusts the public web's authorities and those in `authorities` (PEM). The error is what is wrong
     /// with them.
     pub fn new(authorities: Option<&str>) -> Result<Self, String> {
-        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        for certificate in authorities.into_iter().flat_map(|pem| CertificateDer::pem_slice_iter(pem.as_bytes())) {
-            let certificate = certificate.map_err(|error| format!("no certificate in PEM form: {error}"))?;
-            roots.add(certificate).map_err(|error| error.to_string())?;
-        }
-        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let tls = tls(authorities)?;
         let builder = || {
             reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
@@ -179,6 +170,28 @@ impl Http {
     }
 }
 
+/// TLS that trusts the public web's authorities, and those in `authorities` (PEM). The error is what is wrong with them.
+pub(crate) fn tls(authorities: Option<&str>) -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(pem) = authorities {
+        let mut added = 0;
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let certificate = certificate.map_err(|error| format!("no certificate in PEM form: {error}"))?;
+            roots.add(certificate).map_err(|error| error.to_string())?;
+            added += 1;
+        }
+        if added == 0 {
+            return Err("has no PEM certificate".to_owned());
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
 /// An address that may be spoken to: HTTPS, or plain HTTP on this machine or to a metadata server. No user information.
 pub(crate) fn address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
@@ -228,7 +241,7 @@ fn is_metadata(url: &Url) -> bool {
 }
 
 /// The cause at the bottom of an error, without the URL.
-fn innermost(error: &reqwest::Error) -> String {
+pub(crate) fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
@@ -283,6 +296,7 @@ mod tests {
     #[test]
     fn authorities_of_ones_own_must_be_certificates() {
         assert!(Http::new(Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")).is_err());
+        assert!(matches!(Http::new(Some("no certificate")), Err(why) if why == "has no PEM certificate"));
         assert!(Http::new(None).is_ok());
     }
 }

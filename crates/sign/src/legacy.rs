@@ -23,26 +23,6 @@ const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 /// Most layers that are added to: a flood of signatures (CVE-2023-46737) is not made longer.
 const LAYERS_MAX: usize = 1_000;
 
-/// The two tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LegacyKind {
-    /// `.sig`: signatures.
-    Signature,
-    /// `.att`: attestations.
-    Attestation,
-}
-
-impl LegacyKind {
-    /// The tag beside the image: `sha256-HEX.sig`.
-    pub fn tag(self, subject: &Digest) -> String {
-        let suffix = match self {
-            Self::Signature => "sig",
-            Self::Attestation => "att",
-        };
-        format!("{}.{suffix}", subject.fallback_tag())
-    }
-}
-
 /// What a `.sig` signature is over ("simple signing" of containers/image): the same input gives the same bytes.
 pub fn simple_signing_payload(repository: &str, subject: &Digest) -> Vec<u8> {
     #[derive(Serialize)]
@@ -310,7 +290,6 @@ mod tests {
                 r#"{{"critical":{{"identity":{{"docker-reference":"registry.example/app"}},"image":{{"docker-manifest-digest":"{digest}"}},"type":"cosign container image signature"}},"optional":null}}"#
             )
         );
-        assert_eq!(LegacyKind::Signature.tag(&digest), format!("sha256-{}.sig", digest.hex()));
     }
 
     #[tokio::test]

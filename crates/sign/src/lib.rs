@@ -47,7 +47,7 @@ pub use error::SignError;
 pub use http::Http;
 pub use key::{KeyAlgorithm, PrivateKey, PublicKey, SignatureScheme};
 pub use kms::{KeyService, KeyServiceError};
-pub use legacy::{LegacyImage, LegacyKind, LegacyLayer, simple_signing_payload};
+pub use legacy::{LegacyImage, LegacyLayer, simple_signing_payload};
 pub use notation::{
     Envelope as NotationEnvelope, NOTATION_CONFIG_TYPE, NotationRequest, NotationSignature, NotationSigner,
 };

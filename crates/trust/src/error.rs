@@ -60,6 +60,14 @@ pub enum VerifyError {
         /// The bundle's hint, which proves nothing.
         hint: String,
     },
+    /// The key is trusted for another period than the one in which it signed.
+    #[error("the key {fingerprint} was not valid at {at}")]
+    KeyNotValid {
+        /// Its fingerprint.
+        fingerprint: Box<Digest>,
+        /// The proven time; the time of verification where none is proven.
+        at: Timestamp,
+    },
     /// There is no trusted material of the kind that the bundle needs.
     #[error("nothing to verify it against: the bundle needs a trusted {wanted}")]
     NoMaterial {
@@ -191,6 +199,7 @@ impl Explain for VerifyError {
             Self::WrongDigest { .. } => "evidence-wrong-digest",
             Self::SignatureInvalid => "signature-invalid",
             Self::UnknownKey { .. } => "key-unknown",
+            Self::KeyNotValid { .. } => "key-not-valid",
             Self::NoMaterial { .. } => "trust-material-missing",
             Self::UnknownAuthority => "certificate-authority-unknown",
             Self::CertificateChain { .. } => "certificate-chain-invalid",

@@ -108,6 +108,10 @@ pub(crate) struct Content {
     pub(crate) checks: Vec<Check>,
     pub(crate) trust_root: Digest,
     pub(crate) source: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) inputs: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reuse_until: Option<Timestamp>,
 }
 
 impl Evidence {
@@ -159,6 +163,27 @@ impl Evidence {
     /// Digest of the bundle or envelope it came from.
     pub fn source(&self) -> Digest {
         self.content.source
+    }
+
+    /// Digest of everything that it was verified from: the document's, unless [`Evidence::with_inputs`] said another one.
+    /// A cache finds it again by this.
+    pub fn inputs(&self) -> Digest {
+        self.content.inputs.unwrap_or(self.content.source)
+    }
+
+    /// The same, verified from more than its document: annotations beside it, or the repository that a trust policy is
+    /// about.
+    #[must_use]
+    pub fn with_inputs(mut self, inputs: Digest) -> Self {
+        self.content.inputs = (inputs != self.content.source).then_some(inputs);
+        self
+    }
+
+    /// Whether it may be used at `now` without being verified again. What an authority said about revocation holds for a
+    /// while only, and what a trust policy merely logged may be another thing the next time.
+    pub fn is_reusable(&self, now: Timestamp) -> bool {
+        let ends = [self.content.valid_until, self.content.reuse_until];
+        ends.into_iter().flatten().all(|end| now < end)
     }
 
     /// Seals it for the store.

@@ -46,7 +46,7 @@ pub use dsse::{IN_TOTO_PAYLOAD_TYPE, pae};
 pub use error::VerifyError;
 pub use evidence::{Check, CheckName, Evidence, EvidenceKind, RestoreError, SealedEvidence, SealingKey};
 pub use identity::{Pattern, PatternError};
-pub use material::{MaterialError, TrustMaterial, TrustedPublicKey};
+pub use material::{KeyValidity, MaterialError, TrustMaterial, TrustedPublicKey};
 pub use npm::{NpmError, NpmEvidence, verify_npm};
 pub use policy::{Claim, IdentityMismatch, IdentityPolicy};
 pub use predicate::{

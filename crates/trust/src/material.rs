@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use assay_model::{Algorithm, Digest, Explain, Hasher};
+use assay_model::{Algorithm, Digest, Explain, Hasher, Timestamp};
 
 use crate::crypto::PublicKey;
-use crate::notation::NotationTrust;
+use crate::notation::{NotationTrust, StatementTrust};
 use crate::sigstore::root::{self, Root};
 use crate::x509::{Anchor, Certificate};
 
@@ -74,6 +74,23 @@ impl Authority {
 pub struct TrustedPublicKey {
     name: Option<String>,
     key: Arc<PublicKey>,
+    validity: KeyValidity,
+}
+
+/// When a key may sign, both ends included; none means no end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyValidity {
+    /// First moment.
+    pub from: Option<Timestamp>,
+    /// Last moment.
+    pub until: Option<Timestamp>,
+}
+
+impl KeyValidity {
+    /// Whether a signature of this time counts.
+    pub fn covers(&self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at <= until)
+    }
 }
 
 impl TrustedPublicKey {
@@ -87,8 +104,25 @@ impl TrustedPublicKey {
         self.key.fingerprint()
     }
 
+    /// When it may sign.
+    pub fn validity(&self) -> KeyValidity {
+        self.validity
+    }
+
     pub(crate) fn key(&self) -> &PublicKey {
         &self.key
+    }
+
+    /// What of it decides: the key, and its validity where it has ends.
+    fn digest(&self) -> Digest {
+        let KeyValidity { from, until } = self.validity;
+        if (from, until) == (None, None) {
+            return self.fingerprint();
+        }
+        let mut hasher = Hasher::new(Algorithm::Sha256);
+        hasher.update(self.fingerprint().as_bytes());
+        hasher.update(format!("{from:?} {until:?}").as_bytes());
+        hasher.finish()
     }
 }
 
@@ -157,19 +191,29 @@ impl TrustMaterial {
     /// Adds a public key: PEM text of a SubjectPublicKeyInfo (ECDSA P-256, P-384 or P-521, Ed25519,
     /// RSA of 2048 bits or more).
     pub fn with_public_key(self, pem: &str) -> Result<Self, MaterialError> {
-        self.add_key(None, pem)
+        self.add_key(None, public_key(pem)?, KeyValidity::default())
     }
 
     /// Adds a public key under a name.
     pub fn with_named_key(self, name: &str, pem: &str) -> Result<Self, MaterialError> {
-        self.add_key(Some(name.to_owned()), pem)
+        self.add_key(Some(name.to_owned()), public_key(pem)?, KeyValidity::default())
     }
 
-    fn add_key(mut self, name: Option<String>, pem: &str) -> Result<Self, MaterialError> {
+    /// Adds the keys with which npm's registry signs attestations: the bytes of its `keys.json`, as the registry
+    /// (`/-/npm/v1/keys`) or Sigstore's TUF repository (`registry.npmjs.org/keys.json`) gives it. A key counts for what was
+    /// signed while it was valid.
+    pub fn with_npm_keys(mut self, json: &[u8]) -> Result<Self, MaterialError> {
+        for key in crate::npm::keys::parse(json)? {
+            self = self.add_key(Some(key.name), key.key, key.validity)?;
+        }
+        Ok(self)
+    }
+
+    fn add_key(mut self, name: Option<String>, key: PublicKey, validity: KeyValidity) -> Result<Self, MaterialError> {
         if self.keys.len() >= ENTRIES_MAX {
             return Err(MaterialError::TooLarge { what: "public keys", limit: ENTRIES_MAX });
         }
-        self.keys.push(TrustedPublicKey { name, key: Arc::new(public_key(pem)?) });
+        self.keys.push(TrustedPublicKey { name, key: Arc::new(key), validity });
         self.rehash();
         Ok(self)
     }
@@ -187,6 +231,12 @@ impl TrustMaterial {
         self.notation.as_deref()
     }
 
+    /// What the Notation trust policy says about signatures in a repository, `registry/path`; none where it says nothing, or
+    /// there is none.
+    pub fn notation_for(&self, repository: &str) -> Option<StatementTrust<'_>> {
+        self.notation()?.for_repository(repository).map(|statement| statement.of_material(self.hash))
+    }
+
     /// The keys, in the order added.
     pub fn keys(&self) -> &[TrustedPublicKey] {
         &self.keys
@@ -200,6 +250,12 @@ impl TrustMaterial {
     /// Whether nothing is trusted.
     pub fn is_empty(&self) -> bool {
         self.roots.is_empty() && self.keys.is_empty() && self.authorities.is_empty() && self.notation.is_none()
+    }
+
+    /// Whether there is something that bundles and cosign's documents could be verified against: a root, a key or an
+    /// authority, and not only a Notation trust policy.
+    pub fn has_sigstore(&self) -> bool {
+        !(self.roots.is_empty() && self.keys.is_empty() && self.authorities.is_empty())
     }
 
     /// A hash over the bytes of all roots, keys and authorities, the same in whatever order they were added. Names of keys
@@ -220,7 +276,7 @@ impl TrustMaterial {
         let roots = self.roots.iter().map(|root| (b'r', root.digest()));
         let roots = roots.chain(self.authorities.iter().map(|authority| (b'a', authority.digest)));
         let notation = self.notation.iter().map(|trust| (b'n', trust.hash()));
-        let keys = self.keys.iter().map(|key| (b'k', key.fingerprint()));
+        let keys = self.keys.iter().map(|key| (b'k', key.digest()));
         let mut parts: Vec<_> = roots.chain(keys).chain(notation).collect();
         parts.sort_unstable();
         parts.dedup();

@@ -2,6 +2,8 @@
 //! (npm/attestation, `specs/publish/v0.1`). Each says nothing about the other: a valid provenance beside the publication of
 //! another package is an attack (GHSA-r2xv-vpr2-42m9), so that both must be about the same bytes under the same name.
 
+pub(crate) mod keys;
+
 use assay_model::{Explain, Purl, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -42,12 +42,42 @@ pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserialize
     deserializer.deserialize_map(Fields(PhantomData))
 }
 
+/// An object by [`object`]'s rule, where one may stand in a list or be left out.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(Self)
+    }
+}
+
+/// The same for a field that may be null.
+pub(crate) fn optional_object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(deserializer)?.map(|Object(read)| read))
+}
+
+/// The same for a list.
+pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(Vec::<Object<T>>::deserialize(deserializer)?.into_iter().map(|Object(read)| read).collect())
+}
+
+/// The same for a list that may be null.
+pub(crate) fn optional_objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let list = Option::<Vec<Object<T>>>::deserialize(deserializer)?;
+    Ok(list.map(|list| list.into_iter().map(|Object(read)| read).collect()))
+}
+
 /// A statement whose predicate is still text.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Statement<'a> {
     #[serde(rename = "_type")]
     statement_type: String,
+    #[serde(deserialize_with = "objects")]
     subject: Vec<Subject>,
     pub(crate) predicate_type: String,
     /// Absent in statements of some signers, which accept a type alone as a statement.
@@ -163,6 +193,23 @@ mod tests {
         let parsed = Statement::parse(text.as_bytes()).unwrap();
         assert!(parsed.is_about(&long) && !parsed.is_about(&Digest::of(b"a")));
         assert_eq!(parsed.only_subject(), None, "there are two");
+    }
+
+    #[test]
+    fn a_commit_is_no_file_whatever_its_digest_looks_like() {
+        // Git names commits by SHA-1, or by SHA-256 over other bytes than a file's: neither is the digest of an artifact.
+        let digest = Digest::of(b"a");
+        for algorithm in ["gitCommit", "gitTree", "dirHash", "SHA256", "sha-256"] {
+            let text = statement(&format!(r#"[{{"digest":{{"{algorithm}":"{}"}}}}]"#, digest.hex()));
+            assert!(!Statement::parse(text.as_bytes()).unwrap().is_about(&digest), "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_an_object() {
+        for subject in [r#"[["a",{}]]"#, "[null]", r#"["a"]"#, "{}", "null"] {
+            assert!(Statement::parse(statement(subject).as_bytes()).is_err(), "{subject}");
+        }
     }
 
     #[test]

@@ -211,6 +211,8 @@ fn evidence(
             signer: proven.signer,
             trust_root: material.hash(),
             source: Digest::of(document),
+            inputs: None,
+            reuse_until: None,
         },
     })
 }

@@ -3,10 +3,9 @@
 //! [`Certificate::parse`] reads one certificate within bounds; [`verify_path`] finds a path from a leaf over a pool of
 //! intermediates to an anchor, and checks on it: every signature, every validity at the given time, `basicConstraints`
 //! and its path length, `keyUsage`, the extended key usage (nested: an authority that lists purposes issues only for
-//! those), and that no critical extension is left unread. Revocation is not looked at here.
+//! those), name constraints, and that no critical extension is left unread. Revocation is not looked at here.
 //!
-//! Name constraints are not evaluated: an authority that carries them as critical is refused. Policies are not evaluated
-//! either (RFC 5280, section 6.1.1, with any-policy as the initial set).
+//! Policies are not evaluated (RFC 5280, section 6.1.1, with any-policy as the initial set).
 
 use assay_model::{Digest, Timestamp};
 use x509_cert::der::asn1::{ObjectIdentifier, OctetString};
@@ -15,6 +14,7 @@ use x509_cert::ext::pkix;
 
 use crate::crypto::{PublicKey, Scheme, SignatureError};
 
+mod names;
 mod path;
 #[cfg(test)]
 mod tests;
@@ -47,6 +47,7 @@ mod extension {
     pub(super) const KEY_USAGE: Oid = Oid::new_unwrap("2.5.29.15");
     pub(super) const EXTENDED_KEY_USAGE: Oid = Oid::new_unwrap("2.5.29.37");
     pub(super) const SUBJECT_ALT_NAME: Oid = Oid::new_unwrap("2.5.29.17");
+    pub(super) const NAME_CONSTRAINTS: Oid = Oid::new_unwrap("2.5.29.30");
     pub(super) const CERTIFICATE_POLICIES: Oid = Oid::new_unwrap("2.5.29.32");
     pub(super) const SUBJECT_KEY_IDENTIFIER: Oid = Oid::new_unwrap("2.5.29.14");
     pub(super) const AUTHORITY_KEY_IDENTIFIER: Oid = Oid::new_unwrap("2.5.29.35");
@@ -72,6 +73,7 @@ pub(crate) struct Certificate {
     purposes: Option<Purposes>,
     subject_key: Option<Vec<u8>>,
     authority_key: Option<Vec<u8>>,
+    name_constraints: Option<names::Constraints>,
     unread_critical: Option<ObjectIdentifier>,
 }
 
@@ -132,6 +134,7 @@ impl Certificate {
             purposes: None,
             subject_key: None,
             authority_key: None,
+            name_constraints: None,
             unread_critical: None,
             parsed,
         };
@@ -196,6 +199,11 @@ impl Certificate {
                 extension::AUTHORITY_KEY_IDENTIFIER => {
                     let read = pkix::AuthorityKeyIdentifier::from_der(value).map_err(unreadable)?;
                     self.authority_key = read.key_identifier.map(|key| key.as_bytes().to_vec());
+                }
+                extension::NAME_CONSTRAINTS => {
+                    let read = names::Constraints::parse(value)
+                        .map_err(|reason| X509Error::Malformed { reason: format!("the extension {oid}: {reason}") })?;
+                    self.name_constraints = Some(read);
                 }
                 // Names are the caller's business, policies are not evaluated (see the module's head).
                 extension::SUBJECT_ALT_NAME | extension::CERTIFICATE_POLICIES => {}
@@ -438,6 +446,18 @@ pub(crate) enum X509Error {
         /// What it must be for, as an object identifier.
         wanted: ObjectIdentifier,
         /// What is wrong.
+        reason: &'static str,
+    },
+    /// A name that an authority above may not vouch for.
+    #[error("the authority `{authority}` may not vouch for `{name}` in the certificate `{subject}`: {reason}")]
+    NameConstraint {
+        /// Whose certificate has the name.
+        subject: String,
+        /// Who is constrained.
+        authority: String,
+        /// The name.
+        name: String,
+        /// What is wrong with it.
         reason: &'static str,
     },
     /// A critical extension that is not evaluated here.

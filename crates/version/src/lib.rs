@@ -21,14 +21,23 @@
 //! ```
 
 mod apk;
+mod composer;
+mod conda;
+mod cran;
+mod dart;
 mod debian;
 mod digits;
 pub mod events;
 mod go;
+mod hackage;
 mod maven;
+mod nuget;
+mod pacman;
 mod pep440;
+mod portage;
 mod range;
 pub mod rpm;
+mod rubygems;
 mod scheme;
 mod semver;
 

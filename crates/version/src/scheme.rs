@@ -40,13 +40,13 @@ macro_rules! schemes {
 }
 
 schemes! {
-    /// Debian and Ubuntu: `[epoch:]upstream[-revision]` (Debian Policy, section 5.6.12).
+    /// Debian, Ubuntu and opkg: `[epoch:]upstream[-revision]` (Debian Policy, section 5.6.12).
     Debian = debian,
     /// Alpine, Wolfi, Chainguard, Alpaquita (apk-tools 3 order).
     Apk = apk,
     /// RPM: `[epoch:]version[-release]` (rpm-version(7)).
     Rpm = rpm,
-    /// Semantic Versioning 2.0.0 section 11, lenient: npm, crates.io, Bitnami.
+    /// Semantic Versioning 2.0.0 section 11, lenient: npm, crates.io, Hex, Swift, GitHub Actions, Bitnami.
     Semver = semver,
     /// Go modules and the toolchain's `go1.21rc2` form (go.dev/ref/mod#versions).
     Go = go,
@@ -54,21 +54,53 @@ schemes! {
     Pep440 = pep440,
     /// Maven (POM reference, "Version Order Specification").
     Maven = maven,
+    /// RubyGems (`Gem::Version`).
+    Rubygems = rubygems,
+    /// Packagist (PHP's `version_compare`).
+    Composer = composer,
+    /// NuGet: four numbers and a pre-release.
+    Nuget = nuget,
+    /// Dart's pub, in which build metadata counts.
+    Dart = dart,
+    /// R: CRAN and Bioconductor.
+    Cran = cran,
+    /// Conda: `[epoch!]version[+local]`.
+    Conda = conda,
+    /// Hackage.
+    Hackage = hackage,
+    /// Arch Linux (vercmp(8)).
+    Pacman = pacman,
+    /// Gentoo (Package Manager Specification, section 3.3).
+    Portage = portage,
 }
 
 impl Scheme {
     /// The scheme of a package type; `None` where the type says nothing about order.
     pub fn for_package(kind: PackageType) -> Option<Self> {
-        match kind {
-            PackageType::Deb => Some(Self::Debian),
-            PackageType::Apk => Some(Self::Apk),
-            PackageType::Rpm => Some(Self::Rpm),
-            PackageType::Npm | PackageType::Cargo => Some(Self::Semver),
-            PackageType::Golang => Some(Self::Go),
-            PackageType::Pypi => Some(Self::Pep440),
-            PackageType::Maven => Some(Self::Maven),
-            PackageType::Generic => None,
-        }
+        Self::for_purl_type(kind.purl_type())
+    }
+
+    /// The scheme of a purl type (purl-spec, types); `None` where the type says nothing about order.
+    pub fn for_purl_type(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "deb" | "opkg" => Self::Debian,
+            "apk" => Self::Apk,
+            "rpm" => Self::Rpm,
+            "npm" | "cargo" | "hex" | "swift" | "github" | "githubactions" | "bitnami" => Self::Semver,
+            "golang" => Self::Go,
+            "pypi" => Self::Pep440,
+            "maven" => Self::Maven,
+            "gem" => Self::Rubygems,
+            "composer" => Self::Composer,
+            "nuget" => Self::Nuget,
+            "pub" => Self::Dart,
+            "cran" | "bioconductor" => Self::Cran,
+            "conda" => Self::Conda,
+            "hackage" => Self::Hackage,
+            "alpm" => Self::Pacman,
+            "ebuild" | "portage" => Self::Portage,
+            _ => return None,
+        })
     }
 
     /// Orders `left` against `right`. Surrounding white space is ignored.

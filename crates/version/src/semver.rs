@@ -47,7 +47,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-fn compare_prerelease(left: Option<&str>, right: Option<&str>) -> Ordering {
+/// Orders two pre-releases (section 11.4); none is newer than any.
+pub(crate) fn compare_prerelease(left: Option<&str>, right: Option<&str>) -> Ordering {
     let (left, right) = match (left, right) {
         (None, None) => return Ordering::Equal,
         (None, Some(_)) => return Ordering::Greater,

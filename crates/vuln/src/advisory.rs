@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 
-use assay_model::{KnownExploited, PackageType, Timestamp, Vulnerability, VulnerabilityId};
+use assay_model::{
+    ExploitPrediction, KnownExploited, PackageType, SourceRating, Timestamp, Vulnerability, VulnerabilityId,
+};
 use assay_version::Interval;
 
 use crate::ecosystem::Ecosystem;
-use crate::format::{ID_RECORD, Section, interval_end};
+use crate::format::{END_NOT_AFFECTED, FLAG_DISPUTED, FLAG_RANSOMWARE, ID_RECORD, RecordRow, Section, interval_end};
 use crate::matching::compare_versions;
-use crate::pack::{DAMAGED_ROW, Pack, PackError};
+use crate::pack::{DAMAGED_ROW, PackError, PackFile};
 use crate::rating::Rating;
 
 /// A vulnerability with everything that the pack's records say about it.
@@ -58,6 +60,9 @@ impl AffectedPackage {
     /// Affected ranges in words: `introduced 0, fixed 1.2.3`; single versions as `exactly 1.0`.
     pub fn ranges(&self) -> Vec<String> {
         let intervals = self.intervals.iter().filter_map(|(introduced, end, kind)| {
+            if *kind == END_NOT_AFFECTED {
+                return Some(format!("not affected: {end}"));
+            }
             Some(in_words(&Interval { introduced, end: interval_end(*kind, end)? }))
         });
         intervals.chain(self.versions.iter().map(|version| format!("exactly {version}"))).collect()
@@ -74,7 +79,7 @@ impl AffectedPackage {
             return Some(true);
         }
         let scheme = Ecosystem::parse(&self.ecosystem).scheme()?;
-        for (introduced, end, kind) in &self.intervals {
+        for (introduced, end, kind) in self.intervals.iter().filter(|(_, _, kind)| *kind != END_NOT_AFFECTED) {
             let interval = Interval { introduced, end: interval_end(*kind, end)? };
             if interval.contains(version, |left, right| compare_versions(scheme, left, right)).ok()? {
                 return Some(true);
@@ -104,12 +109,14 @@ pub(crate) struct VulnerabilityRow {
     pub(crate) summary: String,
     pub(crate) published: Option<Timestamp>,
     pub(crate) known_exploited: Option<KnownExploited>,
+    pub(crate) exploit_prediction: Option<ExploitPrediction>,
+    pub(crate) disputed: bool,
     records: std::ops::Range<u32>,
 }
 
 impl VulnerabilityRow {
     /// The vulnerability as its own records rate it.
-    fn into_vulnerability(self) -> Vulnerability {
+    fn into_vulnerability(self, ratings: Vec<SourceRating>) -> Vulnerability {
         Vulnerability {
             id: self.id,
             aliases: self.aliases,
@@ -118,6 +125,9 @@ impl VulnerabilityRow {
             score_tenths: self.rating.score_tenths,
             vector: Some(self.rating.vector).filter(|vector| !vector.is_empty()),
             known_exploited: self.known_exploited,
+            exploit_prediction: self.exploit_prediction,
+            disputed: self.disputed,
+            ratings,
             published: self.published,
         }
     }
@@ -131,38 +141,26 @@ pub(crate) fn timestamp(seconds: u32) -> Option<Timestamp> {
     (seconds > 0).then(|| Timestamp::from_second(i64::from(seconds)).ok()).flatten()
 }
 
-impl Pack {
-    /// What the pack knows under a name: a CVE, any alias, or a record's own identifier, in any case. A record about several
-    /// vulnerabilities gives several.
-    pub fn advisories(&self, id: &str) -> Result<Vec<Advisory>, PackError> {
+impl PackFile {
+    /// What this file knows under a name.
+    pub(crate) fn advisories(&self, id: &str) -> Result<Vec<Advisory>, PackError> {
         let mut found = Vec::new();
         for index in self.vulnerabilities_of(id)? {
             let row = self.vulnerability(index)?;
+            let ratings = self.ratings_of(&row)?;
             let mut records = Vec::new();
             for at in row.records.clone() {
                 let [record] = self.row(Section::VulnerabilityRecords, at)?;
-                records.push(self.advisory_record(record)?);
+                if !self.is_hidden(record) {
+                    records.push(self.advisory_record(record)?);
+                }
             }
-            found.push(Advisory { vulnerability: row.into_vulnerability(), records });
+            // Where a delta replaces all that there was, the delta speaks.
+            if !records.is_empty() || row.records.is_empty() {
+                found.push(Advisory { vulnerability: row.into_vulnerability(ratings), records });
+            }
         }
         Ok(found)
-    }
-
-    /// The first of [`Self::advisories`].
-    pub fn advisory(&self, id: &str) -> Result<Option<Advisory>, PackError> {
-        Ok(self.advisories(id)?.into_iter().next())
-    }
-
-    /// Every package that any record of the vulnerability says is affected, sorted by ecosystem and name.
-    pub fn affected_packages(&self, id: &str) -> Result<Vec<AffectedPackage>, PackError> {
-        let advisories = self.advisories(id)?;
-        let mut affected: Vec<_> =
-            advisories.into_iter().flat_map(|advisory| advisory.records).flat_map(|record| record.affected).collect();
-        affected.sort_by(|left, right| {
-            (&left.ecosystem, &left.name, &left.record).cmp(&(&right.ecosystem, &right.name, &right.record))
-        });
-        affected.dedup();
-        Ok(affected)
     }
 
     /// The vulnerabilities behind a name.
@@ -181,7 +179,7 @@ impl Pack {
                 found.push(index);
                 continue;
             }
-            let record: [u32; 12] = self.row(Section::Records, index & !ID_RECORD)?;
+            let record: RecordRow = self.row(Section::Records, index & !ID_RECORD)?;
             for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
                 let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
                 found.push(vulnerability);
@@ -193,7 +191,7 @@ impl Pack {
     }
 
     pub(crate) fn vulnerability(&self, index: u32) -> Result<VulnerabilityRow, PackError> {
-        let [id, name, names, rating, summary, published, since, ransomware, record, records] =
+        let [id, name, names, rating, summary, published, since, flags, record, records, predicted, percentile] =
             self.row(Section::Vulnerabilities, index)?;
         let mut aliases = Vec::new();
         for at in self.span(Section::Names, name, names)? {
@@ -209,13 +207,42 @@ impl Pack {
             summary: self.text(summary)?.to_owned(),
             published: timestamp(published),
             known_exploited: (!since.is_empty())
-                .then(|| KnownExploited { since: since.to_owned(), ransomware: ransomware == 1 }),
+                .then(|| KnownExploited { since: since.to_owned(), ransomware: flags & FLAG_RANSOMWARE != 0 }),
+            exploit_prediction: predicted.checked_sub(1).map(|probability_millionths| ExploitPrediction {
+                probability_millionths,
+                percentile_millionths: percentile,
+            }),
+            disputed: flags & FLAG_DISPUTED != 0,
             records: self.span(Section::VulnerabilityRecords, record, records)?,
         })
     }
 
+    /// All ratings of the records about a vulnerability, strongest first.
+    pub(crate) fn ratings_of(&self, row: &VulnerabilityRow) -> Result<Vec<SourceRating>, PackError> {
+        let mut found = Vec::new();
+        for at in row.records.clone() {
+            let [at] = self.row(Section::VulnerabilityRecords, at)?;
+            let record: RecordRow = self.row(Section::Records, at)?;
+            let source = self.identifier(record[0])?;
+            for at in self.span(Section::RecordRatings, record[12], record[13])? {
+                let [rating] = self.row(Section::RecordRatings, at)?;
+                let rating = self.rating(rating)?;
+                let source = SourceRating {
+                    source: source.clone(),
+                    severity: rating.severity,
+                    score_tenths: rating.score_tenths,
+                    vector: Some(rating.vector).filter(|vector| !vector.is_empty()),
+                };
+                found.push((rating.rank, source));
+            }
+        }
+        // Stable: within a rank the order of the records, and of their own lists.
+        found.sort_by_key(|(rank, _)| *rank);
+        Ok(found.into_iter().map(|(_, rating)| rating).collect())
+    }
+
     fn advisory_record(&self, index: u32) -> Result<AdvisoryRecord, PackError> {
-        let row: [u32; 12] = self.row(Section::Records, index)?;
+        let row: RecordRow = self.row(Section::Records, index)?;
         let id = self.identifier(row[0])?;
         let details = self.details(row[9], row[10], row[11])?;
         let mut affected = Vec::new();

@@ -6,19 +6,23 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use assay_model::{KnownExploited, Timestamp, VulnerabilityId};
+use assay_model::{ExploitPrediction, KnownExploited, Timestamp, VulnerabilityId};
 use assay_version::{Event, Interval, IntervalEnd, events};
 use sha2::{Digest as _, Sha256};
 
 use crate::ecosystem::{Ecosystem, normal_name};
-use crate::format::{Details, END_FIXED, END_LAST_AFFECTED, END_LIMIT, END_NEVER, END_OPEN};
+use crate::feed::{Feed, may_speak_for};
+use crate::format::{Details, END_FIXED, END_LAST_AFFECTED, END_LIMIT, END_NEVER, END_NOT_AFFECTED, END_OPEN};
 use crate::kev;
 use crate::osv::{self, parse_record};
 use crate::rating::Rating;
 use crate::source::{self, SourceError};
 
 mod groups;
+mod parts;
 mod write;
+
+pub use parts::DeltaReport;
 
 /// Longest summary kept, in characters; it is one line of a table.
 const MAX_SUMMARY: usize = 160;
@@ -91,13 +95,18 @@ pub struct BuildReport {
 pub struct PackBuilder {
     drafts: BTreeMap<String, Draft>,
     exploited: BTreeMap<String, KnownExploited>,
+    predictions: BTreeMap<String, ExploitPrediction>,
+    /// For a delta: digest of the pack that it changes, and which of its records it replaces.
+    delta: Option<(String, Vec<String>)>,
+    /// Distribution, release, and the day its support ends.
+    end_of_life: BTreeMap<(String, String), String>,
     /// When each record that was withdrawn was last changed: it takes back older forms, whichever came first.
     withdrawn: BTreeMap<String, i64>,
     report: BuildReport,
 }
 
 /// A record as far as the pack needs it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Draft {
     hash: [u8; 32],
     id: String,
@@ -105,6 +114,9 @@ struct Draft {
     published: i64,
     summary: String,
     rating: Rating,
+    /// Everything it says of its severity.
+    ratings: Vec<Rating>,
+    disputed: bool,
     aliases: Vec<String>,
     /// Vulnerabilities passed on; empty where the record stands for itself.
     upstream: Vec<String>,
@@ -112,11 +124,15 @@ struct Draft {
     details: Details,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct DraftAffected {
     ecosystem: Ecosystem,
     name: String,
     rating: Rating,
+    /// `nodejs:18` where the record is about one stream of a module.
+    stream: String,
+    /// Go import paths with the vulnerable symbols in them.
+    imports: Vec<(String, Vec<String>)>,
     /// introduced, end, kind of end.
     intervals: Vec<(String, String, u32)>,
     versions: Vec<String>,
@@ -128,15 +144,40 @@ impl PackBuilder {
         Self::default()
     }
 
-    /// Adds all records of a file or folder. With `allowed`, affected packages of ecosystem families that are not in the list
-    /// are left out and counted: a source may speak only for its own (osv.dev, source.yaml, `ecosystems`).
+    /// Adds all records of a file or folder: OSV records, or any other feed that is recognised by what it looks like.
+    ///
+    /// A source may speak only for its own ecosystems (osv.dev, source.yaml, `ecosystems`), and is known by the identifiers of
+    /// its records; affected packages of others are left out and counted. With `allowed`, so are those of ecosystem families
+    /// that are not in the list.
     pub fn add_path(&mut self, path: &Path, allowed: Option<&[&str]>) -> Result<(), SourceError> {
-        source::read(path, &mut |name, line, bytes| self.add_record(name, line, bytes, allowed))
+        source::read(path, &mut |name, bytes| self.add_file(name, bytes, allowed))
     }
 
     /// As [`Self::add_path`], of bytes in memory; `name` is for messages.
     pub fn add_bytes(&mut self, name: &str, bytes: &[u8], allowed: Option<&[&str]>) -> Result<(), SourceError> {
-        source::read_bytes(name, bytes, &mut |name, line, bytes| self.add_record(name, line, bytes, allowed))
+        source::read_bytes(name, bytes, &mut |name, bytes| self.add_file(name, bytes, allowed))
+    }
+
+    /// A file of any kind that is known, by what it looks like; OSV records where it looks like nothing else.
+    fn add_file(&mut self, name: &str, bytes: &[u8], allowed: Option<&[&str]>) -> Result<(), SourceError> {
+        match Feed::detect(name, bytes) {
+            Feed::Osv => source::read_documents(name, bytes, &mut |name, line, bytes| {
+                self.add_record(name, line, bytes, allowed)
+            }),
+            Feed::KnownExploited => self.add_known_exploited(name, bytes),
+            Feed::ExploitPrediction => self.add_exploit_predictions(name, bytes),
+            Feed::EndOfLife => {
+                self.end_of_life.extend(crate::feed::end_of_life::parse(name, bytes)?);
+                Ok(())
+            }
+            feed => {
+                for record in feed.records(name, bytes)? {
+                    let hash = Sha256::digest(serde_json::to_vec(&record).unwrap_or_default()).into();
+                    self.add(record, hash, allowed);
+                }
+                Ok(())
+            }
+        }
     }
 
     /// Adds CISA's catalogue of known exploited vulnerabilities.
@@ -148,6 +189,12 @@ impl PackBuilder {
             message: osv::without_position(&error),
         })?;
         self.exploited.extend(entries);
+        Ok(())
+    }
+
+    /// Adds FIRST's estimates of what will be exploited (EPSS, csv, plain or compressed with gzip or zstd).
+    pub fn add_exploit_predictions(&mut self, name: &str, bytes: &[u8]) -> Result<(), SourceError> {
+        self.predictions.extend(crate::feed::epss::parse(name, bytes)?);
         Ok(())
     }
 
@@ -163,31 +210,36 @@ impl PackBuilder {
         allowed: Option<&[&str]>,
     ) -> Result<(), SourceError> {
         let record = parse_record(bytes).map_err(|cause| SourceError::Record { path: name.to_owned(), line, cause })?;
+        self.add(record, Sha256::digest(bytes).into(), allowed);
+        Ok(())
+    }
+
+    /// Adds a record that was read already; of two forms of one record the newer counts, then the one with the higher hash.
+    pub(crate) fn add(&mut self, record: osv::Record, hash: [u8; 32], allowed: Option<&[&str]>) {
         self.report.read += 1;
-        if !record.withdrawn.is_empty() {
+        if !record.withdrawn.is_empty() || osv::is_rejected(&record) {
             self.skip(SkipReason::Withdrawn);
             let modified = seconds(&record.modified).max(seconds(&record.withdrawn));
             let last = self.withdrawn.entry(record.id).or_default();
             *last = modified.max(*last);
-            return Ok(());
+            return;
         }
         let ranges = || record.affected.iter().flat_map(|affected| &affected.ranges);
         let commits_only = ranges().next().is_some() && ranges().all(|range| range.kind == "GIT");
-        let draft = self.draft(record, Sha256::digest(bytes).into(), allowed);
+        let draft = self.draft(record, hash, allowed);
         if commits_only && draft.affected.is_empty() && draft.aliases.is_empty() && draft.upstream.is_empty() {
             self.skip(SkipReason::Unreachable);
-            return Ok(());
+            return;
         }
         let newest = |draft: &Draft| (draft.modified, draft.hash);
         if let Some(other) = self.drafts.get(&draft.id) {
             let older = newest(&draft) <= newest(other);
             self.skip(SkipReason::Duplicate);
             if older {
-                return Ok(());
+                return;
             }
         }
         self.drafts.insert(draft.id.clone(), draft);
-        Ok(())
     }
 
     fn draft(&mut self, record: osv::Record, hash: [u8; 32], allowed: Option<&[&str]>) -> Draft {
@@ -196,9 +248,10 @@ impl PackBuilder {
         };
         let family = record.affected.iter().find_map(family_of).unwrap_or_default();
         let rating = Rating::of_record(&family, &record);
+        let (ratings, disputed) = (Rating::all_of_record(&record), osv::is_disputed(&record));
         let mut affected = Vec::new();
         for entry in &record.affected {
-            affected.extend(self.draft_affected(entry, allowed));
+            affected.extend(self.draft_affected(entry, &record.id, &record.summary, allowed));
         }
         let errata = crate::ecosystem::errata_in_related(&family);
         let related = record.related.into_iter().filter(|id| errata && id.starts_with("CVE-"));
@@ -211,6 +264,8 @@ impl PackBuilder {
             published: seconds(&record.published),
             summary: one_line(title),
             rating,
+            ratings,
+            disputed,
             aliases: self.identifiers(record.aliases),
             upstream: self.identifiers(upstream),
             affected,
@@ -235,7 +290,13 @@ impl PackBuilder {
         identifiers
     }
 
-    fn draft_affected(&mut self, affected: &osv::Affected, allowed: Option<&[&str]>) -> Option<DraftAffected> {
+    fn draft_affected(
+        &mut self,
+        affected: &osv::Affected,
+        id: &str,
+        summary: &str,
+        allowed: Option<&[&str]>,
+    ) -> Option<DraftAffected> {
         let named = affected.package.as_ref().filter(|package| {
             !package.ecosystem.is_empty()
                 && !package.name.is_empty()
@@ -247,12 +308,15 @@ impl PackBuilder {
             return None;
         };
         let ecosystem = Ecosystem::parse(&package.ecosystem);
-        if allowed.is_some_and(|allowed| !allowed.contains(&ecosystem.family.as_str())) {
+        if !may_speak_for(id, &ecosystem.family)
+            || allowed.is_some_and(|allowed| !allowed.contains(&ecosystem.family.as_str()))
+        {
             self.skip(SkipReason::EcosystemNotAllowed);
             return None;
         }
-        let never =
-            affected.ecosystem_specific.get("urgency").and_then(serde_json::Value::as_str) == Some("end-of-life");
+        let specific = |key: &str| affected.ecosystem_specific.get(key).and_then(serde_json::Value::as_str);
+        let never = specific("urgency") == Some("end-of-life") || specific("fix") == Some("will-not-fix");
+        let not_affected = specific("not_affected");
         let mut intervals = Vec::new();
         let go = if ecosystem.family == "Go" { go_ranges(affected) } else { None };
         for range in go.as_ref().unwrap_or(&affected.ranges).iter().filter(|range| range.kind != "GIT") {
@@ -262,6 +326,7 @@ impl PackBuilder {
             };
             intervals.extend(found.iter().map(|interval| {
                 let (end, kind) = match interval.end {
+                    _ if not_affected.is_some() => (not_affected.unwrap_or_default(), END_NOT_AFFECTED),
                     IntervalEnd::Open if never => ("", END_NEVER),
                     IntervalEnd::Open => ("", END_OPEN),
                     IntervalEnd::Fixed(version) => (version, END_FIXED),
@@ -288,19 +353,66 @@ impl PackBuilder {
         }
         let name = normal_name(&ecosystem.family, &package.name);
         let rating = Rating::of_affected(&ecosystem.family, affected);
-        Some(DraftAffected { ecosystem, name, rating, intervals, versions })
+        let stream = specific("module").map(str::to_owned).or_else(|| {
+            let module = |kind: u32, end: &str| kind == END_FIXED && crate::matching::is_module_build(end);
+            intervals.iter().any(|(_, end, kind)| module(*kind, end)).then(|| stream_of(summary)).flatten()
+        });
+        let imports = if ecosystem.family == "Go" { go_imports(affected) } else { Vec::new() };
+        let stream = stream.unwrap_or_default();
+        Some(DraftAffected { ecosystem, name, rating, stream, imports, intervals, versions })
+    }
+
+    /// What was read and left out so far.
+    pub fn report(&self) -> &BuildReport {
+        &self.report
     }
 
     /// The pack's bytes, the same for the same records whatever their order, and what is in it.
     pub fn build(mut self) -> (Vec<u8>, BuildReport) {
+        self.settle();
+        write::write(self)
+    }
+
+    /// Takes back what was withdrawn.
+    fn settle(&mut self) {
         for (id, modified) in std::mem::take(&mut self.withdrawn) {
             if self.drafts.get(&id).is_some_and(|draft| draft.modified <= modified) {
                 self.drafts.remove(&id);
                 self.skip(SkipReason::Withdrawn);
             }
         }
-        write::write(self)
     }
+}
+
+impl Draft {
+    /// Tells two forms of a record apart.
+    fn fingerprint(&self) -> [u32; 2] {
+        let word = |at: usize| {
+            self.hash.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
+        };
+        [word(0), word(4)]
+    }
+}
+
+/// The module stream that an erratum's title names: `nodejs:18` of `Important: nodejs:18 security update`.
+fn stream_of(title: &str) -> Option<String> {
+    let word = title
+        .split_whitespace()
+        .find(|word| word.split_once(':').is_some_and(|(module, stream)| !module.is_empty() && !stream.is_empty()))?;
+    Some(word.to_owned())
+}
+
+/// Import paths and symbols of a Go record (go.dev/doc/security/vuln/database, `imports`).
+fn go_imports(affected: &osv::Affected) -> Vec<(String, Vec<String>)> {
+    #[derive(serde::Deserialize)]
+    struct Import {
+        path: String,
+        #[serde(default)]
+        symbols: Vec<String>,
+    }
+    let imports = affected.ecosystem_specific.get("imports").cloned().unwrap_or_default();
+    let imports: Vec<Import> = serde_json::from_value(imports).unwrap_or_default();
+    imports.into_iter().take(MAX_ROWS).map(|import| (import.path, import.symbols)).collect()
 }
 
 /// The ranges of a Go module whose versions are not all known to the module proxy (go.dev/doc/security/vuln/database,

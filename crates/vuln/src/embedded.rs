@@ -2,7 +2,8 @@
 //!
 //! A sample: see `data/ATTRIBUTION.md` for what is in it, from whom, and which records are synthetic.
 
-use crate::pack::{Pack, PackError};
+use crate::pack::PackError;
+use crate::set::Pack;
 
 static BYTES: &[u8] = include_bytes!("../data/embedded.pack");
 

@@ -21,7 +21,7 @@ use assay_version::IntervalEnd;
 use crate::rating::{Rank, Rating};
 
 pub(crate) const MAGIC: &[u8; 8] = b"ASSAYVP\n";
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Offset of the first byte that the checksum covers.
 pub(crate) const CHECKED_FROM: usize = 48;
 pub(crate) const HEADER: usize = 64 + 16 * Section::COUNT;
@@ -35,7 +35,7 @@ pub(crate) enum Section {
     Ecosystems,
     /// ecosystem, name, first affected row, number of them; sorted by ecosystem and name.
     Packages,
-    /// record, extent, rating; in the order of the packages.
+    /// record, extent, traits; in the order of the packages.
     Affected,
     /// first interval, counts (intervals and versions, 16 bits each), first version; each once.
     Extents,
@@ -46,14 +46,14 @@ pub(crate) enum Section {
     /// text.
     Versions,
     /// id, summary, published, modified, rating, first vulnerability, number, first affected, number, block,
-    /// offset in it, length.
+    /// offset in it, length, first of its ratings, number, fingerprint of what it was made from (two words).
     Records,
     /// vulnerability.
     RecordVulnerabilities,
     /// affected row.
     RecordAffected,
-    /// shown id, first other name, number, rating, summary, published, exploited since, ransomware, first record,
-    /// number.
+    /// shown id, first other name, number, rating, summary, published, exploited since, flags ([`FLAG_RANSOMWARE`] and so
+    /// on), first record, number, probability of exploitation in millionths (+ 1, 0 = unknown), its percentile.
     Vulnerabilities,
     /// text.
     Names,
@@ -65,10 +65,26 @@ pub(crate) enum Section {
     Blocks,
     /// zstd frames of JSON.
     Details,
+    /// rating; all that a record gives.
+    RecordRatings,
+    /// first import, number.
+    ImportLists,
+    /// Go import path, first symbol, number.
+    Imports,
+    /// text.
+    Symbols,
+    /// Distribution (`ID` of os-release), release, last day of support; sorted.
+    EndOfLife,
+    /// rating, module stream, import list (row + 1, 0 = none); each once.
+    Traits,
+    /// Digest of the pack that this one changes, in a delta; else no row.
+    Base,
+    /// Identifiers of that pack's records which this one replaces or removes; sorted.
+    Superseded,
 }
 
 impl Section {
-    pub(crate) const COUNT: usize = 17;
+    pub(crate) const COUNT: usize = 25;
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::Strings,
         Self::Ecosystems,
@@ -87,18 +103,36 @@ impl Section {
         Self::Ids,
         Self::Blocks,
         Self::Details,
+        Self::RecordRatings,
+        Self::ImportLists,
+        Self::Imports,
+        Self::Symbols,
+        Self::EndOfLife,
+        Self::Traits,
+        Self::Base,
+        Self::Superseded,
     ];
 
     /// Words in a row; 0 for what is no table.
     pub(crate) fn words(self) -> usize {
         match self {
             Self::Strings | Self::Details => 0,
-            Self::Ecosystems | Self::Ids | Self::Ratings => 2,
+            Self::Ecosystems | Self::Ids | Self::Ratings | Self::ImportLists => 2,
             Self::Packages => 4,
-            Self::Affected | Self::Extents | Self::Intervals | Self::Blocks => 3,
-            Self::Records => 12,
-            Self::Vulnerabilities => 10,
+            Self::Affected
+            | Self::Traits
+            | Self::Extents
+            | Self::Intervals
+            | Self::Blocks
+            | Self::Imports
+            | Self::EndOfLife => 3,
+            Self::Records => 16,
+            Self::Vulnerabilities => 12,
             Self::Versions
+            | Self::Base
+            | Self::Superseded
+            | Self::Symbols
+            | Self::RecordRatings
             | Self::RecordVulnerabilities
             | Self::RecordAffected
             | Self::Names
@@ -110,6 +144,13 @@ impl Section {
 /// In [`Section::Ids`]: this bit marks the index as a record's.
 pub(crate) const ID_RECORD: u32 = 1 << 31;
 
+/// Flags of a vulnerability: used in ransomware campaigns; disputed by its vendor.
+pub(crate) const FLAG_RANSOMWARE: u32 = 1;
+pub(crate) const FLAG_DISPUTED: u32 = 2;
+
+/// A row of [`Section::Records`].
+pub(crate) type RecordRow = [u32; 16];
+
 /// Kinds of interval ends.
 pub(crate) const END_OPEN: u32 = 0;
 pub(crate) const END_FIXED: u32 = 1;
@@ -117,10 +158,12 @@ pub(crate) const END_LAST_AFFECTED: u32 = 2;
 pub(crate) const END_LIMIT: u32 = 3;
 /// Open, and the source says that no fix will come.
 pub(crate) const END_NEVER: u32 = 4;
+/// Open, and the vendor says that the package is *not* affected; the end is its justification.
+pub(crate) const END_NOT_AFFECTED: u32 = 5;
 
 pub(crate) fn interval_end(kind: u32, end: &str) -> Option<IntervalEnd<'_>> {
     Some(match kind {
-        END_OPEN | END_NEVER => IntervalEnd::Open,
+        END_OPEN | END_NEVER | END_NOT_AFFECTED => IntervalEnd::Open,
         END_FIXED => IntervalEnd::Fixed(end),
         END_LAST_AFFECTED => IntervalEnd::LastAffected(end),
         END_LIMIT => IntervalEnd::Limit(end),

@@ -1,8 +1,9 @@
 //! Vulnerability packs: built from OSV records, opened by mapping one file, matched against the contents of an image.
 //!
 //! It is: a lenient reader of OSV records ([`osv`]), a deterministic compiler of records into one file ([`PackBuilder`]), the
-//! file itself ([`Pack`]), and the matching of packages by the names and version orders of their ecosystems
-//! ([`Pack::match_contents`]). It is not: a downloader, a judge (the Gate decides what a finding means), or a place for VEX.
+//! file itself ([`Pack`]), the matching of packages by the names and version orders of their ecosystems
+//! ([`Pack::match_contents`]), what others say about findings ([`vex`], [`ignore`]), and their order ([`risk`]). It is not: a
+//! downloader, or a judge (the Gate decides what a finding means, and whose VEX counts).
 //!
 //! Matching is exact: a distribution's packages are looked up only in the advisories of that distribution and release, by
 //! source package; a language's packages only in that language's ecosystem. No name is guessed.
@@ -26,18 +27,28 @@ mod advisory;
 mod builder;
 mod ecosystem;
 mod embedded;
+mod feed;
 mod format;
+pub mod ignore;
 mod kev;
 mod map;
 mod matching;
 pub mod osv;
 mod pack;
 mod rating;
+pub mod risk;
+mod set;
 mod source;
+pub mod store;
+mod threshold;
+pub mod vex;
 
 pub use advisory::{Advisory, AdvisoryRecord, AffectedPackage};
-pub use builder::{BuildReport, PackBuilder, SkipReason};
+pub use builder::{BuildReport, DeltaReport, PackBuilder, SkipReason};
 pub use ecosystem::Ecosystem;
 pub use embedded::embedded;
-pub use pack::{Pack, PackError};
+pub use matching::{LinkedSymbols, Matched, Suppressed, SuppressedReason};
+pub use pack::PackError;
+pub use set::Pack;
 pub use source::SourceError;
+pub use threshold::Threshold;

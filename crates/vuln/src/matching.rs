@@ -7,15 +7,73 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use assay_model::{
-    Contents, Findings, FixState, MatchReason, Package, PackageType, Timestamp, Vulnerability, VulnerabilityFinding,
+    Contents, Findings, FixState, MatchReason, Package, Vulnerability, VulnerabilityFinding, VulnerabilityId,
 };
 use assay_version::{Interval, IntervalEnd, Scheme, VersionError, rpm};
 
 use crate::advisory::in_words;
-use crate::ecosystem::{Distribution, names_binaries, normal_name, of_language};
-use crate::format::{END_NEVER, Section, interval_end};
-use crate::pack::{DAMAGED_VALUE, Pack, PackError};
+use crate::ecosystem::type_of;
+use crate::format::{END_NEVER, END_NOT_AFFECTED, RecordRow, Section, interval_end};
+use crate::pack::{DAMAGED_VALUE, PackError, PackFile};
 use crate::rating::Rating;
+
+mod linked;
+mod scope;
+
+pub use linked::LinkedSymbols;
+use scope::{Lookup, Role, Scope};
+
+/// Findings, and what would have been one but for a reason that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// The findings.
+    pub findings: Findings,
+    /// What was suppressed, in the order of the packages.
+    pub suppressed: Vec<Suppressed>,
+}
+
+/// A match that was not made a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppressed {
+    /// The vulnerability.
+    pub vulnerability: VulnerabilityId,
+    /// The package's name.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The record whose word decided.
+    pub by: VulnerabilityId,
+    /// Its ecosystem.
+    pub ecosystem: String,
+    /// Why.
+    pub reason: SuppressedReason,
+}
+
+/// Why a match is no finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuppressedReason {
+    /// The package came from a channel (ESM, EUS, backports) whose own data says that the version is fixed.
+    FixedInChannel,
+    /// The vendor says that its package is not affected, in these words.
+    NotAffected(String),
+    /// The bound belongs to another stream of the module: this one.
+    OtherStream(String),
+    /// None of the vulnerable functions is linked into the binary.
+    NotLinked,
+}
+
+impl SuppressedReason {
+    /// In words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::FixedInChannel => "fixed in the channel that the package came from".to_owned(),
+            Self::NotAffected(why) if why.is_empty() => "the vendor says that it is not affected".to_owned(),
+            Self::NotAffected(why) => format!("the vendor says that it is not affected: {why}"),
+            Self::OtherStream(stream) => format!("the advisory is about the module stream {stream}"),
+            Self::NotLinked => "none of the vulnerable functions is linked into the binary".to_owned(),
+        }
+    }
+}
 
 /// Orders an installed version against an advisory's bound.
 ///
@@ -29,15 +87,31 @@ pub(crate) fn compare_versions(scheme: Scheme, version: &str, bound: &str) -> Re
 }
 
 /// Whether an RPM version is a module's build, whose advisories say nothing about builds outside of modules.
-fn is_module_build(version: &str) -> bool {
-    version.contains(".module_el") || version.contains(".module+el")
+pub(crate) fn is_module_build(version: &str) -> bool {
+    version.contains(".module_el") || version.contains(".module+el") || version.contains(".module_f")
 }
 
-/// A name and version to look up in one ecosystem.
-struct Lookup<'a> {
-    ecosystem: u32,
-    name: String,
-    version: &'a str,
+/// Whether a module's build can be of a stream such as `nodejs:18`: by the label that RPM recorded, else by the version, where
+/// the stream's name is one. Streams named otherwise (`rhel8`) follow one line of versions, and are compared.
+fn can_be_of_stream(package: &Package, version: &str, stream: &str) -> bool {
+    let mut parts = stream.split(':');
+    let (Some(module), Some(name)) = (parts.next(), parts.next()) else { return true };
+    if let Some(label) = package.purl.qualifiers.get("rpmmod") {
+        let mut parts = label.split(':');
+        return parts.next() == Some(module) && parts.next() == Some(name);
+    }
+    let plain = version.split_once(':').map_or(version, |(_, version)| version);
+    let numeric = name.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_main = package.name == module || package.source.as_ref().is_some_and(|source| source.name == module);
+    if !numeric || !is_main {
+        return true;
+    }
+    plain.strip_prefix(name).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// A tag such as `v4` of an action moves with every release: it has no place in their order.
+fn is_moving_tag(kind: &str, version: &str) -> bool {
+    matches!(kind, "githubactions" | "github") && version.split('.').count() < 3
 }
 
 /// One affected row that holds a package's version.
@@ -49,128 +123,190 @@ struct Hit<'a> {
     fix: FixState,
 }
 
-/// The ecosystems of the pack that can speak about some contents.
-struct Scope {
-    /// Rows of the distribution's release.
-    distribution: Vec<(u32, String)>,
-    /// Row of each language's ecosystem.
-    languages: BTreeMap<&'static str, u32>,
+/// Everything that the rows about one vulnerability say about one package.
+#[derive(Default)]
+struct Said<'a> {
+    hits: Vec<Hit<'a>>,
+    /// A channel's record that has the package and not this version, with its ecosystem.
+    fixed_in_channel: Option<(u32, u32)>,
+    /// Rows that hold the version but do not count: record, ecosystem, reason.
+    not_counted: Vec<(u32, u32, SuppressedReason)>,
+    /// Where a subscription has a fix: `1.2+esm1 in Ubuntu:Pro:18.04:LTS`.
+    elsewhere: Option<String>,
 }
 
-impl Scope {
-    fn of(pack: &Pack, contents: &Contents) -> Result<Self, PackError> {
-        let release = contents.os.as_ref().and_then(Distribution::of);
-        let mut scope = Self { distribution: Vec::new(), languages: BTreeMap::new() };
-        for row in 0..pack.rows(Section::Ecosystems) {
-            let ecosystem = pack.ecosystem(row)?;
-            if release.as_ref().is_some_and(|release| release.covers(&ecosystem.family, &ecosystem.release)) {
-                scope.distribution.push((row, ecosystem.family));
-                continue;
-            }
-            let language = PackageType::ALL.into_iter().filter_map(of_language).find(|name| *name == ecosystem.family);
-            if let Some(name) = language.filter(|_| ecosystem.release.is_empty()) {
-                scope.languages.insert(name, row);
-            }
-        }
-        Ok(scope)
-    }
-
-    /// What to look up for a package; empty where the pack cannot speak about it.
-    fn lookups<'a>(&self, package: &'a Package) -> Vec<Lookup<'a>> {
-        if let Some(family) = of_language(package.kind) {
-            let row = self.languages.get(family);
-            let lookup = |row: &u32| Lookup {
-                ecosystem: *row,
-                name: normal_name(family, &package.name),
-                version: &package.version,
-            };
-            return row.map(lookup).into_iter().collect();
-        }
-        if !package.kind.is_distribution() {
-            return Vec::new();
-        }
-        let binary = (package.name.as_str(), package.version.as_str());
-        let source = package.source.as_ref().map_or(binary, |source| (source.name.as_str(), source.version.as_str()));
-        let mut lookups = Vec::new();
-        for (ecosystem, family) in &self.distribution {
-            let mut names = vec![source];
-            if names_binaries(family) && binary != source {
-                names.push(binary);
-            }
-            lookups.extend(names.into_iter().map(|(name, version)| Lookup {
-                ecosystem: *ecosystem,
-                name: name.to_owned(),
-                version,
-            }));
-        }
-        lookups
-    }
+/// What one affected row says about a version.
+enum Verdict {
+    Outside,
+    Inside(String, FixState),
+    NotAffected(String),
 }
 
-impl Pack {
-    /// The findings of `contents`: one for each package and vulnerability, worst first, each with the reason it matched.
-    ///
-    /// An error means that the pack is damaged; there is no partial answer.
-    pub fn match_contents(&self, contents: &Contents, matched_at: Timestamp) -> Result<Findings, PackError> {
-        let scope = Scope::of(self, contents)?;
-        let mut vulnerabilities = Vec::new();
-        let mut uncovered = 0;
-        for package in &contents.packages {
-            let lookups = scope.lookups(package);
-            let scheme = Scheme::for_package(package.kind);
-            let comparable = |lookup: &Lookup<'_>| {
-                scheme.is_some_and(|scheme| scheme.compare(lookup.version, lookup.version).is_ok())
-            };
-            let Some(scheme) = scheme.filter(|_| !lookups.is_empty() && lookups.iter().any(comparable)) else {
-                uncovered += 1;
-                continue;
-            };
-            self.match_package(package, scheme, &lookups, &mut vulnerabilities)?;
-        }
-        vulnerabilities.sort_by(|left, right| sort_key(left).cmp(&sort_key(right)));
-        Ok(Findings { vulnerabilities, matched_at, pack: self.info().clone(), uncovered })
-    }
-
-    fn match_package(
+impl PackFile {
+    /// Matches packages, and marks in `covered` those that this file can speak about.
+    pub(crate) fn match_into(
         &self,
-        package: &Package,
-        scheme: Scheme,
-        lookups: &[Lookup<'_>],
-        findings: &mut Vec<VulnerabilityFinding>,
+        contents: &Contents,
+        linked: &LinkedSymbols,
+        covered: &mut [bool],
+        vulnerabilities: &mut Vec<VulnerabilityFinding>,
+        suppressed: &mut Vec<Suppressed>,
     ) -> Result<(), PackError> {
-        let mut hits: BTreeMap<u32, Vec<Hit<'_>>> = BTreeMap::new();
-        for lookup in lookups {
-            let Some([_, _, first, count]) = self.find_package(lookup.ecosystem, &lookup.name)? else { continue };
-            for at in self.span(Section::Affected, first, count)? {
-                let row: [u32; 3] = self.row(Section::Affected, at)?;
-                let Some((range, fix)) = self.matching_range(row[1], scheme, lookup.version)? else { continue };
-                let record: [u32; 12] = self.row(Section::Records, row[0])?;
-                let rating = self.rating(row[2])?.or(self.rating(record[4])?);
-                for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
-                    let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
-                    hits.entry(vulnerability).or_default().push(Hit {
-                        record: row[0],
-                        lookup,
-                        rating: rating.clone(),
-                        range: range.clone(),
-                        fix: fix.clone(),
-                    });
-                }
+        let scope = Scope::of(self, contents)?;
+        for (package, covered) in contents.packages.iter().zip(covered) {
+            let lookups = scope.lookups(package);
+            let kind = type_of(package);
+            let scheme = Scheme::for_purl_type(kind).filter(|scheme| {
+                lookups.iter().any(|lookup| {
+                    lookup.role == Role::Main
+                        && !is_moving_tag(kind, lookup.version)
+                        && scheme.compare(lookup.version, lookup.version).is_ok()
+                })
+            });
+            let Some(scheme) = scheme else { continue };
+            *covered = true;
+            for (vulnerability, said) in self.said_of(package, scheme, &lookups, linked)? {
+                self.judge(package, scheme, vulnerability, said, vulnerabilities, suppressed)?;
             }
-        }
-        for (vulnerability, hits) in hits {
-            findings.extend(self.finding(package, scheme, vulnerability, hits)?);
         }
         Ok(())
     }
 
-    /// The range of an extent that holds `version`, in words, and whether there is a fix.
-    fn matching_range(
+    /// What the pack's rows say about a package, by vulnerability.
+    fn said_of<'a>(
         &self,
-        extent: u32,
+        package: &Package,
         scheme: Scheme,
-        version: &str,
-    ) -> Result<Option<(String, FixState)>, PackError> {
+        lookups: &'a [Lookup<'a>],
+        linked: &LinkedSymbols,
+    ) -> Result<BTreeMap<u32, Said<'a>>, PackError> {
+        let mut all: BTreeMap<u32, Said<'a>> = BTreeMap::new();
+        for lookup in lookups {
+            let Some([_, _, first, count]) = self.find_package(lookup.ecosystem, &lookup.name)? else { continue };
+            for at in self.span(Section::Affected, first, count)? {
+                let [record_row, extent, traits] = self.row(Section::Affected, at)?;
+                if self.is_hidden(record_row) {
+                    continue;
+                }
+                let verdict = self.verdict(extent, scheme, lookup.version)?;
+                if matches!(verdict, Verdict::Outside) && lookup.role == Role::Main {
+                    continue;
+                }
+                let record: RecordRow = self.row(Section::Records, record_row)?;
+                let [rating, stream, imports] = self.row(Section::Traits, traits)?;
+                let stream = self.text(stream)?;
+                let reason = match &verdict {
+                    Verdict::NotAffected(why) => Some(SuppressedReason::NotAffected(why.clone())),
+                    _ if !stream.is_empty() && !can_be_of_stream(package, lookup.version, stream) => {
+                        Some(SuppressedReason::OtherStream(stream.to_owned()))
+                    }
+                    _ if imports > 0
+                        && linked.knows(&package.path)
+                        && !linked.links(&package.path, &self.imports(imports)?) =>
+                    {
+                        Some(SuppressedReason::NotLinked)
+                    }
+                    _ => None,
+                };
+                let rating = self.rating(rating)?.or(self.rating(record[4])?);
+                for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
+                    let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
+                    let said = all.entry(vulnerability).or_default();
+                    match (&verdict, &reason) {
+                        (Verdict::Outside, _) if matches!(lookup.role, Role::Origin(_)) => {
+                            said.fixed_in_channel.get_or_insert((record_row, lookup.ecosystem));
+                        }
+                        (Verdict::Outside, _) | (Verdict::NotAffected(_), None) => {}
+                        (Verdict::Inside(_, fix), _) if lookup.role == Role::Subscription => {
+                            if let FixState::Fixed { versions } = fix {
+                                let ecosystem = self.ecosystem(lookup.ecosystem)?.name();
+                                said.elsewhere = versions.first().map(|version| format!("{version} in {ecosystem}"));
+                            }
+                        }
+                        (_, Some(reason)) => {
+                            said.not_counted.push((record_row, lookup.ecosystem, reason.clone()));
+                        }
+                        (Verdict::Inside(range, fix), None) => said.hits.push(Hit {
+                            record: record_row,
+                            lookup,
+                            rating: rating.clone(),
+                            range: range.clone(),
+                            fix: fix.clone(),
+                        }),
+                    }
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Makes a finding of what was said, or notes why it is none.
+    fn judge(
+        &self,
+        package: &Package,
+        scheme: Scheme,
+        vulnerability: u32,
+        mut said: Said<'_>,
+        findings: &mut Vec<VulnerabilityFinding>,
+        suppressed: &mut Vec<Suppressed>,
+    ) -> Result<(), PackError> {
+        let of_channel = |hit: &Hit<'_>| matches!(hit.lookup.role, Role::Origin(_));
+        // A channel that knows the vulnerability speaks for what it built, whatever the release's own data says.
+        let mut against: Vec<(u32, u32, SuppressedReason)> = Vec::new();
+        if said.hits.iter().any(of_channel) {
+            said.hits.retain(of_channel);
+        } else if let Some((record, ecosystem)) = said.fixed_in_channel
+            && !said.hits.is_empty()
+        {
+            said.hits.clear();
+            against.push((record, ecosystem, SuppressedReason::FixedInChannel));
+        }
+        // So does a vendor that says "not affected", against everyone else.
+        // What the same record says of another of its products does not count against it.
+        let denies = |(record, _, reason): &(u32, u32, SuppressedReason)| {
+            matches!(reason, SuppressedReason::NotAffected(_)).then_some(*record)
+        };
+        let denied: Vec<u32> = said.not_counted.iter().filter_map(denies).collect();
+        if !denied.is_empty() {
+            said.hits.retain(|hit| denied.contains(&hit.record));
+        }
+        if said.hits.is_empty() {
+            against.append(&mut said.not_counted);
+        }
+        if let Some((record, ecosystem, reason)) = against.into_iter().next() {
+            let record: RecordRow = self.row(Section::Records, record)?;
+            suppressed.push(Suppressed {
+                vulnerability: self.vulnerability(vulnerability)?.id,
+                package: package.name.clone(),
+                version: package.version.clone(),
+                by: self.identifier(record[0])?,
+                ecosystem: self.ecosystem(ecosystem)?.name(),
+                reason,
+            });
+        }
+        findings.extend(self.finding(package, scheme, vulnerability, said)?);
+        Ok(())
+    }
+
+    /// The imports of an affected row.
+    fn imports(&self, list: u32) -> Result<Vec<(String, Vec<String>)>, PackError> {
+        let Some(row) = list.checked_sub(1) else { return Ok(Vec::new()) };
+        let [first, count] = self.row(Section::ImportLists, row)?;
+        let mut imports = Vec::new();
+        for at in self.span(Section::Imports, first, count)? {
+            let [path, first, count] = self.row(Section::Imports, at)?;
+            let mut symbols = Vec::new();
+            for at in self.span(Section::Symbols, first, count)? {
+                let [symbol] = self.row(Section::Symbols, at)?;
+                symbols.push(self.text(symbol)?.to_owned());
+            }
+            imports.push((self.text(path)?.to_owned(), symbols));
+        }
+        Ok(imports)
+    }
+
+    /// Whether an extent holds `version`: in which range, and whether there is a fix.
+    fn verdict(&self, extent: u32, scheme: Scheme, version: &str) -> Result<Verdict, PackError> {
         let compare = |left: &str, right: &str| compare_versions(scheme, left, right);
         let module = scheme == Scheme::Rpm && is_module_build(version);
         let [interval, counts, version_row] = self.row(Section::Extents, extent)?;
@@ -179,7 +315,8 @@ impl Pack {
         let mut never = false;
         for at in self.span(Section::Intervals, interval, counts >> 16)? {
             let [introduced, end, kind] = self.row(Section::Intervals, at)?;
-            let end = interval_end(kind, self.text(end)?).ok_or(DAMAGED_VALUE)?;
+            let end_text = self.text(end)?;
+            let end = interval_end(kind, end_text).ok_or(DAMAGED_VALUE)?;
             if let IntervalEnd::Fixed(fixed) = end {
                 if scheme == Scheme::Rpm && is_module_build(fixed) != module {
                     continue;
@@ -191,6 +328,9 @@ impl Pack {
             let interval = Interval { introduced: self.text(introduced)?, end };
             // A version without order was counted before; bounds without order are not in the pack.
             if range.is_none() && interval.contains(version, compare).unwrap_or(false) {
+                if kind == END_NOT_AFFECTED {
+                    return Ok(Verdict::NotAffected(end_text.to_owned()));
+                }
                 range = Some(in_words(&interval));
                 never = kind == END_NEVER;
             }
@@ -209,7 +349,7 @@ impl Pack {
             (true, true) => FixState::WontFix,
             (true, false) => FixState::NotFixed,
         };
-        Ok(range.map(|range| (range, fix)))
+        Ok(range.map_or(Verdict::Outside, |range| Verdict::Inside(range, fix)))
     }
 
     /// One finding of all the records that hit.
@@ -218,14 +358,19 @@ impl Pack {
         package: &Package,
         scheme: Scheme,
         vulnerability: u32,
-        mut hits: Vec<Hit<'_>>,
+        said: Said<'_>,
     ) -> Result<Option<VulnerabilityFinding>, PackError> {
+        let Said { mut hits, elsewhere, .. } = said;
+        if hits.is_empty() {
+            return Ok(None);
+        }
         let row = self.vulnerability(vulnerability)?;
+        let ratings = self.ratings_of(&row)?;
         let mut aliases = row.aliases;
         let mut fixes = Vec::new();
         let mut never = false;
         for hit in &hits {
-            let record: [u32; 12] = self.row(Section::Records, hit.record)?;
+            let record: RecordRow = self.row(Section::Records, hit.record)?;
             aliases.push(self.identifier(record[0])?);
             match &hit.fix {
                 FixState::Fixed { versions } => fixes.extend(versions.iter().cloned()),
@@ -240,12 +385,13 @@ impl Pack {
         hits.sort_by_key(|hit| (hit.rating.rank, hit.record));
         let rating = hits.iter().fold(Rating::NONE, |found, hit| found.or(hit.rating.clone())).or(row.rating);
         let Some(first) = hits.first() else { return Ok(None) };
-        let record: [u32; 12] = self.row(Section::Records, first.record)?;
+        let record: RecordRow = self.row(Section::Records, first.record)?;
         let fix = match (fixes.is_empty(), never) {
             (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
             (true, true) => FixState::WontFix,
             (true, false) => FixState::NotFixed,
         };
+        let fix_is_unknown = !matches!(fix, FixState::Fixed { .. });
         Ok(Some(VulnerabilityFinding {
             vulnerability: Vulnerability {
                 id: row.id,
@@ -255,6 +401,9 @@ impl Pack {
                 score_tenths: rating.score_tenths,
                 vector: Some(rating.vector).filter(|vector| !vector.is_empty()),
                 known_exploited: row.known_exploited,
+                exploit_prediction: row.exploit_prediction,
+                disputed: row.disputed,
+                ratings,
                 published: row.published,
             },
             package: package.clone(),
@@ -264,7 +413,10 @@ impl Pack {
                 ecosystem: self.ecosystem(first.lookup.ecosystem)?.name(),
                 name: first.lookup.name.clone(),
                 version: first.lookup.version.to_owned(),
-                range: first.range.clone(),
+                range: match elsewhere {
+                    Some(place) if fix_is_unknown => format!("{}; fixed by subscription in {place}", first.range),
+                    _ => first.range.clone(),
+                },
             },
         }))
     }
@@ -278,7 +430,7 @@ fn sorted(scheme: Scheme, mut versions: Vec<String>) -> Vec<String> {
     versions
 }
 
-fn sort_key(finding: &VulnerabilityFinding) -> impl Ord + '_ {
+pub(crate) fn sort_key(finding: &VulnerabilityFinding) -> impl Ord + '_ {
     let vulnerability = &finding.vulnerability;
     (
         Reverse((vulnerability.severity, vulnerability.known_exploited.is_some(), vulnerability.score_tenths)),

@@ -9,7 +9,7 @@ use std::fmt;
 
 use assay_model::Explain;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// Most bytes of one record. The largest of the real ones has 94 KB.
@@ -18,7 +18,7 @@ pub const MAX_RECORD_BYTES: usize = 16 << 20;
 const MAX_LIST: usize = 100_000;
 
 /// One advisory.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Record {
     /// The database's own name for it, for example `GO-2024-2687`.
@@ -62,7 +62,7 @@ pub struct Record {
 }
 
 /// A rating in some system.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Severity {
     /// `CVSS_V2`, `CVSS_V3`, `CVSS_V4`, `Ubuntu`, or what the source invents.
@@ -74,7 +74,7 @@ pub struct Severity {
 }
 
 /// A link.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Reference {
     /// The address.
@@ -83,7 +83,7 @@ pub struct Reference {
 }
 
 /// One affected package.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Affected {
     /// Its name; absent in records that speak of commits only.
@@ -106,7 +106,7 @@ pub struct Affected {
 }
 
 /// A package name within an ecosystem.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Package {
     /// For example `Debian:12` or `crates.io`.
@@ -118,7 +118,7 @@ pub struct Package {
 }
 
 /// A version range.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Range {
     /// `SEMVER`, `ECOSYSTEM` or `GIT`.
@@ -130,7 +130,7 @@ pub struct Range {
 }
 
 /// One event; the schema wants exactly one field, real data sometimes has more.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Event {
     /// First affected version.
@@ -175,6 +175,24 @@ pub fn parse_record(bytes: &[u8]) -> Result<Record, RecordError> {
         return Err(RecordError::TooMany);
     }
     Ok(record)
+}
+
+/// Whether the record says that its vulnerability is disputed: the flag of OSV's CVE records, or the words with which NVD and
+/// MITRE begin such descriptions.
+pub(crate) fn is_disputed(record: &Record) -> bool {
+    record.database_specific.get("isDisputed").and_then(Value::as_bool) == Some(true)
+        || begins_with_mark(record, "DISPUTED")
+}
+
+/// Whether the CVE was rejected: such records are as good as withdrawn.
+pub(crate) fn is_rejected(record: &Record) -> bool {
+    begins_with_mark(record, "REJECT")
+}
+
+fn begins_with_mark(record: &Record, mark: &str) -> bool {
+    [&record.summary, &record.details]
+        .into_iter()
+        .any(|text| text.trim_start().strip_prefix("** ").is_some_and(|text| text.starts_with(mark)))
 }
 
 /// serde_json's message without ` at line 1 column 2`, which [`RecordError`] carries as numbers.

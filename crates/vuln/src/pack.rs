@@ -1,6 +1,7 @@
-//! A pack: one immutable file, mapped and read in place.
+//! A pack's file: immutable, mapped and read in place.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use assay_model::{Digest, Explain, PackInfo, Timestamp, VulnerabilityId};
 use sha2::{Digest as _, Sha256};
 
 use crate::ecosystem::Ecosystem;
-use crate::format::{CHECKED_FROM, Details, HEADER, MAGIC, Section, VERSION, unpack_rating};
+use crate::format::{CHECKED_FROM, Details, HEADER, MAGIC, RecordRow, Section, VERSION, unpack_rating};
 use crate::map::Bytes;
 use crate::rating::Rating;
 
@@ -16,15 +17,17 @@ use crate::rating::Rating;
 const MAX_BLOCK: usize = 64 << 20;
 
 /// Vulnerability data, opened. Cheap to open (no byte of the tables is read), safe to share between threads.
-pub struct Pack {
+pub(crate) struct PackFile {
     bytes: Bytes,
     sections: [(usize, usize); Section::COUNT],
     info: PackInfo,
+    /// Rows of records that a delta replaces.
+    hidden: BTreeSet<u32>,
 }
 
-impl std::fmt::Debug for Pack {
+impl std::fmt::Debug for PackFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pack").field("info", &self.info).finish_non_exhaustive()
+        f.debug_struct("PackFile").field("info", &self.info).finish_non_exhaustive()
     }
 }
 
@@ -54,6 +57,18 @@ pub enum PackError {
         /// What does not fit.
         what: &'static str,
     },
+    /// A delta without the pack that it changes.
+    #[error("a delta changes the pack {base}, which is not here")]
+    DeltaOfAnother {
+        /// Digest of the pack that it changes.
+        base: String,
+    },
+    /// A folder of packs that cannot be read, or has none.
+    #[error("{message}")]
+    Store {
+        /// What is wrong with it.
+        message: String,
+    },
     /// The bytes are not those that were written.
     #[error("the pack is damaged: its checksum does not match its content")]
     Checksum,
@@ -66,6 +81,8 @@ impl Explain for PackError {
             Self::NotAPack => "pack-unknown",
             Self::Format { .. } => "pack-format",
             Self::Damaged { .. } => "pack-damaged",
+            Self::DeltaOfAnother { .. } => "pack-delta-base",
+            Self::Store { .. } => "pack-store",
             Self::Checksum => "pack-checksum",
         }
     }
@@ -75,6 +92,8 @@ impl Explain for PackError {
             Self::Open { .. } => "check the path and its permissions".into(),
             Self::NotAPack => "build one with: assay db build --to DIR FILE...".into(),
             Self::Format { .. } => "build it again with this version: assay db build --to DIR FILE...".into(),
+            Self::DeltaOfAnother { .. } => "open it through the folder that it was installed in".into(),
+            Self::Store { .. } => "fill it with: assay db update --to DIR --from file:MIRROR".into(),
             Self::Damaged { .. } | Self::Checksum => "build or fetch the pack again".into(),
         })
     }
@@ -84,23 +103,23 @@ pub(crate) const DAMAGED_ROW: PackError = PackError::Damaged { what: "a row lies
 pub(crate) const DAMAGED_TEXT: PackError = PackError::Damaged { what: "a text lies outside its table or is not UTF-8" };
 pub(crate) const DAMAGED_VALUE: PackError = PackError::Damaged { what: "a value is outside its range" };
 
-impl Pack {
+impl PackFile {
     /// Maps a pack and checks that its tables lie within the file. The content is not hashed: [`Self::open_verified`] does so
     /// where a pack is installed. A pack that was altered since gives errors or other findings, never undefined behaviour.
-    pub fn open(path: &Path) -> Result<Self, PackError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, PackError> {
         let bytes = Bytes::map(path).map_err(|cause| PackError::Open { path: path.display().to_string(), cause })?;
         Self::new(bytes)
     }
 
     /// As [`Self::open`], and compares the checksum of every byte.
-    pub fn open_verified(path: &Path) -> Result<Self, PackError> {
+    pub(crate) fn open_verified(path: &Path) -> Result<Self, PackError> {
         let pack = Self::open(path)?;
         pack.verify()?;
         Ok(pack)
     }
 
     /// A pack in memory, its checksum compared.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, PackError> {
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Result<Self, PackError> {
         let pack = Self::new(Bytes::Owned(bytes))?;
         pack.verify()?;
         Ok(pack)
@@ -144,6 +163,7 @@ impl Pack {
             },
             bytes,
             sections,
+            hidden: BTreeSet::new(),
         };
         for row in 0..pack.rows(Section::Ecosystems) {
             let ecosystem = pack.ecosystem(row)?;
@@ -159,9 +179,74 @@ impl Pack {
         if self.bytes.get(16..CHECKED_FROM) == Some(&found[..]) { Ok(()) } else { Err(PackError::Checksum) }
     }
 
+    /// The digest of the pack that this one changes; `None` for a whole one.
+    pub(crate) fn base(&self) -> Result<Option<&str>, PackError> {
+        if self.rows(Section::Base) == 0 {
+            return Ok(None);
+        }
+        let [digest] = self.row(Section::Base, 0)?;
+        self.text(digest).map(Some)
+    }
+
+    /// Identifiers of the records that this delta replaces or removes, sorted.
+    pub(crate) fn superseded(&self) -> Result<Vec<&str>, PackError> {
+        let texts = (0..self.rows(Section::Superseded)).map(|row| {
+            let [id] = self.row(Section::Superseded, row)?;
+            self.text(id)
+        });
+        texts.collect()
+    }
+
+    /// Leaves out the records that a delta replaces.
+    pub(crate) fn hide(&mut self, ids: &BTreeSet<&str>) -> Result<(), PackError> {
+        for row in 0..self.rows(Section::Records) {
+            let record: RecordRow = self.row(Section::Records, row)?;
+            if ids.contains(self.text(record[0])?) {
+                self.hidden.insert(row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a delta replaces this record.
+    pub(crate) fn is_hidden(&self, record: u32) -> bool {
+        self.hidden.contains(&record)
+    }
+
+    /// Number of records that no delta replaces.
+    pub(crate) fn visible_records(&self) -> u64 {
+        u64::from(self.rows(Section::Records)).saturating_sub(self.hidden.len() as u64)
+    }
+
+    /// Identifier and fingerprint of each record.
+    pub(crate) fn fingerprints(&self) -> Result<std::collections::BTreeMap<String, [u32; 2]>, PackError> {
+        let rows = (0..self.rows(Section::Records)).map(|row| {
+            let record: RecordRow = self.row(Section::Records, row)?;
+            Ok((self.text(record[0])?.to_owned(), [record[14], record[15]]))
+        });
+        rows.collect()
+    }
+
     /// What is in it. The digest is the checksum that the header records, of everything after the header's first 48 bytes.
-    pub fn info(&self) -> &PackInfo {
+    pub(crate) fn info(&self) -> &PackInfo {
         &self.info
+    }
+
+    /// The last day on which a distribution's release gets fixes, `YYYY-MM-DD`; `0000-00-00` where it is long past. `None` where
+    /// the pack has no date for it.
+    pub(crate) fn end_of_life(&self, os: &assay_model::OsRelease) -> Result<Option<&str>, PackError> {
+        let version = os.version_id.as_deref().unwrap_or_default();
+        let mut parts = version.split(['.', '_']);
+        let major = parts.next().unwrap_or_default();
+        let minor = parts.next().map(|minor| format!("{major}.{minor}")).unwrap_or_default();
+        for cycle in [version, minor.as_str(), major].into_iter().filter(|cycle| !cycle.is_empty()) {
+            let order = |row: [u32; 3]| Ok(self.text(row[0])?.cmp(os.id.as_str()).then(self.text(row[1])?.cmp(cycle)));
+            if let Some(row) = self.search(Section::EndOfLife, order)? {
+                let [_, _, day] = self.row(Section::EndOfLife, row)?;
+                return self.text(day).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn section(&self, section: Section) -> &[u8] {

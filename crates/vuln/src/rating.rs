@@ -15,6 +15,9 @@ use serde_json::Value;
 
 use crate::osv;
 
+/// Most ratings kept of one record.
+const MAX_RATINGS: usize = 16;
+
 /// Where a rating came from, strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
@@ -73,11 +76,37 @@ impl Rating {
         own.or(of_list(&affected.severity)).or(database).or(informational)
     }
 
+    /// Everything that a record says about severity, each once, as the source wrote it.
+    pub(crate) fn all_of_record(record: &osv::Record) -> Vec<Self> {
+        let mut found = all_of_list(&record.severity);
+        let database =
+            |value: &Value| value.get("severity").and_then(Value::as_str).map(|text| word(Rank::Database, text));
+        found.extend(database(&record.database_specific));
+        for affected in &record.affected {
+            found.extend(all_of_list(&affected.severity));
+            found.extend(
+                database(&affected.database_specific).into_iter().chain(database(&affected.ecosystem_specific)),
+            );
+            let urgency = affected.ecosystem_specific.get("urgency").and_then(Value::as_str).unwrap_or_default();
+            found.push(word(Rank::Distribution, urgency.trim_end_matches('*')));
+        }
+        let mut kept: Vec<Self> = Vec::new();
+        for rating in found {
+            if rating != Self::NONE && !kept.contains(&rating) && kept.len() < MAX_RATINGS {
+                kept.push(rating);
+            }
+        }
+        kept
+    }
+
     /// Of a whole record; `family` is that of its first affected package.
     pub(crate) fn of_record(family: &str, record: &osv::Record) -> Self {
         let erratum = matches!(family, "AlmaLinux" | "Rocky Linux" | "Red Hat");
         let title = record.summary.split_once(':').map(|(word, _)| word).filter(|_| erratum).unwrap_or_default();
         let database = record.database_specific.get("severity").and_then(Value::as_str).unwrap_or_default();
+        // A malicious package is as bad as it gets; its records carry no rating.
+        let malware = if record.id.starts_with("MAL-") { "critical" } else { "" };
+        let database = if database.is_empty() { malware } else { database };
         word(Rank::Distribution, title).or(of_list(&record.severity)).or(word(Rank::Database, database))
     }
 }
@@ -95,20 +124,32 @@ fn word(rank: Rank, text: &str) -> Rating {
 }
 
 fn of_list(list: &[osv::Severity]) -> Rating {
-    let priority = list.iter().find(|entry| entry.kind == "Ubuntu");
-    let own = priority.map_or(Rating::NONE, |entry| word(Rank::Distribution, &entry.score));
-    let best = ["CVSS_V4", "CVSS_V3", "CVSS_V2"].into_iter().find_map(|kind| {
-        list.iter().filter(|entry| entry.kind == kind).find_map(|entry| {
-            let score = Cvss::from_str(&entry.score).ok()?.score();
-            Some(Rating {
-                rank: Rank::Cvss,
-                severity: Severity::from_score(score),
-                score_tenths: Some((score * 10.0).round().clamp(0.0, 100.0) as u16),
-                vector: entry.score.chars().take(256).collect(),
-            })
-        })
-    });
-    own.or(best.unwrap_or(Rating::NONE))
+    all_of_list(list).into_iter().fold(Rating::NONE, Rating::or)
+}
+
+/// Every rating of a list that can be read, strongest first: the distribution's word, then CVSS by version, newest first.
+fn all_of_list(list: &[osv::Severity]) -> Vec<Rating> {
+    let mut found: Vec<Rating> = list
+        .iter()
+        .filter(|entry| entry.kind == "Ubuntu")
+        .map(|entry| word(Rank::Distribution, &entry.score))
+        .filter(|rating| *rating != Rating::NONE)
+        .collect();
+    for kind in ["CVSS_V4", "CVSS_V3", "CVSS_V2"] {
+        found.extend(list.iter().filter(|entry| entry.kind == kind).filter_map(|entry| vector(&entry.score)));
+    }
+    found
+}
+
+/// The rating of a CVSS vector of any version.
+pub(crate) fn vector(text: &str) -> Option<Rating> {
+    let score = Cvss::from_str(text).ok()?.score();
+    Some(Rating {
+        rank: Rank::Cvss,
+        severity: Severity::from_score(score),
+        score_tenths: Some((score * 10.0).round().clamp(0.0, 100.0) as u16),
+        vector: text.chars().take(256).collect(),
+    })
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub enum SourceError {
     Archive {
         /// The file.
         path: String,
-        /// `zip` or `zstd`.
+        /// `zip`, `zstd` or `gzip`.
         format: &'static str,
         /// What the decoder says.
         message: String,
@@ -63,6 +63,16 @@ pub enum SourceError {
         /// What is wrong there.
         message: String,
     },
+    /// A feed is not of the shape that its kind has: a field is missing, or of another type.
+    #[error("{path}: not a {feed}: {message}")]
+    Feed {
+        /// The file, with the entry behind `!` inside archives.
+        path: String,
+        /// The kind of feed that it looked like.
+        feed: &'static str,
+        /// What does not fit.
+        message: String,
+    },
     /// A record is not an OSV record.
     #[error("{path}:{line}: {cause}")]
     Record {
@@ -82,6 +92,7 @@ impl Explain for SourceError {
             Self::Archive { .. } => "osv-archive-damaged",
             Self::Bound { .. } => "osv-file-too-large",
             Self::Json { .. } => "osv-json-malformed",
+            Self::Feed { .. } => "feed-malformed",
             Self::Record { cause, .. } => cause.code(),
         }
     }
@@ -91,16 +102,20 @@ impl Explain for SourceError {
             Self::Read { .. } => Some("check the path and its permissions".into()),
             Self::Archive { .. } => Some("download the export again".into()),
             Self::Bound { .. } => Some("split the input into several files".into()),
+            Self::Feed { .. } => Some("fetch the feed again, or leave it out; nothing was built".into()),
             Self::Json { .. } | Self::Record { .. } => Some("remove or repair the record; nothing was built".into()),
         }
     }
 }
 
+/// Takes a file as it is once it is out of its archives: its name, and its bytes.
+pub(crate) type VisitFile<'a> = dyn FnMut(&str, &[u8]) -> Result<(), SourceError> + 'a;
+
 /// Takes a document: the name of its file, the line it starts on, and its bytes.
 pub(crate) type Visit<'a> = dyn FnMut(&str, usize, &[u8]) -> Result<(), SourceError> + 'a;
 
-/// Calls `visit` with each JSON document of a file, or of all files of a folder in the order of their names.
-pub(crate) fn read(path: &Path, visit: &mut Visit<'_>) -> Result<(), SourceError> {
+/// Calls `visit` with a file, or with all files of a folder in the order of their names, out of their archives.
+pub(crate) fn read(path: &Path, visit: &mut VisitFile<'_>) -> Result<(), SourceError> {
     for file in files(path)? {
         let name = file.display().to_string();
         let bytes = read_bounded(&file, &name)?;
@@ -110,7 +125,7 @@ pub(crate) fn read(path: &Path, visit: &mut Visit<'_>) -> Result<(), SourceError
 }
 
 /// As [`read`], of bytes in memory.
-pub(crate) fn read_bytes(name: &str, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), SourceError> {
+pub(crate) fn read_bytes(name: &str, bytes: &[u8], visit: &mut VisitFile<'_>) -> Result<(), SourceError> {
     if bytes.starts_with(b"PK\x03\x04") {
         return read_zip(name, bytes, visit);
     }
@@ -119,9 +134,12 @@ pub(crate) fn read_bytes(name: &str, bytes: &[u8], visit: &mut Visit<'_>) -> Res
         if plain.starts_with(b"PK\x03\x04") {
             return read_zip(name, &plain, visit);
         }
-        return read_documents(name, &plain, visit);
+        return visit(name, &plain);
     }
-    read_documents(name, bytes, visit)
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return visit(name, &inflate_gzip(name, bytes)?);
+    }
+    visit(name, bytes)
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
@@ -140,7 +158,9 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
                 // Links are not followed below the folder that was named: they may lead in circles.
                 let kind = entry.file_type().map_err(fail)?;
                 let lower = entry.file_name().to_string_lossy().to_ascii_lowercase();
-                let wanted = [".json", ".jsonl", ".ndjson", ".zip", ".zst"].iter().any(|end| lower.ends_with(end));
+                let wanted = [".json", ".jsonl", ".ndjson", ".zip", ".zst", ".gz", ".xml", ".csv"]
+                    .iter()
+                    .any(|end| lower.ends_with(end));
                 if kind.is_dir() && !lower.starts_with('.') {
                     folders.push((entry.path(), depth + 1));
                 } else if kind.is_file() && wanted {
@@ -186,7 +206,20 @@ fn inflate_zstd(name: &str, bytes: &[u8]) -> Result<Vec<u8>, SourceError> {
     Ok(plain)
 }
 
-fn read_zip(name: &str, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), SourceError> {
+fn inflate_gzip(name: &str, bytes: &[u8]) -> Result<Vec<u8>, SourceError> {
+    let limit = most_inflated(bytes.len() as u64);
+    let mut plain = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes)
+        .take(limit + 1)
+        .read_to_end(&mut plain)
+        .map_err(|cause| SourceError::Archive { path: name.to_owned(), format: "gzip", message: cause.to_string() })?;
+    if plain.len() as u64 > limit {
+        return Err(SourceError::Bound { path: name.to_owned(), what: "inflated bytes", limit });
+    }
+    Ok(plain)
+}
+
+fn read_zip(name: &str, bytes: &[u8], visit: &mut VisitFile<'_>) -> Result<(), SourceError> {
     let damaged = |message: String| SourceError::Archive { path: name.to_owned(), format: "zip", message };
     let bound = |what, limit| SourceError::Bound { path: name.to_owned(), what, limit };
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| damaged(error.to_string()))?;
@@ -211,13 +244,13 @@ fn read_zip(name: &str, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), Sourc
         if total > limit {
             return Err(bound("inflated bytes", limit));
         }
-        read_documents(&entry_name, &document, visit)?;
+        visit(&entry_name, &document)?;
     }
     Ok(())
 }
 
 /// JSON documents one after the other: a single one, or one on each line.
-fn read_documents(name: &str, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), SourceError> {
+pub(crate) fn read_documents(name: &str, bytes: &[u8], visit: &mut Visit<'_>) -> Result<(), SourceError> {
     let mut documents = serde_json::Deserializer::from_slice(bytes).into_iter::<&RawValue>();
     let (mut line, mut counted) = (1, 0);
     while let Some(document) = documents.next() {
@@ -247,9 +280,11 @@ mod tests {
 
     fn documents(bytes: &[u8]) -> Result<Vec<(String, usize, String)>, SourceError> {
         let mut found = Vec::new();
-        read_bytes("in", bytes, &mut |name, line, text| {
-            found.push((name.to_owned(), line, String::from_utf8_lossy(text).into_owned()));
-            Ok(())
+        read_bytes("in", bytes, &mut |name, file| {
+            read_documents(name, file, &mut |name, line, text| {
+                found.push((name.to_owned(), line, String::from_utf8_lossy(text).into_owned()));
+                Ok(())
+            })
         })?;
         Ok(found)
     }

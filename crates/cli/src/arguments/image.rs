@@ -24,9 +24,9 @@ pub(crate) struct ScanArguments {
     /// Severities to show; all where missing
     #[arg(long, value_delimiter = ',')]
     pub(crate) severity: Vec<String>,
-    /// Exit 1 if anything of this severity or worse is found
-    #[arg(long, value_name = "SEVERITY")]
-    pub(crate) fail_on: Option<String>,
+    /// Exit 1 if anything reaches this: a severity, kev, fixable, risk:70, age:30d, joined by + where all must hold
+    #[arg(long, value_name = "THRESHOLD", value_delimiter = ',')]
+    pub(crate) fail_on: Vec<String>,
     /// Leave out what has no fix
     #[arg(long)]
     pub(crate) only_fixed: bool,
@@ -36,6 +36,12 @@ pub(crate) struct ScanArguments {
     /// Vulnerability pack instead of the embedded sample
     #[arg(long, value_name = "FILE")]
     pub(crate) pack: Option<PathBuf>,
+    /// VEX document whose statements count (OpenVEX, CSAF or CycloneDX)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vex: Vec<PathBuf>,
+    /// Findings to leave out, each with owner, reason and expiry (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ignore_file: Option<PathBuf>,
     /// Say why this vulnerability was matched, and what is known of it
     #[arg(long, value_name = "ID")]
     pub(crate) explain: Option<String>,
@@ -63,30 +69,4 @@ pub(crate) enum SbomCommand {
         /// CycloneDX or SPDX JSON file, - for standard input
         file: PathBuf,
     },
-}
-
-/// `assay db`
-#[derive(Debug, Subcommand)]
-pub(crate) enum DbCommand {
-    /// Build a vulnerability pack from OSV records
-    Build(DbBuildArguments),
-    /// Show what a pack holds
-    Info {
-        /// Pack file; the one in use where missing
-        pack: Option<PathBuf>,
-    },
-}
-
-/// `assay db build`
-#[derive(Debug, Args)]
-pub(crate) struct DbBuildArguments {
-    /// OSV records: JSON, JSON lines, zip or zstd; files or folders
-    #[arg(required = true, value_name = "PATH")]
-    pub(crate) sources: Vec<PathBuf>,
-    /// Catalogue of known exploited vulnerabilities (CISA KEV, JSON)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kev: Option<PathBuf>,
-    /// Pack file to write
-    #[arg(long, value_name = "FILE")]
-    pub(crate) to: PathBuf,
 }

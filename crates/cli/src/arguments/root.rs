@@ -6,7 +6,7 @@ use assay_sign::TufInstance;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::Result;
-use crate::commands::root::RootOptions;
+use crate::commands::root::{RootOptions, custom};
 use crate::failure::{CliError, read_file};
 
 /// `assay trust`
@@ -66,9 +66,7 @@ impl RootArguments {
                     let message = "--tuf-root needs the address of its mirror".to_owned();
                     return Err(CliError::Usage { message, next: "add --tuf-mirror URL".to_owned() }.into());
                 };
-                // Each first root has a folder of its own.
-                let name = assay_model::Digest::of(&root).hex().chars().take(16).collect::<String>();
-                TufInstance::custom(&format!("custom-{name}"), mirror, root)
+                custom(mirror, root)
             }
             (None, InstanceArgument::PublicGood) => TufInstance::public_good(),
             (None, InstanceArgument::Staging) => TufInstance::staging(),

@@ -23,8 +23,12 @@ pub(crate) struct BuildOptions {
     pub(crate) sources: Vec<PathBuf>,
     /// Catalogue of known exploited vulnerabilities.
     pub(crate) kev: Option<PathBuf>,
-    /// File to write.
+    /// File to write, or folder of a mirror.
     pub(crate) to: PathBuf,
+    /// Whether a mirror is written, with a pack for each family.
+    pub(crate) split: bool,
+    /// What only the changes of are written.
+    pub(crate) delta_from: Option<PathBuf>,
 }
 
 /// A pack that was built.
@@ -65,17 +69,23 @@ pub(crate) struct InfoOutcome {
 
 /// Builds a pack. The same records give the same bytes.
 pub(crate) fn build(options: &BuildOptions) -> Result<BuildOutcome> {
-    let mut builder = PackBuilder::new();
-    for source in &options.sources {
-        builder.add_path(source, None)?;
-    }
-    if let Some(kev) = &options.kev {
-        builder.add_known_exploited(&kev.display().to_string(), &read_file(kev)?)?;
-    }
-    let (bytes, report) = builder.build();
+    let builder = collect(options)?;
+    let (bytes, report, pack) = match &options.delta_from {
+        None => {
+            let (bytes, report) = builder.build();
+            let pack = Pack::from_bytes(bytes.clone())?.info().clone();
+            (bytes, report, pack)
+        }
+        Some(path) => {
+            let base = Pack::open_verified(path)?;
+            let report = builder.report().clone();
+            let (bytes, _) = builder.build_delta(&base)?;
+            let pack = Pack::from_parts(vec![read_file(path)?, bytes.clone()])?.info().clone();
+            (bytes, report, pack)
+        }
+    };
     let (size, file_digest) = (bytes.len(), Digest::of(&bytes));
     write_file(&options.to, &bytes)?;
-    let pack = Pack::from_bytes(bytes)?.info().clone();
     Ok(BuildOutcome {
         file: options.to.clone(),
         bytes: size,
@@ -88,6 +98,18 @@ pub(crate) fn build(options: &BuildOptions) -> Result<BuildOutcome> {
     })
 }
 
+/// Reads all sources.
+pub(crate) fn collect(options: &BuildOptions) -> Result<PackBuilder> {
+    let mut builder = PackBuilder::new();
+    for source in &options.sources {
+        builder.add_path(source, None)?;
+    }
+    if let Some(kev) = &options.kev {
+        builder.add_known_exploited(&kev.display().to_string(), &read_file(kev)?)?;
+    }
+    Ok(builder)
+}
+
 /// Describes a pack after checking every byte of it.
 pub(crate) fn info(file: Option<PathBuf>, settings: &Settings) -> Result<InfoOutcome> {
     let file = file.or_else(|| settings.pack.value.clone());
@@ -95,7 +117,7 @@ pub(crate) fn info(file: Option<PathBuf>, settings: &Settings) -> Result<InfoOut
         Some(path) => Pack::open_verified(path)?,
         None => assay_vuln::embedded()?,
     };
-    let file_digest = file.as_deref().map(digest_of).transpose()?;
+    let file_digest = file.as_deref().filter(|path| path.is_file()).map(digest_of).transpose()?;
     Ok(InfoOutcome { file, file_digest, pack: pack.info().clone() })
 }
 

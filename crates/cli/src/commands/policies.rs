@@ -1,17 +1,20 @@
 //! The policy in force: the starter Environments and what `--config` names, compiled.
 
+mod roots;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
-use assay_kinds::{Environment, Exception, Kind, NotationStoreKind, Place, SigstoreRoot, TrustRoot, load_yaml};
+use assay_kinds::{Environment, Exception, Kind, Place, load_yaml};
 use assay_model::Timestamp;
-use assay_trust::notation::{NotationTrust, OciTrustPolicy, StoreKind, StoreName, TrustStores};
 use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, predicates, verify_bundle};
 
 use crate::Result;
 use crate::failure::{CliError, read_file, read_text};
 use crate::settings::Settings;
+
+pub(crate) use roots::{TufSource, material};
 
 /// The root that is known without being written.
 const PUBLIC_GOOD: &str = "public-good";
@@ -28,6 +31,8 @@ pub(crate) struct Policies {
     pub(crate) materials: Vec<TrustMaterial>,
     /// The names of the roots, in the same order.
     pub(crate) roots: Vec<String>,
+    /// The TUF repositories that roots are read from.
+    pub(crate) repositories: Vec<TufSource>,
     /// The Exceptions and where they are written.
     pub(crate) exceptions: Vec<(Place, ExceptionInput)>,
 }
@@ -47,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) environments: Vec<Environment>,
     /// Trust material by name.
     pub(crate) materials: Vec<(String, TrustMaterial)>,
+    /// The TUF repositories that roots are read from.
+    pub(crate) repositories: Vec<TufSource>,
     /// The Exceptions and where they are written.
     pub(crate) exceptions: Vec<(Place, ExceptionInput)>,
 }
@@ -77,9 +84,12 @@ pub(crate) fn collect(settings: &Settings) -> Result<Parts> {
         environments.remove(&environment.metadata.name);
     }
     let mut materials = vec![(PUBLIC_GOOD.to_owned(), TrustMaterial::new().with_public_good()?)];
+    let mut repositories = Vec::new();
     for (file, root) in &roots {
         materials.retain(|(name, _)| *name != root.metadata.name || name != PUBLIC_GOOD);
-        materials.push((root.metadata.name.clone(), material(file, root)?));
+        let (material, repository) = material(file, root, settings)?;
+        materials.push((root.metadata.name.clone(), material));
+        repositories.extend(repository);
     }
     let now = Timestamp::now();
     let exceptions = exceptions
@@ -90,12 +100,12 @@ pub(crate) fn collect(settings: &Settings) -> Result<Parts> {
             Ok((place, ExceptionInput { approval: approval?, author: None, exception }))
         })
         .collect::<Result<Vec<_>>>()?;
-    Ok(Parts { starters: environments.into_values().collect(), environments: own, materials, exceptions })
+    Ok(Parts { starters: environments.into_values().collect(), environments: own, materials, repositories, exceptions })
 }
 
 /// Loads and compiles everything.
 pub(crate) fn load(settings: &Settings) -> Result<Policies> {
-    let Parts { starters, environments, materials, exceptions } = collect(settings)?;
+    let Parts { starters, environments, materials, repositories, exceptions } = collect(settings)?;
     let policy = Policy::compile(PolicyInput {
         environments: starters.into_iter().chain(environments).collect(),
         exceptions: exceptions.iter().map(|(_, exception)| exception.clone()).collect(),
@@ -103,7 +113,7 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
         default_environment: None,
     })?;
     let (roots, materials) = materials.into_iter().unzip();
-    Ok(Policies { policy, materials, roots, exceptions })
+    Ok(Policies { policy, materials, roots, repositories, exceptions })
 }
 
 fn input(name: &str, material: &TrustMaterial) -> TrustRootInput {
@@ -113,62 +123,6 @@ fn input(name: &str, material: &TrustMaterial) -> TrustRootInput {
         material: material.hash(),
         keys: material.keys().iter().filter_map(key).collect(),
     }
-}
-
-/// Reads the material of a root; what it names as files stands beside `file`.
-pub(crate) fn material(file: &Path, root: &TrustRoot) -> Result<TrustMaterial> {
-    let beside = |name: &str| file.parent().unwrap_or(Path::new("")).join(name);
-    let mut material = TrustMaterial::new();
-    material = match &root.spec.sigstore {
-        None => material,
-        Some(SigstoreRoot::PublicGood) => material.with_public_good()?,
-        Some(SigstoreRoot::File(name)) => material.with_trusted_root(&read_file(&beside(name))?)?,
-        Some(SigstoreRoot::Inline(text)) => material.with_trusted_root(text.as_bytes())?,
-    };
-    for key in &root.spec.keys {
-        let pem = match (&key.pem, &key.file) {
-            (Some(pem), None) => pem.clone(),
-            (None, Some(name)) => read_text(&beside(name))?,
-            _ => {
-                let message = format!("key {}: one of `pem` and `file` is needed", key.name);
-                return Err(CliError::Malformed { what: file.display().to_string(), message }.into());
-            }
-        };
-        material = material.with_named_key(&key.name, &pem)?;
-    }
-    if let Some(trust) = &root.spec.notation {
-        material = material.with_notation(notation(file, trust)?);
-    }
-    Ok(material)
-}
-
-/// The statements go through the reader of notation's own document: one set of rules for both.
-fn notation(file: &Path, written: &assay_kinds::NotationTrust) -> Result<NotationTrust> {
-    let document = serde_json::json!({"version": "1.0", "trustPolicies": written.trust_policies});
-    let policy = OciTrustPolicy::parse(document.to_string().as_bytes())?;
-    let mut stores = TrustStores::new();
-    for store in &written.trust_stores {
-        let kind = match store.kind {
-            NotationStoreKind::Ca => StoreKind::Ca,
-            NotationStoreKind::SigningAuthority => StoreKind::SigningAuthority,
-            NotationStoreKind::Tsa => StoreKind::Tsa,
-        };
-        let malformed = |message: String| CliError::Malformed { what: file.display().to_string(), message };
-        let name = StoreName::new(kind, &store.name).ok_or_else(|| {
-            malformed(format!("trust store `{}`: a name has letters, digits, `_`, `.` and `-`", store.name))
-        })?;
-        if store.pem.is_none() && store.files.is_empty() {
-            return Err(malformed(format!("trust store {name}: `pem` or `files` is needed")).into());
-        }
-        if let Some(pem) = &store.pem {
-            stores = stores.with_file(name.clone(), pem.as_bytes())?;
-        }
-        for part in &store.files {
-            let path = file.parent().unwrap_or(Path::new("")).join(part);
-            stores = stores.with_file(name.clone(), &read_file(&path)?)?;
-        }
-    }
-    Ok(NotationTrust::new(policy, stores))
 }
 
 /// How the files end that hold approvals; they stand beside the files with Exceptions and are no policy themselves.

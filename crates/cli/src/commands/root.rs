@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::Result;
 use crate::failure::{CliError, write_file};
 use crate::session::Session;
+use crate::settings::Settings;
 
 /// Whose root, and where to write it.
 #[derive(Debug)]
@@ -73,7 +74,7 @@ pub(crate) fn update(options: RootOptions, session: &Session<'_>) -> Result<Root
         }
         .into());
     }
-    let (client, now) = (client(&options.instance, session)?, Timestamp::now());
+    let (client, now) = (client(&options.instance, session.settings)?, Timestamp::now());
     let roots = session.run(async { client.refresh(now).await.map_err(Into::into) })?;
     if let Some(file) = &options.to {
         write_file(file, &roots.trusted_root)?;
@@ -83,13 +84,19 @@ pub(crate) fn update(options: RootOptions, session: &Session<'_>) -> Result<Root
 
 /// Shows the last good root.
 pub(crate) fn show(options: &RootOptions, session: &Session<'_>) -> Result<RootOutcome> {
-    let client = client(&options.instance, session)?;
+    let client = client(&options.instance, session.settings)?;
     let roots = session.run(async { client.last_good().await.map_err(Into::into) })?;
     Ok(outcome(&options.instance, roots.as_ref(), Timestamp::now(), None))
 }
 
-fn client(instance: &TufInstance, session: &Session<'_>) -> Result<TufClient> {
-    let settings = session.settings;
+/// An instance of somebody's own. Each first root has a folder of its own.
+pub(crate) fn custom(mirror: &str, root: Vec<u8>) -> TufInstance {
+    let name: String = Digest::of(&root).hex().chars().take(16).collect();
+    TufInstance::custom(&format!("custom-{name}"), mirror, root)
+}
+
+/// The client of an instance, with its folder in the cache.
+pub(crate) fn client(instance: &TufInstance, settings: &Settings) -> Result<TufClient> {
     let folder = settings.cache_dir.value.join("tuf").join(instance.name());
     let options = TufOptions { ca_file: settings.ca_file.value.clone() };
     Ok(TufClient::new(instance.clone(), folder, &options)?)

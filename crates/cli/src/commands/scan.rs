@@ -1,13 +1,21 @@
 //! `assay scan`: packages, vulnerabilities and secrets of an image, a directory or an SBOM.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use assay_model::{
-    Contents, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity, VulnerabilityFinding,
+    Contents, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity, Timestamp,
+    VulnerabilityFinding,
 };
 use assay_sbom::{Generation, Root};
+use assay_vuln::risk::{Risk, Surroundings, Use, risk};
+use assay_vuln::{LinkedSymbols, Threshold};
 use serde::Serialize;
+
+mod said;
+
+pub(crate) use said::{IgnoredFinding, VexFinding};
 
 use super::target::{self, Inspected, Target};
 use crate::failure::Failure;
@@ -26,10 +34,14 @@ pub(crate) struct ScanOptions {
     pub(crate) secrets: bool,
     /// Severities to show; empty = all.
     pub(crate) severity: Vec<Severity>,
-    /// Lowest severity that fails.
-    pub(crate) fail_on: Option<Severity>,
+    /// What fails: any of these.
+    pub(crate) fail_on: Vec<Threshold>,
     /// Whether only what has a fix counts.
     pub(crate) only_fixed: bool,
+    /// VEX documents whose statements count.
+    pub(crate) vex: Vec<PathBuf>,
+    /// Findings to leave out.
+    pub(crate) ignore_file: Option<PathBuf>,
 }
 
 /// What was found.
@@ -50,6 +62,14 @@ pub(crate) struct ScanOutcome {
     pub(crate) counts: FindingCounts,
     /// Vulnerabilities, worst first, as filtered.
     pub(crate) vulnerabilities: Vec<VulnerabilityFinding>,
+    /// The risk of each of them, in the same order.
+    pub(crate) risks: Vec<Risk>,
+    /// Findings that a VEX statement took away or is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) vex: Vec<VexFinding>,
+    /// Findings that the ignore file takes away, and rules of it that have run out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ignored: Vec<IgnoredFinding>,
     /// Vulnerabilities that the filters hide.
     pub(crate) hidden: usize,
     /// Secrets, as filtered.
@@ -64,9 +84,15 @@ pub(crate) struct ScanOutcome {
     pub(crate) pack: Option<PackInfo>,
     /// Whether that is the embedded sample.
     pub(crate) sample_pack: bool,
-    /// The threshold, if there is one.
+    /// The thresholds, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fail_on: Option<Severity>,
+    pub(crate) fail_on: Option<String>,
+    /// The same, to be held against findings.
+    #[serde(skip)]
+    pub(crate) thresholds: Vec<Threshold>,
+    /// When it was scanned.
+    #[serde(skip)]
+    pub(crate) now: Timestamp,
     /// Number of findings at or above it.
     pub(crate) failing: usize,
     /// What was inspected, for the SBOM formats.
@@ -83,17 +109,35 @@ pub(crate) struct ScanOutcome {
 impl ScanOutcome {
     /// Denied at the threshold; undecided where there is one and not everything could be read, or nothing matched.
     pub(crate) fn status(&self) -> Status {
-        match (self.failing, self.fail_on) {
+        match (self.failing, &self.fail_on) {
             (1.., Some(_)) => Status::Denied,
             (_, Some(_)) if !self.partial.is_empty() || self.nothing_covered() => Status::Undecided,
             _ => Status::Pass,
         }
     }
 
+    /// Whether the scan fails for this finding; without a threshold, for critical and high ones.
+    pub(crate) fn fails(&self, finding: &VulnerabilityFinding, risk: &Risk) -> bool {
+        if self.thresholds.is_empty() {
+            return finding.vulnerability.severity >= Severity::High;
+        }
+        self.thresholds.iter().any(|threshold| threshold.is_reached(finding, risk, self.now))
+    }
+
+    /// Whether the scan fails for a secret of this severity.
+    pub(crate) fn fails_secret(&self, severity: Severity) -> bool {
+        self.thresholds.is_empty() && severity >= Severity::High || reaches(&self.thresholds, severity)
+    }
+
     /// Whether there are packages and no data about any of them.
     pub(crate) fn nothing_covered(&self) -> bool {
         self.packages > 0 && self.uncovered as usize == self.packages
     }
+}
+
+/// Whether a severity alone reaches one of the thresholds.
+fn reaches(thresholds: &[Threshold], severity: Severity) -> bool {
+    thresholds.iter().filter_map(Threshold::severity).any(|threshold| severity >= threshold)
 }
 
 /// Scans.
@@ -103,7 +147,7 @@ pub(crate) fn scan(options: ScanOptions, session: &Session<'_>) -> Result<ScanOu
         (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
         _ => None,
     };
-    Ok(filter(inspected, findings, options, session.settings.pack.value.is_none()))
+    filter(inspected, findings, options, session.settings.pack.value.is_none())
 }
 
 fn filter(
@@ -111,22 +155,46 @@ fn filter(
     findings: Option<Arc<Findings>>,
     options: ScanOptions,
     sample_pack: bool,
-) -> ScanOutcome {
+) -> Result<ScanOutcome> {
+    let now = Timestamp::now();
     let contents = inspected.contents;
-    let counted =
-        |finding: &&VulnerabilityFinding| !options.only_fixed || matches!(finding.fix, FixState::Fixed { .. });
-    let all: Vec<VulnerabilityFinding> =
-        findings.iter().flat_map(|findings| findings.vulnerabilities.iter().filter(counted).cloned()).collect();
+    let mut said = said::Said::default();
+    let found = match findings.as_deref() {
+        Some(findings) => said::apply(
+            findings.clone(),
+            &options.vex,
+            options.ignore_file.as_deref(),
+            &inspected.root,
+            &contents,
+            now,
+            &mut said,
+        )?,
+        None => Vec::new(),
+    };
+    let counted = |finding: &VulnerabilityFinding| !options.only_fixed || matches!(finding.fix, FixState::Fixed { .. });
+    let all: Vec<(VulnerabilityFinding, Risk)> = found
+        .into_iter()
+        .filter(counted)
+        .map(|finding| {
+            let risk = risk(&finding, Use::default(), &Surroundings::default());
+            (finding, risk)
+        })
+        .collect();
     let severities: BTreeSet<Severity> = options.severity.iter().copied().collect();
     let shown = |severity: Severity| severities.is_empty() || severities.contains(&severity);
-    let fails = |severity: Severity| options.fail_on.is_some_and(|threshold| severity >= threshold);
+    let thresholds = options.fail_on;
+    let fails = |(finding, risk): &&(VulnerabilityFinding, Risk)| {
+        thresholds.iter().any(|threshold| threshold.is_reached(finding, risk, now))
+    };
     let secrets: Vec<SecretMatch> = if options.secrets { contents.secrets.clone() } else { Vec::new() };
-    let failing = all.iter().filter(|finding| fails(finding.vulnerability.severity)).count()
-        + secrets.iter().filter(|secret| fails(secret.severity)).count();
-    let counts = FindingCounts::of(&all);
+    let failing = all.iter().filter(fails).count()
+        + secrets.iter().filter(|secret| reaches(&thresholds, secret.severity)).count();
+    let counts = FindingCounts::of(all.iter().map(|(finding, _)| finding));
     let total = all.len();
-    let vulnerabilities: Vec<_> = all.into_iter().filter(|finding| shown(finding.vulnerability.severity)).collect();
-    ScanOutcome {
+    let (vulnerabilities, risks): (Vec<_>, Vec<_>) =
+        all.into_iter().filter(|(finding, _)| shown(finding.vulnerability.severity)).unzip();
+    let texts: Vec<String> = thresholds.iter().map(ToString::to_string).collect();
+    Ok(ScanOutcome {
         target: inspected.name,
         digest: inspected.root.digest.map(|digest| digest.to_string()),
         os: contents.os.as_ref().map(|os| {
@@ -137,17 +205,22 @@ fn filter(
         counts,
         hidden: total - vulnerabilities.len(),
         vulnerabilities,
+        risks,
+        vex: said.vex,
+        ignored: said.ignored,
         secrets: secrets.into_iter().filter(|secret| shown(secret.severity)).collect(),
         uncovered: findings.as_ref().map_or(0, |findings| findings.uncovered),
         partial: contents.partial.clone(),
         pack: findings.as_ref().map(|findings| findings.pack.clone()),
         sample_pack: sample_pack && findings.is_some(),
-        fail_on: options.fail_on,
+        fail_on: (!texts.is_empty()).then(|| texts.join(", ")),
+        thresholds,
+        now,
         failing,
         contents,
         root: inspected.root,
         generation: inspected.generation,
-    }
+    })
 }
 
 /// Why a vulnerability was matched here, or was not.
@@ -162,6 +235,9 @@ pub(crate) struct ExplainOutcome {
     pub(crate) findings: Vec<VulnerabilityFinding>,
     /// What the records say, one for each record.
     pub(crate) records: Vec<ExplainedRecord>,
+    /// Matches that were suppressed, in words: what, why, and by whom.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) suppressed: Vec<String>,
 }
 
 /// One record about the vulnerability.
@@ -211,5 +287,26 @@ pub(crate) fn explain(scan: &ScanOutcome, id: &str, settings: &Settings) -> Resu
                 .collect(),
         })
         .collect();
-    Ok(ExplainOutcome { target: scan.target.clone(), id: id.to_owned(), findings, records })
+    let suppressed = suppressed(&pack, scan, id)?;
+    Ok(ExplainOutcome { target: scan.target.clone(), id: id.to_owned(), findings, records, suppressed })
+}
+
+/// What would have been a finding of this vulnerability, and who said that it is none.
+fn suppressed(pack: &assay_vuln::Pack, scan: &ScanOutcome, id: &str) -> Result<Vec<String>> {
+    let names: BTreeSet<String> = pack
+        .advisories(id)?
+        .into_iter()
+        .flat_map(|advisory| std::iter::once(advisory.vulnerability.id).chain(advisory.vulnerability.aliases))
+        .map(|name| name.as_str().to_ascii_lowercase())
+        .chain([id.to_ascii_lowercase()])
+        .collect();
+    let about = |name: &str| names.contains(&name.to_ascii_lowercase());
+    let matched = pack.match_linked(&scan.contents, &LinkedSymbols::new(), scan.now)?;
+    let by_data = matched.suppressed.iter().filter(|entry| about(entry.vulnerability.as_str())).map(|entry| {
+        let (package, version, why) = (&entry.package, &entry.version, entry.reason.describe());
+        format!("{package} {version}: {why} ({}, {})", entry.by, entry.ecosystem)
+    });
+    let by_vex = scan.vex.iter().filter(|entry| about(&entry.vulnerability)).map(VexFinding::in_words);
+    let by_rule = scan.ignored.iter().filter(|entry| about(&entry.vulnerability)).map(IgnoredFinding::in_words);
+    Ok(by_data.chain(by_vex).chain(by_rule).collect())
 }

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configuration;
+mod roots;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,7 +15,9 @@ use assay_kube::Manifests;
 use assay_model::{EnvironmentName, Platform};
 use assay_server::{CertificateSource, GatheringFacts, Namespaces, Running, Server, ServerOptions};
 
-use super::policies;
+use roots::Roots;
+
+use super::policies::{self, TufSource};
 use crate::Result;
 use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
@@ -65,9 +68,11 @@ pub(crate) fn serve(options: &ServeOptions, session: &Session<'_>) -> Result<()>
         started.mutate = options.mutate;
         started.namespaces = namespaces(options)?;
         let running = Server::start(started).await?;
+        let mut roots = Roots::default();
+        roots.follow(followed(policies.repositories, session));
         announce(&running, options, &environments, session);
         tokio::select! {
-            () = watch(&running, &facts, seen, options, session) => {}
+            () = watch(&running, &facts, seen, roots, options, session) => {}
             () = stop => {}
         }
         session.printer.note("stopping: requests under way are finished");
@@ -151,11 +156,17 @@ fn look_at_policies(session: &Session<'_>) -> Look {
     look(paths.flat_map(files).chain(pack).collect::<Vec<_>>().iter())
 }
 
+/// The repositories that may be asked: none where the network may not be used.
+fn followed(repositories: Vec<TufSource>, session: &Session<'_>) -> Vec<TufSource> {
+    if session.settings.offline.value { Vec::new() } else { repositories }
+}
+
 /// Takes changed policy, trust and namespace files in. What cannot be used changes nothing: what was in force stays.
 async fn watch(
     running: &Running,
     facts: &GatheringFacts,
     mut seen: Seen,
+    mut roots: Roots,
     options: &ServeOptions,
     session: &Session<'_>,
 ) {
@@ -163,11 +174,15 @@ async fn watch(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let now = look_at_policies(session);
-        if now != seen.policies {
-            seen.policies = now;
-            report(session, "policy", reload_policy(running, facts, session));
+        for news in roots.take_news() {
+            session.printer.note(&news);
         }
+        let now = look_at_policies(session);
+        if now != seen.policies || roots.take_changed() {
+            seen.policies = now;
+            report(session, "policy", reload_policy(running, facts, &mut roots, session));
+        }
+        running.set_trust_roots(&roots.statuses());
         let now = look(options.namespaces.iter());
         if now != seen.namespaces {
             seen.namespaces = now;
@@ -180,8 +195,14 @@ async fn watch(
     }
 }
 
-fn reload_policy(running: &Running, facts: &GatheringFacts, session: &Session<'_>) -> Result<String> {
+fn reload_policy(
+    running: &Running,
+    facts: &GatheringFacts,
+    roots: &mut Roots,
+    session: &Session<'_>,
+) -> Result<String> {
     let policies = policies::load(session.settings)?;
+    roots.follow(followed(policies.repositories, session));
     facts.replace(session.gatherer(policies.materials, Some(session.store()?))?);
     let digest = policies.policy.digest();
     running.set_policy(policies.policy.into());

@@ -131,7 +131,7 @@ fn inspect_image(image: &ImageSource, vulnerabilities: bool, session: &Session<'
 }
 
 /// The time that documents state: the one that was set, so that a build can be repeated, or now.
-fn stated_time(now: Timestamp) -> Result<Timestamp> {
+pub(super) fn stated_time(now: Timestamp) -> Result<Timestamp> {
     let Some(text) = variables::read(variables::SOURCE_DATE_EPOCH) else { return Ok(now) };
     let time = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let wrong = || CliError::Setting {

@@ -52,7 +52,7 @@ pub(crate) enum WantedSigner {
     Key(PathBuf),
     /// This identity.
     Identity(Box<IdentityPolicy>),
-    /// The builder that is asked for; with the registry's key (PEM file) for a package of npm.
+    /// The builder that is asked for; with the registry's keys for a package of npm.
     Builder(Option<PathBuf>),
     /// Somebody with a certificate of an authority (PEM file).
     Authority {
@@ -180,12 +180,18 @@ impl VerifyOutcome {
     }
 }
 
+/// The keys of npm's registry: its `keys.json`, in which they have their periods, or one as PEM.
+fn registry_keys(root: TrustMaterial, text: &str) -> Result<TrustMaterial> {
+    let json = text.trim_start().starts_with('{');
+    Ok(if json { root.with_npm_keys(text.as_bytes())? } else { root.with_public_key(text)? })
+}
+
 /// Verifies.
 pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<VerifyOutcome> {
     let root = trusted_root(session.settings.trusted_root.value.as_deref())?;
     let (material, key) = match &options.signer {
         WantedSigner::Identity(_) | WantedSigner::Builder(None) => (root, None),
-        WantedSigner::Builder(Some(path)) => (root.with_public_key(&read_text(path)?)?, None),
+        WantedSigner::Builder(Some(path)) => (registry_keys(root, &read_text(path)?)?, None),
         WantedSigner::Key(path) => {
             let material = root.with_public_key(&read_text(path)?)?;
             let fingerprint = material.keys().first().map(assay_trust::TrustedPublicKey::fingerprint);

@@ -7,6 +7,7 @@ use assay_model::{Digest, PackInfo};
 use super::page::count;
 use super::{Align, Page, Report, Table};
 use crate::commands::database::{BuildOutcome, InfoOutcome};
+use crate::commands::mirror::{MirrorOutcome, UpdateOutcome};
 
 impl Report for BuildOutcome {
     const NAME: &'static str = "db-build";
@@ -43,6 +44,39 @@ impl Report for InfoOutcome {
         if self.file.is_none() {
             out.push_str("a sample, so that the first command works; build your own: assay db build\n");
         }
+        out
+    }
+}
+
+impl Report for MirrorOutcome {
+    const NAME: &'static str = "db-mirror";
+
+    fn text(&self, page: Page) -> String {
+        let mut out = format!("{}  {}\n", page.strong(self.folder.display()), count(self.files.len(), "file"));
+        let mut table = Table::new(page, &[("", Align::Left), ("", Align::Right), ("", Align::Left)]);
+        for file in &self.files {
+            let records = count(file.records as usize, "record");
+            table.row([file.name.clone(), format!("{:.2} MB", file.bytes as f64 / 1e6), records]);
+        }
+        out.push_str(&table.render(2));
+        out
+    }
+}
+
+impl Report for UpdateOutcome {
+    const NAME: &'static str = "db-update";
+
+    fn text(&self, page: Page) -> String {
+        let transferred = self.transferred as f64 / 1e6;
+        let mut out = format!("{}  {transferred:.2} MB transferred\n", page.strong(self.folder.display()));
+        let mut table = Table::new(page, &[("", Align::Left), ("", Align::Left), ("", Align::Left)]);
+        for pack in &self.packs {
+            let day = pack.data_until.strftime("data until %Y-%m-%d %H:%M UTC").to_string();
+            let signer = pack.signer.as_ref().map(|signer| format!(", signed by {signer}")).unwrap_or_default();
+            let state = if pack.changed { "new" } else { "as it was" };
+            table.row([pack.family.clone(), day, format!("{state}{signer}")]);
+        }
+        out.push_str(&table.render(2));
         out
     }
 }

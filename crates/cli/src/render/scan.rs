@@ -1,7 +1,9 @@
 //! How scans look.
 
 mod explain;
+mod html;
 mod reports;
+mod vulnerability;
 
 use std::fmt::Write as _;
 
@@ -16,8 +18,17 @@ use crate::{Result, Status};
 
 impl Report for ScanOutcome {
     const NAME: &'static str = "scan";
-    const OTHERS: &'static [Format] =
-        &[Format::Sarif, Format::Junit, Format::Markdown, Format::Github, Format::Cyclonedx, Format::Spdx];
+    const OTHERS: &'static [Format] = &[
+        Format::Sarif,
+        Format::Junit,
+        Format::Markdown,
+        Format::Github,
+        Format::Cyclonedx,
+        Format::Spdx,
+        Format::CyclonedxVdr,
+        Format::CosignVuln,
+        Format::Html,
+    ];
 
     fn text(&self, page: Page) -> String {
         let mut out = page.strong(&self.target);
@@ -38,6 +49,12 @@ impl Report for ScanOutcome {
             Format::Junit => Some(Ok(reports::junit(self))),
             Format::Markdown => Some(Ok(reports::markdown(self))),
             Format::Github => Some(Ok(reports::github(self))),
+            Format::CosignVuln => Some(Ok(vulnerability::cosign_vuln(self))),
+            Format::Html => Some(Ok(html::page(self))),
+            Format::CyclonedxVdr => {
+                let written = document(&self.contents, &self.root, &self.generation, Format::Cyclonedx);
+                written.map(|text| text.and_then(|text| vulnerability::disclosure(self, &text)))
+            }
             other => document(&self.contents, &self.root, &self.generation, other),
         }
     }
@@ -115,6 +132,21 @@ impl ScanOutcome {
         if !self.secrets.is_empty() {
             let _ = writeln!(out, "{}", count(self.secrets.len(), "secret"));
         }
+        let taken = self.vex.iter().filter(|entry| matches!(entry.status, Some("not affected" | "fixed"))).count();
+        let refused = self.vex.iter().filter(|entry| entry.status.is_none()).count();
+        if taken > 0 {
+            let _ = writeln!(out, "{} taken away by VEX", count(taken, "finding"));
+        }
+        if refused > 0 {
+            let _ = writeln!(out, "{} given but not applied; see --explain ID", count(refused, "VEX statement"));
+        }
+        let ignored = self.ignored.iter().filter(|entry| !entry.expired).count();
+        if ignored > 0 {
+            let _ = writeln!(out, "{} ignored by rule", count(ignored, "finding"));
+        }
+        for rule in self.ignored.iter().filter(|entry| entry.expired) {
+            let _ = writeln!(out, "{} {}", page.warn("ignore rule:"), rule.in_words());
+        }
         for partial in &self.partial {
             let _ = writeln!(out, "{} {}", page.warn("not read to its end:"), partial.what);
         }
@@ -126,14 +158,16 @@ impl ScanOutcome {
                 page.dim(format!("data: the embedded sample of {day}; assay db build makes a whole one"))
             );
         }
-        if let Some(threshold) = self.fail_on {
+        if let Some(threshold) = &self.fail_on {
             let word = match self.status() {
                 Status::Pass => page.good("allowed"),
                 Status::Denied => page.bad("denied"),
                 Status::Undecided => page.bad("undecided"),
             };
             let found = count(self.failing, "finding");
-            let _ = writeln!(out, "{word}  {found} at {threshold} or worse");
+            let only_severity = matches!(&self.thresholds[..], [one] if one.severity().is_some());
+            let worse = if only_severity { " or worse" } else { "" };
+            let _ = writeln!(out, "{word}  {found} at {threshold}{worse}");
         }
     }
 }

@@ -1,10 +1,16 @@
-//! `assay scan`, `assay db build`, resolved.
+//! `assay scan`, `assay db`, `assay vex`, resolved.
 
 use crate::Result;
-use crate::arguments::{DbBuildArguments, ScanArguments, ScannerArgument};
+use crate::arguments::{
+    DbBuildArguments, DbRollbackArguments, DbUpdateArguments, ScanArguments, ScannerArgument, VexCreateArguments,
+    VexStatusArgument,
+};
 use crate::commands::database::BuildOptions;
+use crate::commands::mirror::{RollbackOptions, UpdateOptions};
 use crate::commands::scan::ScanOptions;
 use crate::commands::target::Target;
+use crate::commands::vex::VexOptions;
+use crate::failure::CliError;
 
 use super::Settings;
 
@@ -17,7 +23,9 @@ impl ScanArguments {
             vulnerabilities: wanted(ScannerArgument::Vulnerabilities) || self.explain.is_some(),
             secrets: wanted(ScannerArgument::Secrets),
             severity: settings.severity.value.clone(),
-            fail_on: settings.fail_on.value,
+            fail_on: settings.fail_on.value.clone(),
+            vex: self.vex,
+            ignore_file: self.ignore_file,
             only_fixed: self.only_fixed,
         })
     }
@@ -26,6 +34,55 @@ impl ScanArguments {
 impl DbBuildArguments {
     /// What a pack is to be built from.
     pub(crate) fn resolve(self) -> BuildOptions {
-        BuildOptions { sources: self.sources, kev: self.kev, to: self.to }
+        BuildOptions {
+            sources: self.sources,
+            kev: self.kev,
+            to: self.to,
+            split: self.split,
+            delta_from: self.delta_from,
+        }
+    }
+}
+
+impl DbUpdateArguments {
+    /// Which packs are to be installed, and what is asked of them.
+    pub(crate) fn resolve(self) -> UpdateOptions {
+        UpdateOptions {
+            families: self.families,
+            from: self.from,
+            to: self.to,
+            key: self.key,
+            max_age_days: self.max_age,
+            accept_drop: self.accept_drop,
+        }
+    }
+}
+
+impl DbRollbackArguments {
+    /// Which pack is to be taken back.
+    pub(crate) fn resolve(self) -> RollbackOptions {
+        RollbackOptions { family: self.family, to: self.to }
+    }
+}
+
+impl VexCreateArguments {
+    /// What is to be said.
+    pub(crate) fn resolve(self) -> Result<VexOptions> {
+        use assay_vuln::vex::Status;
+        let usage = |message: String| CliError::Usage { message, next: "see: assay vex create --help".to_owned() };
+        Ok(VexOptions {
+            vulnerability: self.vulnerability.parse().map_err(usage)?,
+            products: self.product,
+            subcomponents: self.subcomponent,
+            status: match self.status {
+                VexStatusArgument::NotAffected => Status::NotAffected,
+                VexStatusArgument::Affected => Status::Affected,
+                VexStatusArgument::Fixed => Status::Fixed,
+                VexStatusArgument::UnderInvestigation => Status::UnderInvestigation,
+            },
+            justification: self.justification,
+            statement: self.statement,
+            author: self.author,
+        })
     }
 }

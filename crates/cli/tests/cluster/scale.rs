@@ -88,10 +88,4 @@ fn ten_thousand_exceptions_and_a_thousand_namespaces() {
     });
     let (megabytes, peak) = (serving.megabytes(), serving.peak_megabytes());
     said!("{megabytes} MB, peak {peak} MB");
-    for kind in ["exceptions", "environments"] {
-        plane.kubectl(&["delete", kind, "--all", "--wait=false"]);
-    }
-    let names: Vec<String> = (0..NAMED).map(|number| format!("many-{number}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    plane.kubectl(&[&["delete", "namespace", "--wait=false"], &names[..]].concat());
 }

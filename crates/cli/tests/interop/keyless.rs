@@ -207,3 +207,48 @@ fn the_claims_of_a_workflow_are_asked_for_alike() {
         question.ours(&[&flag, wrong], workflow, "trusted.json", &image).denied("signer-mismatch");
     }
 }
+
+#[test]
+fn cosign_signs_and_attests_without_a_key_under_tags_and_assay_verifies() {
+    if !ready() {
+        return;
+    }
+    let instance = Sigstore::shared();
+    for place in places() {
+        let home = home(&instance, &place);
+        let image = place.push(&home, "tags", "signed");
+        home.file("predicate.json", "{\"answer\": 42}");
+        // Tags came with version 1 of the log, which is the sandbox's here.
+        let log = instance.issuer();
+        home.file("older.json", instance.older_root(&home));
+        let fulcio = instance.fulcio_url();
+        let services = [
+            "--fulcio-url",
+            &fulcio,
+            "--rekor-url",
+            &log,
+            "--use-signing-config=false",
+            "--trusted-root",
+            "older.json",
+        ];
+        let sign = [&["--identity-token", "token", "--new-bundle-format=false"], &services[..]].concat();
+        let kind = ["--type", "https://example.com/answer/v1"];
+        home.peer("cosign", &[&["sign"], &sign[..], &[&image]].concat()).ok();
+        instance.token(&home, ALICE);
+        let attest = ["attest", "--predicate", "predicate.json"];
+        home.peer("cosign", &[&attest[..], &kind, &sign[..], &[&image]].concat()).ok();
+        let question = Question { home: &home, issuer: &instance.issuer() };
+        let older = "--new-bundle-format=false";
+        question.theirs(&["verify", older], ALICE, "older.json", &image).ok();
+        question.ours(&[], ALICE, "older.json", &image).ok();
+        question.theirs(&["verify-attestation", older, kind[0], kind[1]], ALICE, "older.json", &image).ok();
+        question.ours(&kind, ALICE, "older.json", &image).ok();
+        // Another person, and a root that does not know this log.
+        for (identity, root, because) in
+            [("mallory@example.com", "older.json", "signer-mismatch"), (ALICE, "trusted.json", "\"log-")]
+        {
+            question.theirs(&["verify", older], identity, root, &image).denied("");
+            question.ours(&[], identity, root, &image).denied(because);
+        }
+    }
+}

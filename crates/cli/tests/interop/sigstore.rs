@@ -135,7 +135,7 @@ impl Sigstore {
         home.file("timestamps.pem", self.timestamp_chain());
         home.file("log.pub", std::fs::read(self.folder.path().join("log.pub")).unwrap());
         home.file("certificates.pub", self.people.tokens.certificate_log_key_pem());
-        let (fulcio, rekor) = (format!("http://{}", self.fulcio), format!("http://{}", self.rekor));
+        let (fulcio, rekor) = (self.fulcio_url(), format!("http://{}", self.rekor));
         let timestamps = self.timestamp_url();
         let root = [
             format!("--fulcio=url={fulcio},certificate-chain=fulcio.pem,{since}"),
@@ -160,6 +160,19 @@ impl Sigstore {
         // The same services, as another instance would have them.
         home.file("strange.json", Authority::new(Timestamp::now()).trusted_root_json());
         self.token(home, email);
+    }
+
+    /// Where certificates are asked for.
+    pub(crate) fn fulcio_url(&self) -> String {
+        format!("http://{}", self.fulcio)
+    }
+
+    /// The trusted root of a home, with the sandbox's logs instead of Rekor.
+    pub(crate) fn older_root(&self, home: &Home) -> String {
+        let mut root: Value = serde_json::from_slice(&home.read("trusted.json")).unwrap();
+        let sandbox: Value = serde_json::from_slice(&self.people.tokens.trusted_root_json()).unwrap();
+        root["tlogs"] = sandbox["tlogs"].clone();
+        root.to_string()
     }
 
     /// Writes a fresh token of this person to `token`.

@@ -18,7 +18,10 @@ mod reference;
 mod root;
 mod scan;
 mod serve;
+#[cfg(feature = "lab")]
+mod serve_roots;
 mod sign;
 mod source_rules;
 mod verify;
 mod verify_notation;
+mod vulnerability;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::assay::Assay;
+use crate::verify::Lab;
 
 fn sample(path: &str) -> String {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../trust/tests/data").join(path);
@@ -108,4 +109,46 @@ fn a_file_is_verified_with_the_signature_beside_it() {
     assert!(code == 1 && shown.contains("trust-policy-skips"), "{shown}");
     let (code, shown) = run(&["--signature", &signature, "--notation-statement", "other"]);
     assert!(code == 2 && shown.contains("a statement `other`"), "{shown}");
+}
+
+/// What a TrustRoot with a trust policy accepts counts for an Environment that names it and the signer.
+#[test]
+fn a_notation_signature_counts_where_an_environment_names_its_signer() {
+    let (lab, assay) = (Lab::new(), home());
+    let image = format!("{}/team/app", lab.registry.host());
+    let layout = format!("oci:{}", sample("notation-e2e/registry/oci_layout/e2e-valid-signature"));
+    let copied = assay.run(&["copy", &layout, &format!("{image}:1.0")]);
+    assert_eq!(copied.status.code(), Some(0), "{}", assay.shown(&copied));
+    let digest = lab.registry.tag("team/app", "1.0").unwrap();
+    let unsigned = lab.push("team/app", "2.0", "unsigned");
+    let policy = |subject: &str| {
+        format!(
+            "apiVersion: assay.dev/v1\nkind: TrustRoot\nmetadata: {{name: enterprise}}\nspec:\n  notation:\n    \
+             trustPolicies:\n    - name: images\n      registryScopes: ['*']\n      signatureVerification: {{level: strict}}\n      \
+             trustStores: ['ca:e2e']\n      trustedIdentities: ['*']\n    trustStores: [{{type: ca, name: e2e, files: \
+             [../e2e/x509/ca/e2e/e2e.crt]}}]\n---\napiVersion: assay.dev/v1\nkind: Environment\nmetadata: {{name: test}}\nspec:\n  \
+             tier: dev\n  registries: ['{}/team/']\n  trustRoot: [enterprise]\n  signers:\n  - name: release\n    \
+             for: [signature]\n    certificate: {{authority: 'ca:e2e', subject: '{subject}'}}\n  controls:\n    \
+             require-signature: {{action: enforce}}\n    trusted-signer: {{action: enforce}}\n",
+            lab.registry.host(),
+        )
+    };
+    let pod = |image: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: api}}\nspec:\n  containers:\n  - name: api\n    image: {image}\n"
+        )
+    };
+    assay.file("good.yaml", pod(&format!("{image}@{digest}")));
+    assay.file("bad.yaml", pod(&format!("{image}@{unsigned}")));
+    let check = |file: &str| assay.seen(&["check", "-f", file, "--env", "test", "--config", "policy"]);
+    assay.file("policy/own.yaml", policy("CN=e2e,O=Notary,L=Seattle,ST=WA,C=US"));
+    let good = check("good.yaml");
+    // What is in the suite's image cannot be told; that is another matter.
+    assert!(!good.contains("require-signature") && !good.contains("trusted-signer"), "{good}");
+    let bad = check("bad.yaml");
+    assert!(bad.starts_with("exit 1") && bad.contains("require-signature"), "{bad}");
+    // Another signer of the same authority.
+    assay.file("policy/own.yaml", policy("CN=other,O=Notary,L=Seattle,ST=WA,C=US"));
+    let stranger = check("good.yaml");
+    assert!(stranger.contains("trusted-signer"), "{stranger}");
 }

@@ -1,41 +1,51 @@
-//! Notation signatures among the referrers.
+//! Notation signatures, judged by the statement of a trust policy for the repository.
 
 use std::sync::Arc;
 
-use assay_case::Cause;
 use assay_model::{Digest, Explain as _};
-use assay_oci::Descriptor;
-use assay_trust::EvidenceKind;
 use assay_trust::notation::{EnvelopeFormat, Level, NotationOutcome, SignedArtifact};
+use assay_trust::{RevocationData, TrustMaterial};
 
-use super::Collector;
+use super::Judge;
+use super::claims::Claim;
+use super::judgement::{Judgement, Refusal};
+use crate::resolve::Image;
 
-const KIND: Option<EvidenceKind> = Some(EvidenceKind::Signature);
-
-impl Collector {
-    /// Verifies a signature under each trust root that has a trust policy, by the statement for this repository. The
-    /// result is not kept in the store: which statement applies depends on where the image lies, and what authorities say
-    /// today they may not say tomorrow.
+impl Judge {
+    /// One judgement for each trust root that has a trust policy.
     pub(super) async fn notation(
-        &mut self,
+        &self,
+        image: &Image,
         subject: Digest,
-        source: Digest,
-        layers: &[Descriptor],
-    ) -> Result<(), Cause> {
-        let [layer] = layers else {
-            let message = format!("a Notation signature has one layer, this one has {}", layers.len());
-            self.reject(source, KIND, "notation-malformed", message);
-            return Ok(());
-        };
-        let format = match EnvelopeFormat::from_media_type(&layer.media_type) {
-            Ok(format) => format,
-            Err(error) => {
-                self.reject(source, KIND, error.code(), error.to_string());
-                return Ok(());
+        claim: &Claim,
+        format: EnvelopeFormat,
+    ) -> Vec<Judgement> {
+        let mut judged = Vec::new();
+        for (material, known) in self.materials.iter().zip(&claim.known) {
+            match known {
+                Some(known) => judged.push(known.clone()),
+                None => judged.extend(self.notation_by(material, image, subject, claim, format).await),
             }
+        }
+        judged
+    }
+
+    /// None where the root has no trust policy.
+    async fn notation_by(
+        &self,
+        material: &TrustMaterial,
+        image: &Image,
+        subject: Digest,
+        claim: &Claim,
+        format: EnvelopeFormat,
+    ) -> Option<Judgement> {
+        material.notation()?;
+        let repository = image.subject.repository.to_string();
+        let Some(statement) = material.notation_for(&repository) else {
+            let message = format!("no statement of a trust policy is for {repository}");
+            return Some(Judgement::Refused(Refusal { code: "no-trust-policy".to_owned(), message }));
         };
-        let Some(bytes) = self.read(source, layer).await? else { return Ok(()) };
-        let image = Arc::clone(&self.image);
+        let Some(bytes) = &claim.bytes else { return Some(Judgement::Refused(Refusal::unread())) };
         // Of an index only the digest is at hand here, and nothing else has that digest.
         let own = subject == image.subject.digest;
         let artifact = SignedArtifact::Manifest {
@@ -43,46 +53,33 @@ impl Collector {
             media_type: own.then_some(image.media_type.as_str()),
             size: own.then_some(image.size),
         };
-        let repository = image.subject.repository.to_string();
-        let materials = self.materials.clone();
-        let policies: Vec<_> = materials.iter().filter_map(|material| material.notation()).collect();
-        let mut refused = Vec::new();
-        let mut verified = false;
-        for trust in &policies {
-            let Some(statement) = trust.for_repository(&repository) else { continue };
-            let judge = |data: &_| statement.verify(&bytes, format, artifact, data, self.now);
-            let mut outcome = match &self.authorities {
-                Some(authorities) => authorities.settle(self.now, judge).await,
-                None => judge(&assay_trust::RevocationData::new()),
-            };
-            match outcome.evidence.take() {
-                Some(evidence) => {
-                    verified = true;
-                    self.set.verified.push(Arc::new(evidence));
-                }
-                None => refused.push(why(&outcome)),
-            }
+        let judge = |data: &RevocationData| statement.verify(bytes, format, artifact, data, self.now);
+        let mut outcome = judge(&RevocationData::new());
+        // What authorities say, or do not say, today they may say otherwise tomorrow.
+        let definitive = outcome.wanted.is_empty();
+        if let Some(authorities) = self.authorities.as_ref().filter(|_| !definitive) {
+            outcome = authorities.settle(self.now, judge).await;
         }
-        if !verified {
-            let nobody = || {
-                let message = format!("no statement of a trust policy is for {repository}");
-                ("no-trust-policy".to_owned(), message)
-            };
-            let (code, message) = refused.into_iter().next().unwrap_or_else(nobody);
-            self.reject(source, KIND, &code, message);
+        let judgement = match outcome.evidence.take() {
+            Some(evidence) => Judgement::Verified(Arc::new(evidence.with_inputs(claim.inputs))),
+            None => Judgement::Refused(why(&outcome)),
+        };
+        // Good evidence says itself until when its answers hold.
+        if definitive || matches!(judgement, Judgement::Verified(_)) {
+            self.remember(subject, claim, material, &judgement);
         }
-        Ok(())
+        Some(judgement)
     }
 }
 
 /// Why a signature is no evidence.
-fn why(outcome: &NotationOutcome) -> (String, String) {
+fn why(outcome: &NotationOutcome) -> Refusal {
     if outcome.level == Level::Skip {
         let message = format!("the trust policy skips it (statement {}): nothing was verified", outcome.statement);
-        return ("trust-policy-skips".to_owned(), message);
+        return Refusal { code: "trust-policy-skips".to_owned(), message };
     }
     match outcome.refusal().or_else(|| outcome.logged().next()) {
-        Some(error) => (error.code().to_owned(), error.to_string()),
-        None => ("notation-malformed".to_owned(), "it could not be judged".to_owned()),
+        Some(error) => Refusal { code: error.code().to_owned(), message: error.to_string() },
+        None => Refusal { code: "notation-malformed".to_owned(), message: "it could not be judged".to_owned() },
     }
 }

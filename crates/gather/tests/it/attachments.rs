@@ -49,12 +49,24 @@ async fn sboms_that_nobody_signed_are_claims_under_a_tag_and_as_referrers() {
     let subject = Descriptor::of(image.media_type(), image.manifest());
     let referring = registry.put_manifest("team/app", None, MANIFEST, referring.manifest(&subject));
 
+    // Where a referrer is an SBOM, nobody asks for the tag.
+    registry.clear_requests();
+    let claims = |set: &EvidenceSet| {
+        assert!(set.verified.is_empty() && !set.truncated);
+        set.rejected.iter().map(|claim| (claim.source, claim.kind, claim.code.clone())).collect::<Vec<_>>()
+    };
+    let (sbom, code) = (Some(EvidenceKind::Sbom), "referrer-unsigned".to_owned());
     let known = evidence(&registry, digest).await;
-    let set = known.get().unwrap();
-    assert!(set.verified.is_empty() && !set.truncated);
-    let claims: Vec<_> = set.rejected.iter().map(|claim| (claim.source, claim.kind, claim.code.as_str())).collect();
-    let sbom = Some(EvidenceKind::Sbom);
-    assert_eq!(claims, [(referring, sbom, "referrer-unsigned"), (under_tag, sbom, "referrer-unsigned")]);
+    assert_eq!(claims(known.get().unwrap()), [(referring, sbom, code.clone())]);
+    let tag = Attachment::Sbom.tag(digest);
+    assert!(!registry.requests().iter().any(|request| request.path.ends_with(&tag)));
+
+    let other = self::image("other");
+    let digest = registry.put_image("team/app", "2.0", &other);
+    let document = layer(&registry, SBOM, "{\"bomFormat\":\"CycloneDX\"}");
+    tagged(&registry, Attachment::Sbom, digest, &[document]);
+    let known = evidence(&registry, digest).await;
+    assert_eq!(claims(known.get().unwrap()), [(under_tag, sbom, code)], "the same manifest under its tag");
 }
 
 #[tokio::test]

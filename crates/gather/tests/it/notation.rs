@@ -16,8 +16,13 @@ fn sample() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../trust/tests/data/notation-e2e")
 }
 
+/// One of its layouts.
+pub(crate) fn layout(name: &str) -> PathBuf {
+    sample().join("registry/oci_layout").join(name)
+}
+
 /// Material with a policy of the suite, and its certificate in store `ca:e2e`.
-fn material(policy: &str, certificate: &str) -> TrustMaterial {
+pub(crate) fn material(policy: &str, certificate: &str) -> TrustMaterial {
     let read = |path: String| std::fs::read(sample().join(path)).unwrap();
     let policy = OciTrustPolicy::parse(&read(format!("config/trustpolicies/{policy}.json"))).unwrap();
     let store = StoreName::new(StoreKind::Ca, "e2e").unwrap();
@@ -26,8 +31,7 @@ fn material(policy: &str, certificate: &str) -> TrustMaterial {
 }
 
 async fn evidence(layout: &str, materials: Vec<TrustMaterial>) -> EvidenceSet {
-    let source: ImageSource =
-        format!("oci:{}", sample().join("registry/oci_layout").join(layout).display()).parse().unwrap();
+    let source: ImageSource = format!("oci:{}", self::layout(layout).display()).parse().unwrap();
     let client = access().client().clone();
     let source = Source::open(&client, &source).await.unwrap();
     let now = "2026-06-01T00:00:00Z".parse().unwrap();

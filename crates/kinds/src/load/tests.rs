@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ActionSetting, ExceptionSubject, PatternSpec, SignerPurpose, SigstoreRoot, Span, Tier};
+use crate::{
+    ActionSetting, ExceptionSubject, PatternSpec, SignerPurpose, SigstoreInstance, SigstoreRoot, Span, Tier,
+    TufRepository,
+};
 
 const EXAMPLE: &str = include_str!("../../tests/data/example.yaml");
 
@@ -324,4 +327,44 @@ spec:
     assert_eq!(notation.trust_stores[0].files, ["wabbit.crt"]);
     let unknown = error(&yaml.replace("trustedIdentities", "trustedIdentity"));
     assert_eq!(unknown.code(), "field-unknown");
+}
+
+#[test]
+fn a_sigstore_root_is_built_in_written_or_fetched() {
+    let read = |sigstore: &str| {
+        let yaml = format!(
+            "apiVersion: assay.dev/v1\nkind: TrustRoot\nmetadata: {{name: a}}\nspec: {{sigstore: {sigstore}}}\n"
+        );
+        load_yaml(&yaml, "root.yaml").map(|loaded| match &loaded.objects[0].value {
+            Kind::TrustRoot(root) => root.spec.sigstore.clone().unwrap(),
+            other => panic!("{other:?}"),
+        })
+    };
+    for (written, meant) in [
+        ("publicGood", SigstoreRoot::PublicGood),
+        ("github", SigstoreRoot::Github),
+        ("staging", SigstoreRoot::Staging),
+        ("{file: a.json}", SigstoreRoot::File("a.json".into())),
+        (
+            "{tuf: {instance: github, refreshEvery: 1h}}",
+            SigstoreRoot::Tuf(TufRepository {
+                instance: Some(SigstoreInstance::Github),
+                refresh_every: Some(Span::hours(1)),
+                ..TufRepository::default()
+            }),
+        ),
+        (
+            "{tuf: {mirror: 'https://tuf.example.com', root: root.json}}",
+            SigstoreRoot::Tuf(TufRepository {
+                mirror: Some("https://tuf.example.com".into()),
+                root: Some("root.json".into()),
+                ..TufRepository::default()
+            }),
+        ),
+    ] {
+        assert_eq!(read(written).unwrap(), meant, "{written}");
+    }
+    for wrong in ["gitHub", "production", "{tuf: {instance: mine}}", "{tuf: {miror: a}}", "[publicGood]"] {
+        assert!(read(wrong).is_err(), "{wrong}");
+    }
 }

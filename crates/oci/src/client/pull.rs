@@ -16,7 +16,7 @@ use crate::{OciError, platform};
 /// Largest page of tags.
 const TAGS_PAGE_MAX: u64 = 4 << 20;
 /// Most pages of one list.
-pub(super) const PAGES_MAX: usize = 256;
+const PAGES_MAX: usize = 256;
 
 /// A reference, resolved: from here on only the digest counts.
 #[derive(Clone, Debug)]

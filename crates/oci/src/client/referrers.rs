@@ -7,18 +7,24 @@ use std::collections::BTreeMap;
 
 use assay_model::{Digest, Repository};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream;
 use http::{Method, StatusCode, header};
 use serde_json::json;
 
 use super::Client;
 use super::authentication::Scope;
-use super::pull::{PAGES_MAX, next_page, query};
+use super::pull::{next_page, query};
 use super::transport::{Call, read_bounded};
 use crate::OciError;
 use crate::manifest::{Descriptor, MANIFEST_MAX, Manifest, RawManifest, media_type};
 
-/// Most entries of a list of referrers; a signature flood (CVE-2023-46737) ends here.
+/// Entries of a list of referrers that are looked at; a signature flood (CVE-2023-46737) ends here.
 const REFERRERS_MAX: usize = 2_000;
+/// Pages of such a list that are read: each is a round trip, and somebody waits.
+const LIST_PAGES_MAX: usize = 40;
+/// Referrers that are fetched at the same time.
+const FETCHES: usize = 8;
 /// How often a lost update of the fallback index is tried again.
 const FALLBACK_TRIES: u32 = 5;
 /// When a referrer was made (image-spec, annotations.md).
@@ -31,8 +37,16 @@ pub struct Referrers {
     pub manifests: Vec<RawManifest>,
     /// Entries that were listed although their manifest names another subject, or none, or is gone.
     pub foreign: Vec<Digest>,
-    /// Entries beyond the limit, which were not fetched: the result is partial.
+    /// Entries beyond the limit, which were not fetched: the result is partial. Of a list that does not end this is a
+    /// lower bound.
     pub left_out: usize,
+}
+
+/// What a registry lists.
+struct List {
+    entries: Vec<Descriptor>,
+    /// Whether there is more than was read.
+    more: bool,
 }
 
 /// A blob of an [`Artifact`].
@@ -97,12 +111,31 @@ impl Client {
         digest: Digest,
         artifact_type: Option<&str>,
     ) -> Result<Vec<Descriptor>, OciError> {
-        let listed = match self.listed(repository, digest, artifact_type).await {
-            Err(error) if error.is_not_found() => self.fallback(repository, digest).await?.unwrap_or_default(),
+        let list = self.list(repository, digest, artifact_type).await?;
+        if list.more {
+            let what = format!("{}@{digest} referrers", repository.path());
+            return Err(OciError::TooMany { what, limit: REFERRERS_MAX });
+        }
+        Ok(list.entries)
+    }
+
+    /// What is listed, by the endpoint or under the tag, as far as it is read.
+    async fn list(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        artifact_type: Option<&str>,
+    ) -> Result<List, OciError> {
+        let mut list = match self.listed(repository, digest, artifact_type).await {
+            Err(error) if error.is_not_found() => {
+                let entries = self.fallback(repository, digest).await?.unwrap_or_default();
+                List { more: entries.len() > REFERRERS_MAX, entries }
+            }
             other => other?,
         };
         let wanted = |entry: &Descriptor| artifact_type.is_none_or(|kind| entry.artifact_type.as_deref() == Some(kind));
-        Ok(listed.into_iter().filter(wanted).collect())
+        list.entries.retain(wanted);
+        Ok(list)
     }
 
     async fn listed(
@@ -110,7 +143,7 @@ impl Client {
         repository: &Repository,
         digest: Digest,
         artifact_type: Option<&str>,
-    ) -> Result<Vec<Descriptor>, OciError> {
+    ) -> Result<List, OciError> {
         let what = format!("{}@{digest} referrers", repository.path());
         let mut first = self.url(repository, &format!("referrers/{digest}"))?;
         if let Some(kind) = artifact_type {
@@ -121,8 +154,8 @@ impl Client {
         let mut pages = 0;
         while let Some(page_url) = url {
             pages += 1;
-            if pages > PAGES_MAX {
-                return Err(OciError::TooMany { what: format!("{what}: pages"), limit: PAGES_MAX });
+            if pages > LIST_PAGES_MAX {
+                return Ok(List { entries: found, more: true });
             }
             let call = Call::new(Method::GET, page_url.clone(), repository, Scope::pull(repository), what.clone())
                 .header(header::ACCEPT, media_type::OCI_INDEX);
@@ -142,27 +175,25 @@ impl Client {
                     return Err(OciError::InvalidManifest { what, reason: "the list of referrers is no index".into() });
                 }
             }
-            if found.len() > REFERRERS_MAX {
-                return Err(OciError::TooMany { what, limit: REFERRERS_MAX });
+            // Whoever floods an image with referrers costs these pages, and no more.
+            if found.len() >= REFERRERS_MAX && (url.is_some() || found.len() > REFERRERS_MAX) {
+                return Ok(List { entries: found, more: true });
             }
         }
-        Ok(found)
+        Ok(List { entries: found, more: false })
     }
 
     /// The entries of the fallback index; none where there is no such tag.
     async fn fallback(&self, repository: &Repository, digest: Digest) -> Result<Option<Vec<Descriptor>>, OciError> {
         let tag = digest.fallback_tag();
-        let what = format!("{repository}:{tag}");
         match self.tagged(repository, &tag).await {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
-            Ok(RawManifest { manifest: Manifest::Index(index), .. }) => {
-                if index.manifests.len() > REFERRERS_MAX {
-                    return Err(OciError::TooMany { what, limit: REFERRERS_MAX });
-                }
-                Ok(Some(index.manifests))
+            Ok(RawManifest { manifest: Manifest::Index(index), .. }) => Ok(Some(index.manifests)),
+            Ok(_) => {
+                let (what, reason) = (format!("{repository}:{tag}"), "the referrers tag is no index".to_owned());
+                Err(OciError::InvalidManifest { what, reason })
             }
-            Ok(_) => Err(OciError::InvalidManifest { what, reason: "the referrers tag is no index".to_owned() }),
         }
     }
 
@@ -175,18 +206,23 @@ impl Client {
         artifact_type: Option<&str>,
         limit: usize,
     ) -> Result<Referrers, OciError> {
-        let mut listed = self.referrers(repository, digest, artifact_type).await?;
+        let List { entries: mut listed, more } = self.list(repository, digest, artifact_type).await?;
         newest_first(&mut listed);
-        let left_out = listed.len().saturating_sub(limit);
+        let left_out = listed.len().saturating_sub(limit).max(usize::from(more));
         listed.truncate(limit);
         let mut result = Referrers { manifests: Vec::new(), foreign: Vec::new(), left_out };
-        for entry in listed {
-            match self.manifest(repository, entry.digest).await {
+        let fetches = listed.into_iter().map(|entry| async move {
+            let read = self.manifest(repository, entry.digest).await;
+            (entry.digest, read)
+        });
+        let mut fetched = stream::iter(fetches).buffered(FETCHES);
+        while let Some((listed, read)) = fetched.next().await {
+            match read {
                 Ok(raw) if raw.manifest.subject().is_some_and(|subject| subject.digest == digest) => {
                     result.manifests.push(raw);
                 }
-                Ok(_) => result.foreign.push(entry.digest),
-                Err(error) if error.is_not_found() => result.foreign.push(entry.digest),
+                Ok(_) => result.foreign.push(listed),
+                Err(error) if error.is_not_found() => result.foreign.push(listed),
                 Err(error) => return Err(error),
             }
         }

@@ -105,8 +105,15 @@ async fn cve_2023_46737_a_flood_of_attachments_is_bounded() {
         let kind = "application/vnd.oci.image.manifest.v1+json";
         registry.put_manifest("app", None, kind, artifact.manifest(&subject));
     }
-    let error = client().referrers(&repository(&registry, "app"), image.digest(), None).await.unwrap_err();
+    let (client, repository) = (client(), repository(&registry, "app"));
+    let error = client.referrers(&repository, image.digest(), None).await.unwrap_err();
     assert!(matches!(error, OciError::TooMany { .. }), "{error}");
+    // Whoever can do with some of them gets some, and is told that there are more.
+    registry.clear_requests();
+    let some = client.referrer_manifests(&repository, image.digest(), None, 5).await.unwrap();
+    assert_eq!(some.manifests.len(), 5);
+    assert!(some.left_out > 0);
+    assert_eq!((registry.count(Endpoint::Referrers), registry.count(Endpoint::Manifest)), (40, 5));
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ impl Call<'_> {
 }
 
 async fn handle(Extracted(shared): Extracted<Arc<Shared>>, request: Request) -> Response {
+    let arrived = shared.state().tick();
     if !shared.options.latency.is_zero() {
         tokio::time::sleep(shared.options.latency).await;
     }
@@ -66,6 +67,7 @@ async fn handle(Extracted(shared): Extracted<Arc<Shared>>, request: Request) -> 
     if parts.method == Method::HEAD {
         answer = answer.without_body();
     }
+    let answered = state.tick();
     state.log.push(RequestRecord {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
@@ -75,6 +77,8 @@ async fn handle(Extracted(shared): Extracted<Arc<Shared>>, request: Request) -> 
             .get(header::AUTHORIZATION)
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         status: answer.status.as_u16(),
+        arrived,
+        answered,
     });
     answer.into_response()
 }

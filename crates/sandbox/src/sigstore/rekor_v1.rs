@@ -11,6 +11,7 @@ use x509_cert::der::{Decode, pem};
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::Refusal;
+use super::envelope::Envelope;
 use super::fault::{Fault, Faults};
 use super::log::Log;
 
@@ -86,19 +87,6 @@ struct Dsse {
 struct DsseContent {
     envelope: String,
     verifiers: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    payload: String,
-    payload_type: String,
-    signatures: Vec<EnvelopeSignature>,
-}
-
-#[derive(Deserialize)]
-struct EnvelopeSignature {
-    sig: String,
 }
 
 #[derive(Deserialize)]

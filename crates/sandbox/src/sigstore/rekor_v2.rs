@@ -18,6 +18,7 @@ use x509_cert::der::Decode;
 use x509_cert::spki::SubjectPublicKeyInfoOwned;
 
 use super::Refusal;
+use super::envelope::Envelope;
 use super::fault::{Fault, Faults};
 use super::log::Log;
 
@@ -64,19 +65,6 @@ struct RawBytes {
 struct Dsse {
     envelope: Envelope,
     verifiers: Vec<Verifier>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    payload: String,
-    payload_type: String,
-    signatures: Vec<EnvelopeSignature>,
-}
-
-#[derive(Deserialize)]
-struct EnvelopeSignature {
-    sig: String,
 }
 
 /// Takes an entry into the log (beside it the instance's other one) and answers with it and its proof.

@@ -166,9 +166,24 @@ fn posted(answer: Result<Vec<u8>, Refusal>, service: Service) -> Response {
         _ => "application/json",
     };
     match answer {
-        Ok(answer) => (StatusCode::CREATED, [(header::CONTENT_TYPE, content_type)], answer).into_response(),
+        Ok(answer) => {
+            let name = entry_name(&answer);
+            let mut response = (StatusCode::CREATED, [(header::CONTENT_TYPE, content_type)], answer).into_response();
+            if let Some(name) = name.and_then(|name| header::HeaderValue::from_str(&name).ok()) {
+                response.headers_mut().insert(header::ETAG, name);
+            }
+            response
+        }
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// The name of an entry of Rekor's version 1, which its `ETag` says: that is where cosign looks it up
+/// (sigstore/rekor, `openapi.yaml`, `createLogEntry`).
+fn entry_name(answer: &[u8]) -> Option<String> {
+    let entries: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(answer).ok()?;
+    let mut names = entries.into_iter().filter(|(_, entry)| entry.get("integratedTime").is_some());
+    names.next().map(|(name, _)| name)
 }
 
 fn answered(answer: Result<Vec<u8>, Refusal>) -> Response {

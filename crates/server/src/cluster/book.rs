@@ -106,11 +106,14 @@ pub(super) struct Held {
     record: Option<Box<str>>,
     /// Its status, as JSON text.
     status: Box<str>,
+    /// All of a TrustRoot: what it names may be renewed.
+    root: Option<Box<StoredObject>>,
 }
 
 impl Held {
-    fn of(object: &StoredObject) -> Self {
+    fn of(sort: Sort, object: &StoredObject) -> Self {
         Self {
+            root: (sort == Sort::TrustRoot).then(|| Box::new(object.clone())),
             uid: object.uid().into(),
             generation: object.generation(),
             record: object.annotation(ANNOTATION).map(Into::into),
@@ -209,6 +212,18 @@ impl Book {
         self.entries = entries;
     }
 
+    /// Trust roots were renewed where they come from: those of files are these, and those of the cluster are read again.
+    pub(super) fn renew_roots(&mut self, roots: Vec<(String, TrustMaterial)>) {
+        self.base.roots = roots;
+        let mut entries = std::mem::take(&mut self.entries);
+        for entry in entries.values_mut() {
+            if let Some(root) = entry.held.as_ref().and_then(|held| held.root.as_ref()) {
+                entry.read = self.read(Sort::TrustRoot, root);
+            }
+        }
+        self.entries = entries;
+    }
+
     /// All objects of a kind are these.
     pub(super) fn list(&mut self, sort: Sort, objects: Vec<StoredObject>) {
         let names: BTreeSet<&str> = objects.iter().map(StoredObject::name).collect();
@@ -229,7 +244,7 @@ impl Book {
     /// An object was made or changed. False where nothing that decides is different.
     pub(super) fn apply(&mut self, sort: Sort, object: &StoredObject) -> bool {
         let id = Id { sort, name: object.name().to_owned() };
-        let held = Held::of(object);
+        let held = Held::of(sort, object);
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.held.as_ref().is_some_and(|own| {
                 (&own.uid, own.generation, &own.record) == (&held.uid, held.generation, &held.record)

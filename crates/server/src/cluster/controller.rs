@@ -66,12 +66,14 @@ pub(super) struct Shared {
     pub(super) namespaces: Arc<Snapshot<Namespaces>>,
     /// Somebody touched a webhook configuration.
     pub(super) touched: Notify,
+    /// Trust roots were renewed.
+    pub(super) renewed: Notify,
     /// Somebody touched the Secret.
     pub(super) reissue: Notify,
 }
 
 impl Shared {
-    fn book(&self) -> MutexGuard<'_, Book> {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -164,6 +166,7 @@ async fn follow(
                 }
             }
             () = tokio::time::sleep(sleep.min(ROUND)) => due.round = true,
+            () = shared.renewed.notified() => due.policy = true,
             changed = bundle.changed() => {
                 // The key of records came with it.
                 if changed.is_err() { return }

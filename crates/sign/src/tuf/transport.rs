@@ -1,15 +1,13 @@
 //! How metadata and targets are fetched: bounded, without redirects, with what the environment says of proxies.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{StatusCode, Url};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use sigstore_tuf::transport::{FetchFuture, Repository};
 
 use super::{TufError, TufInstance, keys};
+use crate::http::{self, innermost};
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -115,43 +113,15 @@ fn base(address: &str) -> Result<Url, TufError> {
 }
 
 fn is_local(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| {
-        host == "localhost"
-            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
+    url.host_str().is_some_and(http::is_loopback)
 }
 
 /// Mozilla's roots, and those of a PEM file.
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig, TufError> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = ca_file {
-        let invalid = |reason: String| TufError::Setup { reason: format!("{}: {reason}", path.display()) };
-        let pem = std::fs::read(path).map_err(|error| invalid(error.to_string()))?;
-        let mut added = 0;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| invalid(error.to_string()))?;
-            roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
-            added += 1;
-        }
-        if added == 0 {
-            return Err(invalid("has no PEM certificate".to_owned()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| TufError::Setup { reason: error.to_string() })?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
-}
-
-/// The cause at the bottom of an error, without the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+    let Some(path) = ca_file else { return http::tls(None).map_err(|reason| TufError::Setup { reason }) };
+    let invalid = |reason: String| TufError::Setup { reason: format!("{}: {reason}", path.display()) };
+    let pem = std::fs::read_to_string(path).map_err(|error| invalid(error.to_string()))?;
+    http::tls(Some(&pem)).map_err(invalid)
 }
 
 #[cfg(test)]

@@ -53,6 +53,9 @@ pub(crate) fn findings(id: &str) -> Findings {
         score_tenths: None,
         vector: None,
         known_exploited: None,
+        exploit_prediction: None,
+        disputed: false,
+        ratings: Vec::new(),
         published: None,
     };
     let reason = MatchReason {

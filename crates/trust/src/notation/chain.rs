@@ -60,6 +60,13 @@ pub enum ChainError {
         /// Whose.
         subject: String,
     },
+    /// An authority may not vouch for a name below it, or a certificate has a critical extension that is not evaluated
+    /// (RFC 5280, sections 4.2 and 4.2.1.10).
+    #[error("{reason}")]
+    Extension {
+        /// What is wrong.
+        reason: String,
+    },
     /// A certificate breaks a rule by itself.
     #[error("certificate `{subject}`: {rule}")]
     Rule {
@@ -127,6 +134,11 @@ pub(crate) fn check(chain: &[Certificate], purpose: Purpose) -> Result<(), Chain
     let broken = |certificate: &Certificate, rule| ChainError::Rule { subject: certificate.subject_text(), rule };
     for (below, authority) in chain.iter().skip(1).enumerate() {
         check_authority(authority, below, purpose).map_err(|rule| broken(authority, rule))?;
+        let lower = chain.iter().take(below + 1);
+        authority.check_names(lower).map_err(|error| ChainError::Extension { reason: error.to_string() })?;
+    }
+    for certificate in chain {
+        certificate.check_critical().map_err(|error| ChainError::Extension { reason: error.to_string() })?;
     }
     check_leaf(leaf, purpose).map_err(|rule| broken(leaf, rule))
 }

@@ -45,12 +45,14 @@ impl NotationTrust {
 pub struct StatementTrust<'a> {
     pub(super) statement: &'a PolicyStatement,
     pub(super) stores: &'a TrustStores,
+    /// The hash of the trust material that it is part of.
+    material: Option<Digest>,
 }
 
 impl<'a> StatementTrust<'a> {
     /// A statement, for example one of a [`BlobTrustPolicy`](super::BlobTrustPolicy).
     pub fn new(statement: &'a PolicyStatement, stores: &'a TrustStores) -> Self {
-        Self { statement, stores }
+        Self { statement, stores, material: None }
     }
 
     /// The statement.
@@ -58,9 +60,20 @@ impl<'a> StatementTrust<'a> {
         self.statement
     }
 
-    /// A hash over the statement and the certificates of its stores: what
-    /// [`Evidence::trust_root`](crate::Evidence::trust_root) is here. Evidence of one statement is none under another,
-    /// even if both belong to one policy: the repository decides which applies.
+    /// The same as part of trust material: evidence then names that, as evidence of its roots and keys does.
+    #[must_use]
+    pub(crate) fn of_material(self, material: Digest) -> Self {
+        Self { material: Some(material), ..self }
+    }
+
+    /// What [`Evidence::trust_root`](crate::Evidence::trust_root) is here: the hash of the trust material that the
+    /// statement belongs to, or its own. Which statement of a material applies depends on the repository, so that whoever
+    /// keeps evidence of one must keep it by repository, too.
+    pub fn trust_root(&self) -> Digest {
+        self.material.unwrap_or_else(|| self.hash())
+    }
+
+    /// A hash over the statement and the certificates of its stores.
     pub fn hash(&self) -> Digest {
         let statement = self.statement;
         let mut text = String::from("assay notation statement v1\n");

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_model::{Digest, Timestamp};
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::envelope::{Envelope, EnvelopeFormat, SignedArtifact, SigningScheme};
@@ -16,6 +17,9 @@ use crate::evidence::Content;
 use crate::revocation::{self, ChainStatus, RevocationData, RevocationRequest};
 use crate::x509::Certificate;
 use crate::{Check, CheckName, Evidence, EvidenceKind, Predicate, Signer};
+
+/// Longest use of an outcome without asking authorities again, where there may be one to ask.
+const REUSE: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a trust policy says about one signature.
 #[derive(Clone, Debug)]
@@ -159,6 +163,7 @@ impl Run<'_> {
         let authority = authority?;
         let checks = checks(&time, &expiry, &timely, revoked.as_ref());
         let valid_until = self.valid_until(&envelope, &time, revoked.as_ref());
+        let reuse_until = self.reuse_until(&checks, &time, revoked.as_ref());
         let leaf = envelope.chain.first()?;
         Some(Content {
             subject,
@@ -174,8 +179,10 @@ impl Run<'_> {
             signed_at: time.proven,
             valid_until,
             checks,
-            trust_root: self.trust.hash(),
+            trust_root: self.trust.trust_root(),
             source: Digest::of(bytes),
+            inputs: None,
+            reuse_until,
         })
     }
 
@@ -250,6 +257,22 @@ impl Run<'_> {
                 Err(unknown(leaf(), "nobody was asked"))
             }
         })
+    }
+
+    /// Until when the outcome may be kept: as long as the answers of authorities hold, and no longer than an hour where
+    /// one could have been asked; not at all where a check failed that is only logged.
+    fn reuse_until(
+        &self,
+        checks: &[Check],
+        time: &Time,
+        revoked: Option<&Result<Option<Timestamp>, NotationError>>,
+    ) -> Option<Timestamp> {
+        if checks.iter().any(|check| check.failed.is_some()) {
+            return Some(self.now);
+        }
+        let answers = revoked.and_then(|result| result.as_ref().ok().copied().flatten());
+        let longest = revoked.is_some().then(|| self.now.checked_add(REUSE).unwrap_or(self.now));
+        [answers, time.until, longest].into_iter().flatten().min()
     }
 
     /// The first time at which an enforced check would fail, as far as it is known now.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use self::source::Source;
 use self::source::commit;
-use crate::statement::object;
+use crate::statement::{object, optional_object, optional_objects};
 use crate::{Material, Predicate, Provenance};
 
 /// External parameters kept.
@@ -41,7 +41,7 @@ struct BuildDefinition {
     external_parameters: Value,
     #[serde(default)]
     internal_parameters: Value,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_objects")]
     resolved_dependencies: Option<Vec<Resource>>,
 }
 
@@ -49,7 +49,7 @@ struct BuildDefinition {
 struct RunDetails {
     #[serde(deserialize_with = "object")]
     builder: Builder,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     metadata: Option<V1Metadata>,
 }
 
@@ -84,11 +84,11 @@ struct V02 {
     #[serde(deserialize_with = "object")]
     builder: Builder,
     build_type: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     invocation: Option<Invocation>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_objects")]
     materials: Option<Vec<Resource>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     metadata: Option<OldMetadata>,
 }
 
@@ -126,11 +126,11 @@ struct OldMetadata {
 struct V01 {
     #[serde(deserialize_with = "object")]
     builder: Builder,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     recipe: Option<Recipe>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_objects")]
     materials: Option<Vec<Resource>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     metadata: Option<OldMetadata>,
 }
 

@@ -3,7 +3,7 @@
 use assay_model::{FindingCounts, Severity};
 use serde::Deserialize;
 
-use crate::statement::object;
+use crate::statement::{object, optional_objects};
 use crate::{Predicate, ScanSummary};
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ struct Scanner {
     uri: String,
     #[serde(default)]
     version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     db: Database,
     #[serde(default)]
     result: Option<ScanResult>,
@@ -106,9 +106,9 @@ struct InTotoScanner {
     uri: String,
     #[serde(default)]
     version: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     db: Database,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_objects")]
     result: Option<Vec<InTotoFinding>>,
 }
 

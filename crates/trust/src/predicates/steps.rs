@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::provenance::{Resource, materials};
+use crate::statement::{objects, optional_object};
 use crate::{AttributeReport, LinkSummary, Predicate, ReleaseSummary};
 
 /// Attributes of one report, and words of one command.
@@ -28,8 +29,9 @@ pub(super) fn read_release(text: &str) -> Result<Predicate, String> {
 
 #[derive(Deserialize)]
 struct Scai {
+    #[serde(deserialize_with = "objects")]
     attributes: Vec<Attribute>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "optional_object")]
     producer: Option<Resource>,
 }
 
@@ -62,7 +64,7 @@ struct Link {
     name: String,
     #[serde(default)]
     command: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     materials: Vec<Resource>,
 }
 

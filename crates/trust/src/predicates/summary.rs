@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::provenance::{Resource, materials};
-use crate::statement::object;
+use crate::statement::{object, objects};
 use crate::{Material, Predicate, VerificationSummary};
 
 /// Levels of one summary.
@@ -19,9 +19,9 @@ struct V1 {
     #[serde(default)]
     time_verified: Option<String>,
     resource_uri: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     policy: Policy,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     input_attestations: Vec<Resource>,
     verification_result: Outcome,
     #[serde(default)]
@@ -35,9 +35,9 @@ struct V02 {
     #[serde(default)]
     time_verified: Option<String>,
     resource_uri: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     policy: Policy,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     input_attestations: Vec<Resource>,
     verification_result: Outcome,
     #[serde(default)]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::provenance::Resource;
+use crate::statement::objects;
 use crate::{Predicate, TestResult, TestSummary};
 
 /// Configurations kept.
@@ -15,7 +16,7 @@ struct Document {
     result: TestResult,
     #[serde(default)]
     url: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects")]
     configuration: Vec<Resource>,
     #[serde(default)]
     passed_tests: Vec<IgnoredAny>,

@@ -3,6 +3,7 @@
 use assay_model::VulnerabilityId;
 use serde::Deserialize;
 
+use crate::statement::{object, objects};
 use crate::{Predicate, VexStatement, VexStatus};
 
 /// Statements of one document.
@@ -10,6 +11,7 @@ const STATEMENTS_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
 struct Document {
+    #[serde(deserialize_with = "objects")]
     statements: Vec<Statement>,
 }
 
@@ -48,7 +50,7 @@ enum Component {
     Object {
         #[serde(default, rename = "@id")]
         id: Option<String>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "object")]
         identifiers: Identifiers,
         #[serde(default)]
         subcomponents: Vec<Component>,

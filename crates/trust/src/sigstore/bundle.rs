@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::entry::{EntryDocument, LogEntry};
+use super::envelope::{Envelope, Signature};
 use super::json::{self, Base64};
 use super::{Content, DOCUMENT_MAX, ENTRIES_MAX, Parts, ProofRule, Signatory, bound, certificate};
 use crate::crypto::HashAlgorithm;
@@ -89,19 +90,6 @@ struct MessageSignature {
 struct MessageDigest {
     algorithm: String,
     digest: Base64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    payload: Base64,
-    payload_type: String,
-    signatures: Vec<Signature>,
-}
-
-#[derive(Deserialize)]
-struct Signature {
-    sig: Base64,
 }
 
 /// Reads a bundle about `artifact`.

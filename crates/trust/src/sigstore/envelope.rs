@@ -10,15 +10,15 @@ use crate::{VerifyError, pae};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
-    payload: Base64,
-    payload_type: String,
-    signatures: Vec<Signature>,
+pub(super) struct Envelope {
+    pub(super) payload: Base64,
+    pub(super) payload_type: String,
+    pub(super) signatures: Vec<Signature>,
 }
 
 #[derive(Deserialize)]
-struct Signature {
-    sig: Base64,
+pub(super) struct Signature {
+    pub(super) sig: Base64,
     #[serde(default)]
     keyid: Option<String>,
     #[serde(default)]

@@ -39,7 +39,7 @@ pub(crate) struct Proven {
 pub(crate) fn verify(parts: &Parts<'_>, material: &TrustMaterial, now: Timestamp) -> Result<Proven, VerifyError> {
     check_stated(parts)?;
     let proven = match &parts.signer {
-        Signatory::Key { hint } => by_key(parts, hint, material),
+        Signatory::Key { hint } => by_key(parts, hint, material, now),
         Signatory::Certificates(chain) => by_certificate(parts, chain, material, now),
     }?;
     match proven.times.iter().find(|at| **at > now) {
@@ -58,16 +58,28 @@ fn check_stated(parts: &Parts<'_>) -> Result<(), VerifyError> {
     }
 }
 
-fn by_key(parts: &Parts<'_>, hint: &str, material: &TrustMaterial) -> Result<Proven, VerifyError> {
+fn by_key(parts: &Parts<'_>, hint: &str, material: &TrustMaterial, now: Timestamp) -> Result<Proven, VerifyError> {
     let key = find_key(parts, hint, material.keys())?;
     for entry in &parts.entries {
         body::check(entry, parts, Verifier::Key(key))?;
     }
     let times = in_any_root(parts, material)?;
+    // Without a proven time the key must be valid now, and the evidence counts as long as it is.
+    let judged = if times.is_empty() { &[now][..] } else { &times };
+    // One key may be there several times, for several periods.
+    let periods = || {
+        let same = material.keys().iter().filter(|other| other.fingerprint() == key.fingerprint());
+        same.map(TrustedPublicKey::validity)
+    };
+    let Some(period) = periods().find(|period| judged.iter().all(|at| period.covers(*at))) else {
+        let at = judged.first().copied().unwrap_or(now);
+        return Err(VerifyError::KeyNotValid { fingerprint: Box::new(key.fingerprint()), at });
+    };
+    let valid_until = period.until.filter(|_| times.is_empty());
     Ok(Proven {
         signer: Signer::Key { fingerprint: key.fingerprint() },
         times,
-        valid_until: None,
+        valid_until,
         certificate: false,
         certificate_log: false,
         log: !parts.entries.is_empty(),

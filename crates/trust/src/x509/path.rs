@@ -166,6 +166,22 @@ fn check_leaf(leaf: &Certificate, at: Timestamp, purpose: Purpose) -> Result<(),
     }
 }
 
+impl Certificate {
+    /// Whether nothing critical was left unread.
+    pub(crate) fn check_critical(&self) -> Result<(), X509Error> {
+        check_critical(self)
+    }
+
+    /// Whether this authority may vouch for the names of the certificates below it, the leaf first.
+    pub(crate) fn check_names<'c>(&self, below: impl IntoIterator<Item = &'c Self>) -> Result<(), X509Error> {
+        let Some(constraints) = &self.name_constraints else { return Ok(()) };
+        // The leaf counts always, an intermediate that issued itself does not (RFC 5280, section 6.1.3 (b) and (c)).
+        let counts = |(place, certificate): &(usize, &Self)| *place == 0 || certificate.subject != certificate.issuer;
+        let mut below = below.into_iter().enumerate().filter(counts);
+        below.try_for_each(|(_, certificate)| constraints.check(certificate, self))
+    }
+}
+
 fn check_critical(certificate: &Certificate) -> Result<(), X509Error> {
     match certificate.unread_critical {
         Some(extension) => Err(X509Error::CriticalExtension { subject: certificate.subject_text(), extension }),
@@ -273,6 +289,7 @@ impl<'a> Search<'a> {
         if let Some(allowed) = authority.path_length.filter(|allowed| usize::from(*allowed) < found) {
             return Err(X509Error::PathLength { subject: subject(), allowed, found });
         }
+        issuer.check_names(below.iter().copied())?;
         let fits = |listed: &[ObjectIdentifier]| {
             listed.iter().any(|usage| *usage == self.purpose.usage || *usage == purpose::ANY)
         };

@@ -1,8 +1,8 @@
 //! Paths of certificates that `rcgen` makes.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType,
 };
 
 use super::*;
@@ -194,4 +194,138 @@ fn pem_holds_certificates_and_nothing_else() {
     for wrong in ["", "text", &format!("{pem}rest"), &pem.replace("CERTIFICATE", "PUBLIC KEY")] {
         assert!(matches!(Certificate::parse_pem(wrong, 4), Err(X509Error::Malformed { .. })), "{wrong}");
     }
+}
+
+/// An authority that is constrained to names, critical as RFC 5280 wants it.
+fn constrained(permitted: Vec<GeneralSubtree>, excluded: Vec<GeneralSubtree>) -> CertificateParams {
+    let mut params = authority("constrained", BasicConstraints::Unconstrained);
+    params.name_constraints = Some(NameConstraints { permitted_subtrees: permitted, excluded_subtrees: excluded });
+    params
+}
+
+fn named(name: SanType) -> CertificateParams {
+    let mut params = leaf();
+    params.subject_alt_names = vec![name];
+    params
+}
+
+#[test]
+fn names_must_be_permitted_and_not_excluded_by_every_authority_above() {
+    let dns = |name: &str| SanType::DnsName(name.try_into().unwrap());
+    let mail = |name: &str| SanType::Rfc822Name(name.try_into().unwrap());
+    let uri = |name: &str| SanType::URI(name.try_into().unwrap());
+    let ip = |name: &str| SanType::IpAddress(name.parse().unwrap());
+    let permitted = vec![
+        GeneralSubtree::DnsName("example.com".into()),
+        GeneralSubtree::Rfc822Name("example.com".into()),
+        GeneralSubtree::IpAddress(rcgen::CidrSubnet::from_v4_prefix([10, 0, 0, 0], 8)),
+    ];
+    let excluded = vec![GeneralSubtree::DnsName("secret.example.com".into())];
+    let root = issue(authority("root", BasicConstraints::Unconstrained), None);
+    let above = issue(constrained(permitted, excluded), Some(&root));
+    let below = issue(authority("below", BasicConstraints::Unconstrained), Some(&above));
+    let pool = [above.certificate.clone(), below.certificate.clone()];
+    let anchors = [Anchor::new(root.certificate.clone())];
+    for (name, fits) in [
+        (dns("build.example.com"), true),
+        (dns("build.example.org"), false),
+        (dns("a.secret.example.com"), false),
+        (mail("ada@example.com"), true),
+        (mail("ada@sub.example.com"), false),
+        (ip("10.1.2.3"), true),
+        (ip("192.0.2.1"), false),
+        // Of a kind that nobody constrained.
+        (uri("https://anywhere.example.net/a"), true),
+    ] {
+        // Directly below it, and one authority further down.
+        for by in [&above, &below] {
+            let leaf = issue(named(name.clone()), Some(by));
+            let found = find(&leaf, &pool, &anchors).map(drop);
+            match found {
+                Ok(()) => assert!(fits, "{name:?}"),
+                Err(X509Error::NameConstraint { .. }) => assert!(!fits, "{name:?}"),
+                Err(error) => panic!("{name:?}: {error}"),
+            }
+        }
+    }
+    // As a trust anchor it is constrained, too.
+    let leaf = issue(named(dns("build.example.org")), Some(&above));
+    let anchors = [Anchor::new(above.certificate.clone())];
+    let refused = find(&leaf, &[], &anchors);
+    assert!(matches!(refused, Err(X509Error::NameConstraint { .. })), "{refused:?}");
+}
+
+#[test]
+fn subjects_are_directory_names_and_their_addresses_are_addresses() {
+    let organisation = |name: &str| {
+        let mut subject = rcgen::DistinguishedName::new();
+        subject.push(DnType::OrganizationName, name);
+        subject
+    };
+    let with_subject = |build: &dyn Fn(&mut rcgen::DistinguishedName)| {
+        let mut params = leaf();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        build(&mut params.distinguished_name);
+        params
+    };
+    let by = issue(constrained(vec![GeneralSubtree::DirectoryName(organisation("Wabbit"))], vec![]), None);
+    let anchors = [Anchor::new(by.certificate.clone())];
+    let judge = |params: CertificateParams| find(&issue(params, Some(&by)), &[], &anchors).map(drop);
+    let own = with_subject(&|subject| {
+        subject.push(DnType::OrganizationName, "WABBIT");
+        subject.push(DnType::CommonName, "builder");
+    });
+    assert_eq!(judge(own), Ok(()), "case does not count");
+    for other in ["Wabbit Networks", "Rabbit"] {
+        let other = with_subject(&|subject| subject.push(DnType::OrganizationName, other));
+        assert!(matches!(judge(other), Err(X509Error::NameConstraint { .. })));
+    }
+    // The part stands first in the subject, not somewhere.
+    let behind = with_subject(&|subject| {
+        subject.push(DnType::CommonName, "builder");
+        subject.push(DnType::OrganizationName, "Wabbit");
+    });
+    assert!(matches!(judge(behind), Err(X509Error::NameConstraint { .. })));
+
+    let by = issue(constrained(vec![GeneralSubtree::Rfc822Name("example.com".into())], vec![]), None);
+    let anchors = [Anchor::new(by.certificate.clone())];
+    let judge = |params: CertificateParams| find(&issue(params, Some(&by)), &[], &anchors).map(drop);
+    let email = |address: &'static str| {
+        with_subject(&move |subject| {
+            subject.push(DnType::CustomDnType(vec![1, 2, 840, 113_549, 1, 9, 1]), address);
+        })
+    };
+    assert_eq!(judge(email("ada@example.com")), Ok(()));
+    for address in ["ada@example.net", "nobody"] {
+        assert!(matches!(judge(email(address)), Err(X509Error::NameConstraint { .. })), "{address}");
+    }
+}
+
+#[test]
+fn constraints_that_cannot_be_read_or_compared_refuse() {
+    // Depths, a range of odd length, an empty extension, and no extension at all.
+    for value in [
+        &[0x30, 0x0c, 0xa0, 0x0a, 0x30, 0x08, 0x82, 0x03, b'a', b'.', b'b', 0x80, 0x01, 0x01][..],
+        &[0x30, 0x09, 0xa0, 0x07, 0x30, 0x05, 0x87, 0x03, 1, 2, 3],
+        &[0x30, 0x00],
+        &[0x05, 0x00],
+    ] {
+        assert!(names::Constraints::parse(value).is_err(), "{value:?}");
+    }
+    // A registered identifier is constrained, and a certificate with one is refused; without one it is not.
+    let registered = [0x30, 0x0b, 0xa0, 0x09, 0x30, 0x07, 0x88, 0x05, 0x2b, 0x06, 0x01, 0x04, 0x01];
+    let mut params = authority("registered", BasicConstraints::Unconstrained);
+    let mut constraints = CustomExtension::from_oid_content(&[2, 5, 29, 30], registered.to_vec());
+    constraints.set_criticality(true);
+    params.custom_extensions.push(constraints);
+    let by = issue(params, None);
+    let anchors = [Anchor::new(by.certificate.clone())];
+    let without = issue(leaf(), Some(&by));
+    assert!(find(&without, &[], &anchors).is_ok());
+    let mut with = leaf();
+    let names =
+        CustomExtension::from_oid_content(&[2, 5, 29, 17], vec![0x30, 0x07, 0x88, 0x05, 0x2b, 0x06, 0x01, 0x04, 0x01]);
+    with.custom_extensions.push(names);
+    let with = issue(with, Some(&by));
+    assert!(matches!(find(&with, &[], &anchors), Err(X509Error::NameConstraint { .. })));
 }

@@ -61,8 +61,3 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
-
-/// A key as PEM.
-pub(crate) fn public_key_pem(base64: &str) -> String {
-    format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n")
-}

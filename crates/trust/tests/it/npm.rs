@@ -56,53 +56,77 @@ fn package() -> Digest {
     Digest::of(b"package")
 }
 
+/// The registry's keys with their periods.
+fn keys() -> Vec<u8> {
+    std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/slsa-verifier/npm-keys.json"))
+        .unwrap()
+}
+
+fn subject(document: &Value) -> Digest {
+    use base64::Engine as _;
+    let payload = document["attestations"][0]["bundle"]["dsseEnvelope"]["payload"].as_str().unwrap();
+    let payload = base64::engine::general_purpose::STANDARD.decode(payload).unwrap();
+    let statement: Value = serde_json::from_slice(&payload).unwrap();
+    format!("sha512:{}", statement["subject"][0]["digest"]["sha512"].as_str().unwrap()).parse().unwrap()
+}
+
+/// The key of 2022 has ended; what it signed while it was valid counts, and what is said to be of another time does not.
+#[test]
+fn a_key_of_the_registry_counts_for_its_own_period() {
+    let sample = sample("gundam-visor-cli-v1-tag.tgz.json");
+    let document: Value = serde_json::from_slice(&sample).unwrap();
+    let now = "2026-11-01T00:00:00Z".parse().unwrap();
+    let root = TrustMaterial::new().with_public_good().unwrap();
+    let judge = |keys: &[u8]| {
+        let material = root.clone().with_npm_keys(keys).unwrap();
+        verify_npm(&sample, Artifact::Digest(subject(&document)), &material, now)
+            .map(drop)
+            .map_err(|error| error.code())
+    };
+    assert_eq!(judge(&keys()), Ok(()));
+    let moved = |name: &str, at: &str| {
+        let mut keys: Value = serde_json::from_slice(&keys()).unwrap();
+        for key in keys["keys"].as_array_mut().unwrap() {
+            key["publicKey"]["validFor"][name] = json!(at);
+        }
+        keys.to_string().into_bytes()
+    };
+    assert_eq!(judge(&moved("start", "2026-01-01T00:00:00Z")), Err("key-not-valid"));
+    assert_eq!(judge(&moved("end", "2023-01-01T00:00:00Z")), Err("key-not-valid"));
+    let hash = |keys: &[u8]| TrustMaterial::new().with_npm_keys(keys).unwrap().hash();
+    assert_ne!(hash(&keys()), hash(&moved("end", "2023-01-01T00:00:00Z")), "another period is other trust");
+}
+
 #[test]
 fn ghsa_r2xv_vpr2_42m9_publication_and_provenance_must_agree() {
-    let keys: Value = serde_json::from_slice(
-        &std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/slsa-verifier/npm-keys.json"))
-            .unwrap(),
-    )
-    .unwrap();
-    let mut material = TrustMaterial::new().with_public_good().unwrap();
-    for key in keys["keys"].as_array().unwrap() {
-        let body = key["publicKey"]["rawBytes"].as_str().unwrap();
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
-        material = material.with_public_key(&pem).unwrap();
-    }
+    let material = TrustMaterial::new().with_public_good().unwrap().with_npm_keys(&keys()).unwrap();
     let now = "2026-11-01T00:00:00Z".parse().unwrap();
-    let digest = |document: &Value| -> Digest {
-        use base64::Engine as _;
-        let payload = document["attestations"][0]["bundle"]["dsseEnvelope"]["payload"].as_str().unwrap();
-        let payload = base64::engine::general_purpose::STANDARD.decode(payload).unwrap();
-        let statement: Value = serde_json::from_slice(&payload).unwrap();
-        format!("sha512:{}", statement["subject"][0]["digest"]["sha512"].as_str().unwrap()).parse().unwrap()
-    };
     let one: Value = serde_json::from_slice(&sample("gundam-visor-cli-v1-tag.tgz.json")).unwrap();
     let other: Value = serde_json::from_slice(&sample("provenance-npm-test-ossf.tgz.json")).unwrap();
     let verify = |document: &Value, digest: Digest| {
         verify_npm(document.to_string().as_bytes(), Artifact::Digest(digest), &material, now)
             .map_err(|error| error.code().to_owned())
     };
-    let package = verify(&one, digest(&one)).unwrap();
+    let package = verify(&one, subject(&one)).unwrap();
     assert_eq!((package.name.as_str(), package.version.as_str()), ("gundam-visor", "1.0.1"));
     assert!(package.check_package(Some("gundam-visor"), Some("1.0.2")).is_err());
-    let scoped = verify(&other, digest(&other)).unwrap();
+    let scoped = verify(&other, subject(&other)).unwrap();
     assert_eq!(scoped.name, "@laurentsimon/provenance-npm-test");
 
     // The publication of one package beside the provenance of another: each by itself is valid.
     let mut mixed = one.clone();
     mixed["attestations"][1] = other["attestations"][1].clone();
-    assert_eq!(verify(&mixed, digest(&one)).unwrap_err(), "evidence-wrong-digest");
-    assert_eq!(verify(&mixed, digest(&other)).unwrap_err(), "evidence-wrong-digest");
+    assert_eq!(verify(&mixed, subject(&one)).unwrap_err(), "evidence-wrong-digest");
+    assert_eq!(verify(&mixed, subject(&other)).unwrap_err(), "evidence-wrong-digest");
     // One of the two alone.
     for index in [0, 1] {
         let mut alone = one.clone();
         alone["attestations"].as_array_mut().unwrap().remove(index);
-        assert_eq!(verify(&alone, digest(&one)).unwrap_err(), "npm-attestation-missing");
+        assert_eq!(verify(&alone, subject(&one)).unwrap_err(), "npm-attestation-missing");
     }
     let mut twice = one.clone();
     twice["attestations"].as_array_mut().unwrap().push(one["attestations"][1].clone());
-    assert_eq!(verify(&twice, digest(&one)).unwrap_err(), "npm-attestation-twice");
+    assert_eq!(verify(&twice, subject(&one)).unwrap_err(), "npm-attestation-twice");
 }
 
 #[test]

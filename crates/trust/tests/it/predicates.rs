@@ -116,3 +116,35 @@ fn evidence_of_every_kind_survives_the_store() {
         assert_eq!(restored, evidence);
     }
 }
+
+/// An array where an object may stand is no shorter way to write its fields: no format of ours means that.
+#[test]
+fn what_may_be_left_out_is_an_object_all_the_same() {
+    let keys = KeyPair::generate("release");
+    let slsa = json!({"buildDefinition": {"buildType": "b"}, "runDetails": {"builder": {"id": "b"}}});
+    let v02 = json!({"builder": {"id": "b"}, "buildType": "b"});
+    let v01 = json!({"builder": {"id": "b"}});
+    let summary = json!({"verifier": {"id": "v"}, "resourceUri": "r", "verificationResult": "PASSED"});
+    let scan = json!({"scanner": {"uri": "s"}, "metadata": {}});
+    let vex = json!({"statements": [{"vulnerability": "CVE-2026-1", "status": "fixed", "products": [{"@id": "p"}]}]});
+    let scai = json!({"attributes": [{"attribute": "A"}]});
+    for (kind, document, field, wrong) in [
+        (predicates::SLSA_PROVENANCE_V1, &slsa, "/runDetails/metadata", json!(["2026-01-01T00:00:00Z", null])),
+        (predicates::SLSA_PROVENANCE_V1, &slsa, "/buildDefinition/resolvedDependencies", json!([["u", "n", {}]])),
+        (predicates::SLSA_PROVENANCE_V02, &v02, "/invocation", json!([{}, {}, {}])),
+        (predicates::SLSA_PROVENANCE_V02, &v02, "/metadata", json!([null, null])),
+        (predicates::SLSA_PROVENANCE_V02, &v02, "/materials", json!([["u", "n", {}]])),
+        (predicates::SLSA_PROVENANCE_V01, &v01, "/recipe", json!(["b", 0, null, {}, {}])),
+        (predicates::VERIFICATION_SUMMARY_V1, &summary, "/policy", json!(["u", {}])),
+        (predicates::VERIFICATION_SUMMARY_V1, &summary, "/inputAttestations", json!([["u", "n", {}]])),
+        (predicates::COSIGN_VULN_V1, &scan, "/scanner/db", json!(["u", "v"])),
+        (predicates::OPENVEX, &vex, "/statements", json!([["CVE-2026-1", [], [], "fixed", null, null]])),
+        (predicates::SCAI_V03, &scai, "/attributes", json!([["A", null, null]])),
+        (predicates::SCAI_V03, &scai, "/producer", json!(["u", "n", {}])),
+    ] {
+        verify(&keys, kind, document).unwrap();
+        let changed = without(document, field, Some(wrong));
+        let error = verify(&keys, kind, &changed).expect_err(&format!("{kind} {changed}"));
+        assert_eq!(error.code(), "predicate-malformed", "{kind} {field}: {error}");
+    }
+}

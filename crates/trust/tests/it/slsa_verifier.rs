@@ -17,13 +17,7 @@ fn public_good() -> TrustMaterial {
 /// Public-good, and npm's keys for publish attestations.
 fn with_npm() -> TrustMaterial {
     let keys = std::fs::read(corpus::sample("slsa-verifier/npm-keys.json")).unwrap();
-    let keys: Value = serde_json::from_slice(&keys).unwrap();
-    let mut material = public_good();
-    for key in keys["keys"].as_array().unwrap().iter().filter(|key| key["keyUsage"] == "npm:attestations") {
-        let pem = corpus::public_key_pem(key["publicKey"]["rawBytes"].as_str().unwrap());
-        material = material.with_named_key(key["keyId"].as_str().unwrap(), &pem).unwrap();
-    }
-    material
+    public_good().with_npm_keys(&keys).unwrap()
 }
 
 /// The first subject of a statement in an envelope.

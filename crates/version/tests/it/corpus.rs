@@ -16,8 +16,26 @@ macro_rules! said {
     }};
 }
 
-/// Corpus file stem, scheme, and the number of comparisons that must pass.
-const FILES: [(&str, Scheme, usize); 10] = [
+/// Comparisons that fail because Composer itself answers otherwise than the corpus, which calls PHP's `version_compare` on
+/// the raw text: Composer first ignores case and `-stable`, fills numbers up to four, and refuses `#`. docs/conformance.md
+/// lists them too.
+const COMPOSER_DIFFERS: [&str; 12] = [
+    "1.0.0 > 1.0",
+    "1.2.3.# = 1.2.3.1",
+    "v1.9.0-ALPHA.1 = v1.9.0-BETA.1",
+    "v1.9.0-BETA.1 < v1.9.0-ALPHA.2",
+    "v1.9.0-ALPHA.2 = v1.9.0-BETA.2",
+    "5.1.0-stable < 5.1.0-beta2",
+    "v3.0 < v3.0.0-beta",
+    "v3.4 < v3.4.0-alpha",
+    "v4-beta4 < v4.0-alpha",
+    "v4.4 < v4.4.0-beta",
+    "v6.5 < v6.5.0-beta-0",
+    "v6.6 < v6.6.0-beta",
+];
+
+/// Corpus file stem, scheme, and the number of comparisons that must pass; what fails must be in [`COMPOSER_DIFFERS`].
+const FILES: [(&str, Scheme, usize); 19] = [
     ("debian-versions", Scheme::Debian, 30),
     ("debian-versions-generated", Scheme::Debian, 14_442),
     ("alpine-versions", Scheme::Apk, 778),
@@ -28,6 +46,15 @@ const FILES: [(&str, Scheme, usize); 10] = [
     ("pypi-versions-generated", Scheme::Pep440, 12_375),
     ("maven-versions", Scheme::Maven, 102),
     ("maven-versions-generated", Scheme::Maven, 14_752),
+    ("packagist-versions", Scheme::Composer, 93),
+    ("packagist-versions-generated", Scheme::Composer, 10_620),
+    ("rubygems-versions", Scheme::Rubygems, 25),
+    ("rubygems-versions-generated", Scheme::Rubygems, 4_098),
+    ("nuget-versions", Scheme::Nuget, 35),
+    ("pub-versions", Scheme::Dart, 100),
+    ("cran-versions", Scheme::Cran, 21),
+    ("cran-versions-generated", Scheme::Cran, 57),
+    ("hackage-versions", Scheme::Hackage, 11),
 ];
 
 fn corpus() -> Option<PathBuf> {
@@ -57,6 +84,8 @@ fn run(file: &Path, scheme: Scheme) -> (usize, usize) {
             passed += 1;
         } else {
             said!("{scheme}: {line}, but got {order:?} and in reverse {reverse:?}");
+            let known = scheme == Scheme::Composer && COMPOSER_DIFFERS.contains(&line);
+            assert!(known, "{scheme}: {line}, but got {order:?} and in reverse {reverse:?}");
         }
     }
     (passed, total)
@@ -68,7 +97,7 @@ fn the_sample_orders_as_the_ecosystems_do() {
     for (name, scheme, _) in FILES {
         let (passed, total) = run(&folder.join(format!("{name}.txt")), scheme);
         said!("sample {name}: {passed} of {total} passed");
-        assert!(total >= 30 && passed == total, "{name}: {passed} of {total}");
+        assert!(total >= 11 && passed + 2 >= total, "{name}: {passed} of {total}");
     }
 }
 

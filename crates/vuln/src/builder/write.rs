@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use assay_model::{ExploitPrediction, KnownExploited};
 use sha2::{Digest as _, Sha256};
 
 use super::groups::{Groups, merge};
 use super::{BuildReport, Draft, PackBuilder};
 use crate::ecosystem::Ecosystem;
-use crate::format::{CHECKED_FROM, HEADER, ID_RECORD, MAGIC, Section, VERSION, pack_rating};
+use crate::format::{
+    CHECKED_FROM, FLAG_DISPUTED, FLAG_RANSOMWARE, HEADER, ID_RECORD, MAGIC, Section, VERSION, pack_rating,
+};
 use crate::rating::Rating;
 
 /// Uncompressed size at which a block of details is closed: 256 KiB costs 0.3 ms to inflate.
@@ -95,7 +98,7 @@ fn time(seconds: i64) -> u32 {
 }
 
 pub(super) fn write(builder: PackBuilder) -> (Vec<u8>, BuildReport) {
-    let PackBuilder { drafts, exploited, mut report, .. } = builder;
+    let PackBuilder { drafts, exploited, predictions, end_of_life, delta, mut report, .. } = builder;
     let drafts: Vec<Draft> = drafts.into_values().collect();
     let groups = merge(&drafts);
     let mut strings = Strings::new();
@@ -104,8 +107,22 @@ pub(super) fn write(builder: PackBuilder) -> (Vec<u8>, BuildReport) {
     let packages = write_packages(&drafts, &mut strings, &mut tables);
     let rows = write_affected(&drafts, &packages, &mut strings, &mut tables);
     write_records(&drafts, &groups, &rows, &mut strings, &mut tables);
-    report.known_exploited = write_vulnerabilities(&drafts, &groups, &exploited, &mut strings, &mut tables);
+    report.known_exploited =
+        write_vulnerabilities(&drafts, &groups, (&exploited, &predictions), &mut strings, &mut tables);
     write_ids(&drafts, &groups, &mut strings, &mut tables);
+
+    if let Some((base, superseded)) = delta {
+        let base = strings.add(&base);
+        tables.push(Section::Base, &[base]);
+        for id in superseded {
+            let id = strings.add(&id);
+            tables.push(Section::Superseded, &[id]);
+        }
+    }
+    for ((id, cycle), day) in &end_of_life {
+        let row = [strings.add(id), strings.add(cycle), strings.add(day)];
+        tables.push(Section::EndOfLife, &row);
+    }
 
     report.records = drafts.len() as u64;
     report.vulnerabilities = groups.names.len() as u64;
@@ -150,6 +167,8 @@ fn write_affected(
     let mut rows: Vec<Vec<u32>> = vec![Vec::new(); drafts.len()];
     // The packages of one advisory mostly share their extent.
     let mut interned: HashMap<(Vec<[u32; 3]>, Vec<u32>), u32> = HashMap::new();
+    let mut imported = HashMap::new();
+    let mut told: HashMap<[u32; 3], u32> = HashMap::new();
     let mut ecosystem_row = 0_u32;
     let mut last: Option<&Ecosystem> = None;
     for ((ecosystem, name), places) in packages {
@@ -180,7 +199,14 @@ fn write_affected(
                 tables.push(Section::Extents, &row);
                 extent
             });
-            let row = [word(*record), extent, tables.rating(&affected.rating, strings)];
+            let rating = tables.rating(&affected.rating, strings);
+            let imports = write_imports(&affected.imports, &mut imported, strings, tables);
+            let traits = [rating, strings.add(&affected.stream), imports];
+            let traits = *told.entry(traits).or_insert_with(|| {
+                tables.push(Section::Traits, &traits);
+                tables.rows(Section::Traits) - 1
+            });
+            let row = [word(*record), extent, traits];
             if let Some(rows) = rows.get_mut(*record) {
                 rows.push(tables.rows(Section::Affected));
             }
@@ -188,6 +214,34 @@ fn write_affected(
         }
     }
     rows
+}
+
+/// The row of an import list, counted from 1; 0 for none. Equal lists are written once.
+fn write_imports<'a>(
+    imports: &'a [(String, Vec<String>)],
+    imported: &mut HashMap<&'a [(String, Vec<String>)], u32>,
+    strings: &mut Strings,
+    tables: &mut Tables,
+) -> u32 {
+    if imports.is_empty() {
+        return 0;
+    }
+    if let Some(row) = imported.get(imports) {
+        return *row;
+    }
+    let list = [tables.rows(Section::Imports), word(imports.len())];
+    for (path, symbols) in imports {
+        let row = [strings.add(path), tables.rows(Section::Symbols), word(symbols.len())];
+        for symbol in symbols {
+            let symbol = strings.add(symbol);
+            tables.push(Section::Symbols, &[symbol]);
+        }
+        tables.push(Section::Imports, &row);
+    }
+    tables.push(Section::ImportLists, &list);
+    let row = tables.rows(Section::ImportLists);
+    imported.insert(imports, row);
+    row
 }
 
 fn write_records(drafts: &[Draft], groups: &Groups, rows: &[Vec<u32>], strings: &mut Strings, tables: &mut Tables) {
@@ -211,7 +265,15 @@ fn write_records(drafts: &[Draft], groups: &Groups, rows: &[Vec<u32>], strings: 
             tables.rows(Section::Blocks),
             word(block.len()),
             word(json.len()),
+            tables.rows(Section::RecordRatings),
+            word(draft.ratings.len()),
+            draft.fingerprint()[0],
+            draft.fingerprint()[1],
         ];
+        for rating in &draft.ratings {
+            let rating = tables.rating(rating, strings);
+            tables.push(Section::RecordRatings, &[rating]);
+        }
         block.extend_from_slice(&json);
         tables.push(Section::Records, &row);
         for vulnerability in vulnerabilities {
@@ -237,7 +299,7 @@ fn close_block(block: &mut Vec<u8>, details: &mut Vec<u8>, tables: &mut Tables) 
 fn write_vulnerabilities(
     drafts: &[Draft],
     groups: &Groups,
-    exploited: &BTreeMap<String, assay_model::KnownExploited>,
+    (exploited, predictions): (&BTreeMap<String, KnownExploited>, &BTreeMap<String, ExploitPrediction>),
     strings: &mut Strings,
     tables: &mut Tables,
 ) -> u64 {
@@ -266,6 +328,10 @@ fn write_vulnerabilities(
         let published = drafts.iter().map(|draft| draft.published).filter(|time| *time > 0).min().unwrap_or_default();
         let entry = names.iter().filter_map(|name| exploited.get(name)).min();
         known += u64::from(entry.is_some());
+        let predicted = names.iter().filter_map(|name| predictions.get(name)).max();
+        let disputed = !drafts.is_empty() && drafts.iter().any(|draft| draft.disputed);
+        let flags = entry.map_or(0, |entry| if entry.ransomware { FLAG_RANSOMWARE } else { 0 })
+            | if disputed { FLAG_DISPUTED } else { 0 };
         let (shown, others) = names.split_first().map_or(("", &[][..]), |(shown, others)| (shown.as_str(), others));
         let row = [
             strings.add(shown),
@@ -275,9 +341,11 @@ fn write_vulnerabilities(
             strings.add(summary),
             time(published),
             entry.map_or(0, |entry| strings.add(&entry.since)),
-            entry.map_or(0, |entry| u32::from(entry.ransomware)),
+            flags,
             tables.rows(Section::VulnerabilityRecords),
             word(records.len()),
+            predicted.map_or(0, |predicted| predicted.probability_millionths.saturating_add(1)),
+            predicted.map_or(0, |predicted| predicted.percentile_millionths),
         ];
         for name in others {
             let name = strings.add(name);

@@ -1,6 +1,7 @@
 //! `assay serve --register`: the same webhook, in step with a cluster.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_gather::{Gatherer, Options};
@@ -13,11 +14,14 @@ use assay_server::{
 use assay_trust::TrustMaterial;
 use tokio::sync::mpsc;
 
-use super::{POLL, ServeOptions, look, stopped};
+use super::roots::Roots;
+use super::{POLL, ServeOptions, followed, look, stopped};
 use crate::Result;
-use crate::commands::{database, policies};
+use crate::commands::database;
+use crate::commands::policies::{self, TufSource};
 use crate::failure::Failure;
 use crate::session::Session;
+use crate::settings::Settings;
 
 /// Where Assay runs where nothing says otherwise.
 const NAMESPACE: &str = "assay-system";
@@ -68,6 +72,8 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         let called = called(&register.name, running.address().port());
         let namespace = own_namespace(register, &called, &client);
         let (notices, mut heard) = mpsc::unbounded_channel();
+        let (mut roots, mut own) = (Roots::default(), parts.repositories);
+        let named = Repositories::default();
         let (kept, replaced) = (Arc::clone(&gathering), Arc::clone(&facts));
         let cluster = Cluster::start(
             &running,
@@ -77,7 +83,7 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
                 namespace: namespace.clone(),
                 mutate: options.mutate,
                 base,
-                source: source(),
+                source: source(session.settings.clone(), Arc::clone(&named)),
                 on_materials: Arc::new(move |materials| {
                     kept.set(materials);
                     replaced.replace(kept.gatherer().map_err(|failure| failure.what)?);
@@ -101,6 +107,8 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
                 () = &mut stop => break,
                 Some(notice) = heard.recv() => printer.note(&words(&notice)),
                 _ = ticks.tick() => {
+                    renew(&mut roots, &mut own, &named, &cluster, session);
+                    running.set_trust_roots(&roots.statuses());
                     let now = look(session.settings.pack.value.iter());
                     if now != seen {
                         seen = now;
@@ -120,6 +128,27 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         running.shutdown().await;
         Ok(())
     })
+}
+
+/// The TUF repositories that TrustRoots of the cluster name, by the name of the object.
+type Repositories = Arc<Mutex<BTreeMap<String, TufSource>>>;
+
+/// Follows the repositories that files (`own`) and objects (`named`) speak of, and takes in what they have that is newer.
+fn renew(roots: &mut Roots, own: &mut Vec<TufSource>, named: &Repositories, cluster: &Cluster, session: &Session<'_>) {
+    for news in roots.take_news() {
+        session.printer.note(&news);
+    }
+    if roots.take_changed() {
+        match policies::collect(session.settings) {
+            Ok(parts) => {
+                cluster.renew_roots(parts.materials);
+                *own = parts.repositories;
+            }
+            Err(failure) => drop(session.printer.failure(&failure)),
+        }
+    }
+    let named: Vec<_> = named.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+    roots.follow(followed(own.iter().cloned().chain(named).collect(), session));
 }
 
 /// What a gatherer is made from, again and again.
@@ -171,18 +200,31 @@ fn own_namespace(register: &RegisterOptions, called: &Called, client: &Client) -
 }
 
 /// The material of a TrustRoot that stands in a cluster: whoever may write one must not have our files read.
-fn source() -> MaterialSource {
-    Arc::new(|root: &TrustRoot| {
-        let spec = &root.spec;
-        let stores = spec.notation.iter().flat_map(|notation| &notation.trust_stores);
-        let files = matches!(spec.sigstore, Some(SigstoreRoot::File(_)))
-            || spec.keys.iter().any(|key| key.file.is_some())
-            || stores.into_iter().any(|store| !store.files.is_empty());
-        if files {
+fn source(settings: Settings, named: Repositories) -> MaterialSource {
+    Arc::new(move |root: &TrustRoot| {
+        if names_files(root) {
             return Err("a cluster has no files beside an object: write what is in them into the object".to_owned());
         }
-        policies::material(std::path::Path::new("TrustRoot"), root).map_err(|failure| sentence(&failure))
+        let read = policies::material(Path::new("TrustRoot"), root, &settings);
+        let (material, repository) = read.map_err(|failure| sentence(&failure))?;
+        let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
+        match repository {
+            Some(repository) => named.insert(root.metadata.name.clone(), repository),
+            None => named.remove(&root.metadata.name),
+        };
+        Ok(material)
     })
+}
+
+fn names_files(root: &TrustRoot) -> bool {
+    let spec = &root.spec;
+    let root = match &spec.sigstore {
+        Some(SigstoreRoot::File(_)) => true,
+        Some(SigstoreRoot::Tuf(repository)) => repository.root.is_some(),
+        _ => false,
+    };
+    let mut stores = spec.notation.iter().flat_map(|notation| &notation.trust_stores);
+    root || spec.keys.iter().any(|key| key.file.is_some()) || stores.any(|store| !store.files.is_empty())
 }
 
 fn sentence(failure: &Failure) -> String {
@@ -243,13 +285,14 @@ mod tests {
     fn a_root_of_the_cluster_reads_no_file_of_ours() {
         for spec in [
             "{sigstore: {file: /etc/passwd}}",
+            "{sigstore: {tuf: {mirror: 'https://tuf.example', root: /etc/passwd}}}",
             "{keys: [{name: a, file: /etc/passwd}]}",
             "{notation: {trustPolicies: [], trustStores: [{type: ca, name: a, files: [/etc/passwd]}]}}",
         ] {
             let text = format!("apiVersion: assay.dev/v1\nkind: TrustRoot\nmetadata: {{name: a}}\nspec: {spec}\n");
             let loaded = assay_kinds::load_yaml(&text, "test").unwrap();
             let assay_kinds::Kind::TrustRoot(root) = &loaded.objects[0].value else { panic!("{spec}") };
-            assert!(source()(root).unwrap_err().contains("no files"), "{spec}");
+            assert!(names_files(root), "{spec}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `--legacy-sig`: the tags `.sig` and `.att`, for verifiers that know no referrers.
 
 use assay_model::{Digest, Reference, Repository};
-use assay_oci::{Client, media_type};
-use assay_sign::{LegacyImage, LegacyKind, LegacyLayer, SignedBundle, simple_signing_payload};
+use assay_oci::{Attachment, Client, media_type};
+use assay_sign::{LegacyImage, LegacyLayer, SignedBundle, simple_signing_payload};
 
 use super::Stated;
 use super::signer::ReadySigner;
@@ -19,11 +19,11 @@ pub(super) async fn add(
 ) -> Result<String> {
     let (kind, layer) = if matches!(stated, Stated::Signature) {
         let payload = simple_signing_payload(&repository.to_string(), &subject);
-        (LegacyKind::Signature, LegacyLayer::signature(&payload, &signer.sign_message(&payload).await?)?)
+        (Attachment::Signatures, LegacyLayer::signature(&payload, &signer.sign_message(&payload).await?)?)
     } else {
-        (LegacyKind::Attestation, LegacyLayer::attestation(bundle)?)
+        (Attachment::Attestations, LegacyLayer::attestation(bundle)?)
     };
-    let tag = kind.tag(&subject);
+    let tag = kind.tag(subject);
     let reference: Reference = format!("{repository}:{tag}").parse()?;
     let image = match client.root(&reference).await {
         Ok(existing) => LegacyImage::from_manifest(&existing.bytes)?,

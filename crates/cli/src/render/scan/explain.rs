@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use assay_vuln::risk::{Surroundings, Use, risk};
+
 use super::super::{Page, Report};
 use super::fix;
 use crate::commands::scan::ExplainOutcome;
@@ -22,10 +24,26 @@ impl Report for ExplainOutcome {
             let _ = writeln!(out, "  record     {} ({})", reason.record, reason.ecosystem);
             let _ = writeln!(out, "  compared   {} {} with: {}", reason.name, reason.version, reason.range);
             let _ = writeln!(out, "  fixed in   {}", fix(finding));
+            for rating in &vulnerability.ratings {
+                let vector = rating.vector.as_deref().map(|vector| format!(" {vector}")).unwrap_or_default();
+                let _ = writeln!(out, "  severity   {} says {}{vector}", rating.source, rating.severity);
+            }
+            let risk = risk(finding, Use::default(), &Surroundings::default());
+            let _ = writeln!(out, "  risk       {}.{} of 100", risk.tenths / 10, risk.tenths % 10);
+            for factor in &risk.factors {
+                let (whole, part) = (factor.thousandths / 1000, factor.thousandths % 1000);
+                let _ = writeln!(out, "             x {whole}.{part:03}  {}: {}", factor.name, factor.why);
+            }
+            if vulnerability.disputed {
+                let _ = writeln!(out, "  disputed   its vendor says that it is none");
+            }
             if let Some(exploited) = &vulnerability.known_exploited {
                 let ransomware = if exploited.ransomware { ", by ransomware too" } else { "" };
                 let _ = writeln!(out, "  exploited  in the wild since {}{ransomware}", exploited.since);
             }
+        }
+        for line in &self.suppressed {
+            let _ = writeln!(out, "{}  {}", page.strong("not counted"), page.wrap(line, 13));
         }
         if self.findings.is_empty() {
             let _ = writeln!(out, "{} was not matched in {}", page.strong(&self.id), self.target);
@@ -33,6 +51,8 @@ impl Report for ExplainOutcome {
                 "the vulnerability data has no record of this name"
             } else if self.records.iter().all(|record| record.affected.is_empty()) {
                 "none of the packages that its records name is in there"
+            } else if !self.suppressed.is_empty() {
+                "it was matched, and is not counted for the reason above"
             } else {
                 "the packages are there, in versions or releases outside the affected ranges"
             };

@@ -17,6 +17,8 @@ const RESULTS_MAX: usize = 25_000;
 struct Line {
     id: String,
     severity: Severity,
+    /// Whether the scan fails for it.
+    fails: bool,
     message: String,
     file: String,
     line: u32,
@@ -25,12 +27,13 @@ struct Line {
 }
 
 fn lines(scan: &ScanOutcome) -> Vec<Line> {
-    let vulnerabilities = scan.vulnerabilities.iter().map(|finding| {
+    let vulnerabilities = scan.vulnerabilities.iter().zip(&scan.risks).map(|(finding, risk)| {
         let (vulnerability, package) = (&finding.vulnerability, &finding.package);
         let exploited = if vulnerability.known_exploited.is_some() { ", known to be exploited" } else { "" };
         Line {
             id: vulnerability.id.to_string(),
             severity: vulnerability.severity,
+            fails: scan.fails(finding, risk),
             message: format!(
                 "{} {} in {} {}, fixed in: {}{exploited}",
                 vulnerability.id,
@@ -47,17 +50,13 @@ fn lines(scan: &ScanOutcome) -> Vec<Line> {
     let secrets = scan.secrets.iter().map(|secret| Line {
         id: secret.rule.clone(),
         severity: secret.severity,
+        fails: scan.fails_secret(secret.severity),
         message: format!("{} in {}: {}", secret.rule, secret.file.path, secret.excerpt),
         file: secret.file.path.clone(),
         line: secret.line.max(1),
         identity: format!("{}|{}|{}", secret.rule, secret.file.path, secret.fingerprint),
     });
     vulnerabilities.chain(secrets).collect()
-}
-
-/// Whether a line is one for which the scan fails; without a threshold, critical and high ones are.
-fn fails(scan: &ScanOutcome, severity: Severity) -> bool {
-    severity >= scan.fail_on.unwrap_or(Severity::High)
 }
 
 pub(super) fn sarif(scan: &ScanOutcome) -> String {
@@ -85,7 +84,7 @@ pub(super) fn sarif(scan: &ScanOutcome) -> String {
     let result = |line: Line| {
         json!({
             "ruleId": line.id,
-            "level": if fails(scan, line.severity) { "error" } else if line.severity == Severity::Medium { "warning" } else { "note" },
+            "level": if line.fails { "error" } else if line.severity == Severity::Medium { "warning" } else { "note" },
             "message": {"text": line.message},
             "locations": [{"physicalLocation": {
                 "artifactLocation": {"uri": sarif::uri(&line.file)},
@@ -111,7 +110,7 @@ fn assumed_score(severity: Severity) -> &'static str {
 
 pub(super) fn junit(scan: &ScanOutcome) -> String {
     let lines = lines(scan);
-    let failures = lines.iter().filter(|line| fails(scan, line.severity)).count();
+    let failures = lines.iter().filter(|line| line.fails).count();
     let mut out = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"assay scan\">\n  \
          <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" errors=\"{}\">\n",
@@ -127,7 +126,7 @@ pub(super) fn junit(scan: &ScanOutcome) -> String {
             xml::escape(&line.file),
             xml::escape(&line.identity)
         );
-        if fails(scan, line.severity) {
+        if line.fails {
             let _ = writeln!(out, "><failure message=\"{message}\"/></testcase>");
         } else {
             let _ = writeln!(out, "><system-out>{message}</system-out></testcase>");
@@ -187,7 +186,7 @@ pub(super) fn markdown(scan: &ScanOutcome) -> String {
 pub(super) fn github(scan: &ScanOutcome) -> String {
     let mut out = String::new();
     for line in lines(scan) {
-        let level = if fails(scan, line.severity) { "error" } else { "warning" };
+        let level = if line.fails { "error" } else { "warning" };
         out.push_str(&workflow::command(level, &line.file, line.line as usize, 1, &line.id, &line.message));
     }
     out

@@ -53,6 +53,29 @@ fn with_key() -> Value {
 }
 
 #[test]
+fn renewed_roots_are_read_again_and_keep_what_cannot_be() {
+    let material = Arc::new(std::sync::Mutex::new(Ok(TrustMaterial::new())));
+    let source: MaterialSource = Arc::new({
+        let material = Arc::clone(&material);
+        move |_| material.lock().unwrap().clone()
+    });
+    let mut book = Book::new(Base { starters: starter_environments().unwrap(), ..Base::default() }, source);
+    book.apply(Sort::TrustRoot, &object("TrustRoot", "company", 1, json!({})));
+    assert_eq!(book.settle().unwrap().materials.unwrap().len(), 1);
+
+    let renewed = TrustMaterial::new().with_named_key("release", KEY).unwrap();
+    *material.lock().unwrap() = Ok(renewed.clone());
+    book.renew_roots(vec![("public-good".into(), TrustMaterial::new())]);
+    let hashes: Vec<_> = book.settle().unwrap().materials.unwrap().iter().map(TrustMaterial::hash).collect();
+    assert_eq!(hashes, [TrustMaterial::new().hash(), renewed.hash()]);
+
+    *material.lock().unwrap() = Err("the repository lies".to_owned());
+    book.renew_roots(vec![("public-good".into(), TrustMaterial::new())]);
+    assert!(book.settle().unwrap().materials.is_none(), "the last good one stays");
+    assert_eq!(problem(&book, "company"), Some(("the repository lies".to_owned(), true)));
+}
+
+#[test]
 fn the_starters_count_until_the_cluster_says_otherwise() {
     let mut book = book();
     assert_eq!(digest_action(&mut book), Action::Enforce);

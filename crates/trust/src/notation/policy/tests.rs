@@ -99,7 +99,7 @@ fn every_member_counts() {
     }
     assert_eq!(oci(&json!({"version": "1.0", "trustPolicies": []})), Err(PolicyError::Empty));
     assert!(matches!(OciTrustPolicy::parse(b"{"), Err(PolicyError::Malformed { .. })));
-    assert!(matches!(OciTrustPolicy::parse(&vec![b' '; POLICY_MAX + 1]), Err(PolicyError::TooLarge { .. })));
+    assert!(matches!(OciTrustPolicy::parse(&vec![b' '; document::POLICY_MAX + 1]), Err(PolicyError::TooLarge { .. })));
 }
 
 #[test]

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use assay_model::{Contents, Findings};
 use assay_sbom::{Generation, Lifecycle, Root};
 
+use assay_vuln::risk::{Surroundings, Use, risk};
+
 use super::*;
 
 fn scanned(text: &str) -> ScanOutcome {
@@ -16,6 +18,9 @@ fn scanned(text: &str) -> ScanOutcome {
         os: None,
         packages: 1,
         counts: assay_model::FindingCounts::of(&vulnerabilities),
+        risks: vulnerabilities.iter().map(|finding| risk(finding, Use::default(), &Surroundings::default())).collect(),
+        vex: Vec::new(),
+        ignored: Vec::new(),
         vulnerabilities,
         hidden: 0,
         secrets: Vec::new(),
@@ -24,8 +29,10 @@ fn scanned(text: &str) -> ScanOutcome {
         pack: Some(pack),
         sample_pack: true,
         fail_on: None,
+        thresholds: Vec::new(),
+        now,
         failing: 0,
-        contents: Arc::new(Contents::default()),
+        contents: Arc::new(Contents { packages: read.contents.packages, ..Contents::default() }),
         root: Root::directory("app"),
         generation: Generation { tool_version: "0.1.0", created: now, lifecycle: Lifecycle::PreBuild },
     }

@@ -1,6 +1,7 @@
 //! What happens to one file, wherever it came from: it is parsed, searched for secrets, or passed over.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use assay_model::{Bound, Package, Partial, SecretMatch};
 
@@ -10,7 +11,7 @@ use crate::layer::{Fact, Says};
 use crate::limits::{CLAIMS, Limits};
 use crate::os_release;
 use crate::path;
-use crate::secrets::{self, Scanner};
+use crate::secrets::{self, Scanner, SecretRules};
 
 /// Buffers are given back to the system beyond this, so that one large file does not stay for the whole layer.
 const BUFFER_KEPT: usize = 8 << 20;
@@ -25,13 +26,26 @@ pub(crate) trait Body {
     fn consume(&mut self, bytes: usize);
 }
 
+/// How much of a file parsers read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    Nothing,
+    /// These bytes at its beginning.
+    Start(usize),
+    Everything,
+}
+
 /// Collects what the files of one layer or directory say.
 pub(crate) struct Analysis {
     limits: Limits,
     scope: Scope,
     facts: BTreeMap<String, Vec<Says>>,
     packages: usize,
-    owned: HashSet<u64>,
+    owners: Vec<String>,
+    /// [`path::ownership_key`] of each file that a package claims, with its owner.
+    owned: HashMap<u64, u32>,
+    /// Directories whose names were read.
+    places: HashSet<String>,
     secrets: BTreeMap<String, Vec<SecretMatch>>,
     secret_count: usize,
     partial: Vec<Partial>,
@@ -40,22 +54,20 @@ pub(crate) struct Analysis {
 }
 
 impl Analysis {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self::with_scope(limits, Scope::Image)
-    }
-
-    pub(crate) fn with_scope(limits: Limits, scope: Scope) -> Self {
+    pub(crate) fn new(limits: Limits, scope: Scope, rules: Arc<SecretRules>) -> Self {
         Self {
             limits,
             scope,
             facts: BTreeMap::new(),
             packages: 0,
-            owned: HashSet::new(),
+            owners: Vec::new(),
+            owned: HashMap::new(),
+            places: HashSet::new(),
             secrets: BTreeMap::new(),
             secret_count: 0,
             partial: Vec::new(),
             buffer: Vec::new(),
-            scanner: Scanner::default(),
+            scanner: Scanner::new(rules),
         }
     }
 
@@ -66,16 +78,44 @@ impl Analysis {
         }
     }
 
-    /// Whether some parser reads the whole file at this path.
+    /// Whether some parser reads the file at this path.
     fn is_wanted(&self, path: &str) -> bool {
-        os_release::is_path(path) || ecosystems::ALL.iter().any(|ecosystem| ecosystem.wants(path, self.scope))
+        self.wanted(path) != Wanted::Nothing
+    }
+
+    /// How much of the file at this path parsers read.
+    fn wanted(&self, path: &str) -> Wanted {
+        if os_release::is_path(path) {
+            return Wanted::Everything;
+        }
+        let mut wanted = Wanted::Nothing;
+        for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
+            wanted = wanted.max(match ecosystem.start() {
+                0 => Wanted::Everything,
+                bytes => Wanted::Start(bytes),
+            });
+        }
+        wanted
+    }
+
+    /// What the path alone says: every directory once.
+    fn path(&mut self, path: &str) {
+        for package in ecosystems::ALL.iter().filter_map(|ecosystem| ecosystem.read_path(path)) {
+            if !self.places.insert(package.path.clone()) {
+                continue;
+            }
+            self.collect(path, Found { packages: vec![package], ..Found::default() });
+        }
     }
 
     /// Takes one regular file.
     pub(crate) fn file<B: Body>(&mut self, path: &str, size: u64, body: &mut B) -> Result<(), B::Error> {
+        self.path(path);
         let search = secrets::searches(path);
-        if self.is_wanted(path) {
-            return self.whole_file(path, size, search, body);
+        match self.wanted(path) {
+            Wanted::Everything => return self.whole_file(path, size, search, body),
+            Wanted::Start(bytes) => return self.start_of_file(path, bytes, body),
+            Wanted::Nothing => {}
         }
         let first = body.peek()?;
         if let Some(capture) = Capture::begin(first, size, self.limits.file_bytes) {
@@ -118,18 +158,40 @@ impl Analysis {
                 self.says(path, [Says::OsRelease(release)]);
             }
         } else {
-            let file = File { path, bytes: &buffer, limits: &self.limits };
-            let mut found = Found::default();
-            for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
-                ecosystem.read(&file, &mut found);
-            }
-            self.collect(path, found);
+            self.parse(path, &buffer);
         }
         if search && secrets::is_text(&buffer) {
             self.scanner.begin();
             self.scanner.push(&buffer);
             self.collect_secrets(path);
         }
+        self.keep(buffer);
+        Ok(())
+    }
+
+    fn parse(&mut self, path: &str, bytes: &[u8]) {
+        let file = File { path, bytes, limits: &self.limits };
+        let mut found = Found::default();
+        for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
+            ecosystem.read(&file, &mut found);
+        }
+        self.collect(path, found);
+    }
+
+    /// A file whose beginning says everything; the rest goes by unseen.
+    fn start_of_file<B: Body>(&mut self, path: &str, bytes: usize, body: &mut B) -> Result<(), B::Error> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        while buffer.len() < bytes {
+            let next = body.peek()?;
+            let take = next.len().min(bytes - buffer.len());
+            if take == 0 {
+                break;
+            }
+            buffer.extend_from_slice(next.get(..take).unwrap_or_default());
+            body.consume(take);
+        }
+        self.parse(path, &buffer);
         self.keep(buffer);
         Ok(())
     }
@@ -165,7 +227,7 @@ impl Analysis {
     }
 
     fn collect(&mut self, path: &str, found: Found) {
-        let Found { mut packages, owned, says, partial } = found;
+        let Found { mut packages, owners, owned, says, partial } = found;
         for Partial { what, bound } in partial {
             self.partial(what, bound);
         }
@@ -178,7 +240,9 @@ impl Analysis {
         if self.owned.len() + owned.len() > CLAIMS {
             self.partial("files that packages list as their own".to_owned(), Bound::Entries);
         } else {
-            self.owned.extend(owned);
+            let first = self.owners.len() as u32;
+            self.owners.extend(owners);
+            self.owned.extend(owned.into_iter().map(|(key, owner)| (key, first.saturating_add(owner))));
         }
         let packages = (!packages.is_empty()).then_some(Says::Packages(packages));
         self.says(path, packages.into_iter().chain(says));
@@ -256,8 +320,9 @@ impl Analysis {
     pub(crate) fn finish(mut self) -> (Vec<Fact>, Vec<SecretMatch>, Vec<Partial>) {
         let mut facts = Vec::new();
         for (path, says) in self.facts {
-            let owned = self.owned.contains(&path::ownership_key(&path));
-            facts.extend(says.into_iter().map(|says| Fact { path: path.clone(), owned, says }));
+            let owner = self.owned.get(&path::ownership_key(&path));
+            let owner = owner.and_then(|&owner| self.owners.get(usize::try_from(owner).ok()?)).cloned();
+            facts.extend(says.into_iter().map(|says| Fact { path: path.clone(), owner: owner.clone(), says }));
         }
         let mut secrets: Vec<SecretMatch> = self.secrets.into_values().flatten().collect();
         secrets.sort();

@@ -175,6 +175,11 @@ impl Binary {
         self.header.little
     }
 
+    /// All bytes that were kept, part after part.
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.buffer
+    }
+
     pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.buffer
     }
@@ -236,6 +241,23 @@ impl Binary {
             let (at, offset, size) = field(index)?;
             let rest = names.get(at as usize..)?.strip_prefix(name.as_bytes())?;
             if rest.first() == Some(&0) { self.bytes(offset, size) } else { None }
+        })
+    }
+}
+
+/// Symbols of one table that are looked at.
+const SYMBOLS: usize = 1_000_000;
+
+impl Binary {
+    /// The address of a dynamic symbol (System V ABI, "Symbol Table").
+    pub(crate) fn symbol(&self, name: &str) -> Option<u64> {
+        let (table, names) = (self.section(".dynsym")?, self.section(".dynstr")?);
+        let header = self.header;
+        let (entry, value) = if header.wide { (24, 8) } else { (16, 4) };
+        table.chunks_exact(entry).take(SYMBOLS).find_map(|raw| {
+            let fields = Fields { bytes: raw, wide: header.wide, little: header.little };
+            let rest = names.get(usize::try_from(fields.u32(0)?).ok()?..)?.strip_prefix(name.as_bytes())?;
+            if rest.first() == Some(&0) { fields.word(value) } else { None }
         })
     }
 }
@@ -401,5 +423,77 @@ mod tests {
         let binary = read(&bytes, 1 << 20);
         assert!(!binary.is_cut());
         assert_eq!(binary.into_buffer().len(), bytes.len());
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::{Binary, Capture};
+
+    /// A 64-bit file with these sections, the last of which holds their names; the whole file is one segment at address 0.
+    fn with_sections(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut file = vec![0; 64 + 56];
+        file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        file[16] = 3;
+        file[32] = 64;
+        file[54] = 56;
+        file[56] = 1;
+        let mut names = vec![0];
+        let mut headers = Vec::new();
+        let mut row = |name: usize, offset: usize, size: usize| {
+            let mut header = [0; 64];
+            header[..4].copy_from_slice(&(name as u32).to_le_bytes());
+            header[24..32].copy_from_slice(&(offset as u64).to_le_bytes());
+            header[32..40].copy_from_slice(&(size as u64).to_le_bytes());
+            headers.extend_from_slice(&header);
+        };
+        for (name, bytes) in sections {
+            row(names.len(), file.len(), bytes.len());
+            names.extend_from_slice(name.as_bytes());
+            names.push(0);
+            file.extend_from_slice(bytes);
+        }
+        row(names.len(), file.len(), names.len() + 10);
+        names.extend_from_slice(b".shstrtab\0");
+        file.extend_from_slice(&names);
+        let table = file.len() as u64;
+        file[40..48].copy_from_slice(&table.to_le_bytes());
+        file[58] = 64;
+        file[60] = sections.len() as u8 + 1;
+        file[62] = sections.len() as u8;
+        file.extend_from_slice(&headers);
+        let size = file.len() as u64;
+        file[64] = 1;
+        file[68] = 4;
+        file[96..104].copy_from_slice(&size.to_le_bytes());
+        file
+    }
+
+    /// A file with one section.
+    pub(crate) fn executable(name: &str, section: &[u8]) -> Vec<u8> {
+        with_sections(&[(name, section.to_vec())])
+    }
+
+    /// A file with these dynamic symbols, each at its content.
+    pub(crate) fn executable_with_symbols(symbols: &[(&str, &[u8])]) -> Vec<u8> {
+        let (mut names, mut table, mut data) = (vec![0], vec![0; 24], Vec::new());
+        for (name, content) in symbols {
+            table.extend_from_slice(&(names.len() as u32).to_le_bytes());
+            table.extend_from_slice(&[0; 4]);
+            // The data is the first section, behind the ELF header and the program header.
+            table.extend_from_slice(&(120 + data.len() as u64).to_le_bytes());
+            table.extend_from_slice(&(content.len() as u64).to_le_bytes());
+            names.extend_from_slice(name.as_bytes());
+            names.push(0);
+            data.extend_from_slice(content);
+        }
+        with_sections(&[(".data", data), (".dynsym", table), (".dynstr", names)])
+    }
+
+    /// The file as inspection keeps it.
+    pub(crate) fn read(file: &[u8]) -> Binary {
+        let mut capture = Capture::begin(file, file.len() as u64, 1 << 30).unwrap();
+        capture.push(file);
+        capture.finish()
     }
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use assay_model::{Bound, Digest, OsRelease, Package, Partial, SecretMatch};
+use assay_model::{Algorithm, Bound, Digest, OsRelease, Package, Partial, SecretMatch};
 use serde::{Deserialize, Serialize};
 
 use crate::analyse::{Analysis, Body};
+use crate::directory::DirectoryOptions;
+use crate::ecosystems::Scope;
 use crate::error::LayerError;
 use crate::inflate::{Finished, Inflate};
 use crate::limits::Limits;
@@ -34,6 +36,9 @@ pub struct LayerResult {
     pub whiteouts: Vec<String>,
     /// Directories whose content in lower layers this one hides, sorted; the root is empty.
     pub opaque: Vec<String>,
+    /// Files that run with the rights of their owner or group, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub setuid: Vec<String>,
     /// What the parsers found, sorted by path.
     pub facts: Vec<Fact>,
     /// Secrets, sorted; layer indexes are given when layers are merged.
@@ -47,10 +52,10 @@ pub struct LayerResult {
 pub struct Fact {
     /// The file.
     pub path: String,
-    /// Whether a distribution package of the same layer lists the file as its own: then the file's packages are the
+    /// The distribution package of the same layer that lists the file as its own: then the file's packages are the
     /// distribution's, and are not listed a second time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub owned: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// What it says.
     pub says: Says,
 }
@@ -108,20 +113,36 @@ pub fn inspect_layer(
     if !media_type.is_empty() && (!media_type.contains("tar") || media_type.ends_with("+encrypted")) {
         return Err(LayerError::UnsupportedMediaType { digest: *expected, media_type: media_type.to_owned() });
     }
-    let unreadable = |source| LayerError::Read { digest: *expected, source };
-    let inflate = Inflate::new(reader, expected.algorithm(), *limits).map_err(unreadable)?;
-    let mut walk = Walk::new(*limits);
+    // A result is kept under the digest of the blob, so that it may depend on nothing else.
+    let options = DirectoryOptions { limits: *limits, ..DirectoryOptions::default() };
+    let result = read_archive(reader, expected.algorithm(), Scope::Image, &options)
+        .map_err(|source| LayerError::Read { digest: *expected, source })?;
+    if result.digest != *expected {
+        return Err(LayerError::DigestMismatch { expected: Box::new(*expected), found: Box::new(result.digest) });
+    }
+    Ok(result)
+}
+
+/// Reads a tar archive, compressed or not, whatever its digest is.
+pub(crate) fn read_archive(
+    reader: impl Read,
+    algorithm: Algorithm,
+    scope: Scope,
+    options: &DirectoryOptions,
+) -> std::io::Result<LayerResult> {
+    let inflate = Inflate::new(reader, algorithm, options.limits)?;
+    let mut walk = Walk::new(options, scope);
     let mut tar = Tar::new(inflate);
     let damage = walk.run(&mut tar).err();
-    let Finished { digest, diff_id, compressed, inflated, stopped } = tar.into_source().finish().map_err(unreadable)?;
-    if digest != *expected {
-        return Err(LayerError::DigestMismatch { expected: Box::new(*expected), found: Box::new(digest) });
-    }
+    let Finished { digest, diff_id, compressed, inflated, stopped } = tar.into_source().finish()?;
     if let Some(bound) = stopped.or(damage.map(|_| Bound::Malformed)) {
         walk.analysis.partial(format!("layer {}", digest.short()), bound);
     }
     Ok(walk.finish(digest, diff_id, compressed, inflated))
 }
+
+/// Set-user-ID and set-group-ID (POSIX, `sys/stat.h`).
+pub(crate) const SET_ID: u32 = 0o6000;
 
 /// The state of one walk through a tar.
 struct Walk {
@@ -132,18 +153,20 @@ struct Walk {
     paths: BTreeSet<String>,
     whiteouts: BTreeSet<String>,
     opaque: BTreeSet<String>,
+    setuid: BTreeSet<String>,
 }
 
 impl Walk {
-    fn new(limits: Limits) -> Self {
+    fn new(options: &DirectoryOptions, scope: Scope) -> Self {
         Self {
-            limits,
-            analysis: Analysis::new(limits),
+            limits: options.limits,
+            analysis: Analysis::new(options.limits, scope, std::sync::Arc::clone(&options.rules)),
             entries: 0,
             path_bytes: 0,
             paths: BTreeSet::new(),
             whiteouts: BTreeSet::new(),
             opaque: BTreeSet::new(),
+            setuid: BTreeSet::new(),
         }
     }
 
@@ -184,6 +207,11 @@ impl Walk {
         {
             self.analysis.forget(&path);
         }
+        if entry.kind == Kind::Regular && entry.mode & SET_ID != 0 {
+            self.setuid.insert(path.clone());
+        } else {
+            self.setuid.remove(&path);
+        }
         match entry.kind {
             Kind::Regular if entry.sparse => self.analysis.unread_sparse(&path),
             Kind::Regular => self.analysis.file(&path, entry.size, &mut Content(tar))?,
@@ -214,6 +242,7 @@ impl Walk {
             paths,
             whiteouts: self.whiteouts.into_iter().collect(),
             opaque: self.opaque.into_iter().collect(),
+            setuid: self.setuid.into_iter().collect(),
             facts,
             secrets,
             partial,

@@ -23,7 +23,8 @@
 //! Memory: some megabytes of buffers and results, and the largest single file that a parser needs as a whole (a package
 //! database, a jar, the data of an executable without its machine code). A typical image stays below 120 MB.
 //!
-//! A new package ecosystem is one file in `src/ecosystems/`, with its row in the table of `src/ecosystems.rs`.
+//! A new package ecosystem is one file in `src/ecosystems/`, with its row in the table of `src/ecosystems.rs`; [`registry`]
+//! lists what there is.
 
 mod analyse;
 mod config;
@@ -40,15 +41,17 @@ mod path;
 mod secrets;
 mod sqlite;
 mod tar;
+mod xml;
 mod zip;
 
 pub use config::{CONFIG_BYTES, CONFIG_PATH, ImageConfiguration, scan_config};
-pub use directory::{inspect_directory, inspect_file};
+pub use directory::{DirectoryOptions, inspect_archive, inspect_bytes, inspect_directory, inspect_file, inspect_root};
+pub use ecosystems::{About, Scope, known_programs, registry};
 pub use error::{ConfigError, DirectoryError, LayerError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};
 pub use limits::Limits;
 pub use merge::merge;
-pub use secrets::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, secret_rules};
+pub use secrets::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, SecretRules, SecretRulesError};
 
 /// Version of the analyser: it grows with every change of what is found, so that results of older ones are not reused.
-pub const ANALYSER: u32 = 1;
+pub const ANALYSER: u32 = 2;

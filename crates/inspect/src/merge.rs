@@ -1,8 +1,11 @@
 //! Layers put on top of each other: what an image holds when it runs, and what it still ships beneath.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use assay_model::{Contents, EvidenceTier, Layer, OsRelease, Package, PackageType, Partial, SecretMatch};
+use assay_model::{
+    BaseEvidence, BaseImage, Contents, EvidenceTier, FileReference, Layer, OsRelease, Package, PackageType, Partial,
+    SecretMatch, Suppressed, SuppressionReason, Surface,
+};
 
 use crate::config::{self, ImageConfiguration};
 use crate::ecosystems;
@@ -14,7 +17,7 @@ pub(crate) struct Placed {
     /// Index of the layer that brought it; none in directories.
     pub(crate) layer: Option<usize>,
     pub(crate) path: String,
-    pub(crate) owned: bool,
+    pub(crate) owner: Option<String>,
     pub(crate) says: Says,
 }
 
@@ -45,12 +48,14 @@ pub fn merge(layers: &[LayerResult], configuration: Option<&ImageConfiguration>)
     attribute(&mut facts, layers);
     let mut contents = settle(facts, secrets, partial);
     contents.files = hidden.files;
+    contents.surface = surface(layers, &hidden);
     contents.layers = layers
         .iter()
         .map(|layer| Layer { digest: layer.digest, diff_id: layer.diff_id, size: layer.size, created_by: None })
         .collect();
     if let Some(configuration) = configuration {
         config::apply(configuration, &mut contents);
+        contents.base = stated_base(&contents.config.labels);
     }
     contents
 }
@@ -58,24 +63,26 @@ pub fn merge(layers: &[LayerResult], configuration: Option<&ImageConfiguration>)
 /// Turns facts into sorted contents: what several files say together, purls of distribution packages, no doubles.
 pub(crate) fn settle(mut facts: Vec<Placed>, mut secrets: Vec<SecretMatch>, mut partial: Vec<Partial>) -> Contents {
     let os = find_os_release(&facts);
+    let mut left_out = LeftOut::default();
     for ecosystem in ecosystems::ALL {
-        ecosystem.settle(&mut facts);
+        ecosystem.settle(&mut facts, &mut left_out);
     }
     let mut packages: BTreeSet<Package> = BTreeSet::new();
-    for Placed { layer, owned, says, .. } in facts {
+    for Placed { layer, owner, says, .. } in facts {
         let Says::Packages(list) = says else { continue };
-        packages.extend(
-            list.into_iter().filter(|package| !owned || package.tier == EvidenceTier::PackageDatabase).map(
-                |mut package| {
-                    package.layer = package.layer.or(layer);
-                    if package.kind.is_distribution() {
-                        qualify(&mut package, os.as_ref());
-                    }
-                    package
-                },
-            ),
-        );
+        for mut package in list {
+            if let (Some(owner), true) = (&owner, package.tier != EvidenceTier::PackageDatabase) {
+                left_out.add(&package, layer, SuppressionReason::OwnedByPackage, Some(owner));
+                continue;
+            }
+            package.layer = package.layer.or(layer);
+            if package.kind.is_distribution() {
+                qualify(&mut package, os.as_ref());
+            }
+            packages.insert(package);
+        }
     }
+    weaker(&mut packages, &mut left_out);
     secrets.sort();
     secrets.dedup();
     partial.sort();
@@ -86,12 +93,113 @@ pub(crate) fn settle(mut facts: Vec<Placed>, mut secrets: Vec<SecretMatch>, mut 
         packages: packages.into_iter().collect(),
         secrets,
         partial,
+        suppressed: left_out.finish(),
         ..Contents::default()
     }
 }
 
+/// Guesses by an executable's name and text are left out where a better sign names the same thing in the same version.
+fn weaker(packages: &mut BTreeSet<Package>, left_out: &mut LeftOut) {
+    let key = |package: &Package| (package.name.to_lowercase(), package.version.clone());
+    let mut strong: HashMap<(String, String), String> = HashMap::new();
+    for package in packages.iter().filter(|package| package.tier != EvidenceTier::Heuristic) {
+        strong.entry(key(package)).or_insert_with(|| package.path.clone());
+    }
+    packages.retain(|package| {
+        let by = strong
+            .get(&key(package))
+            .filter(|_| package.tier == EvidenceTier::Heuristic && package.kind == PackageType::Generic);
+        if let Some(by) = by {
+            left_out.add(package, package.layer, SuppressionReason::StrongerSign, Some(by));
+        }
+        by.is_none()
+    });
+}
+
+/// Collects what is left out, each thing once for each reason.
+#[derive(Default)]
+pub(crate) struct LeftOut {
+    found: BTreeMap<LeftOutKey, (FileReference, u64)>,
+}
+
+type LeftOutKey = (PackageType, String, String, SuppressionReason, Option<String>);
+
+impl LeftOut {
+    pub(crate) fn add(&mut self, package: &Package, layer: Option<usize>, reason: SuppressionReason, by: Option<&str>) {
+        let key = (package.kind, package.name.clone(), package.version.clone(), reason, by.map(str::to_owned));
+        let file = FileReference { path: package.path.clone(), layer };
+        let (_, files) = self.found.entry(key).or_insert((file, 0));
+        *files += 1;
+    }
+
+    fn finish(self) -> Vec<Suppressed> {
+        self.found
+            .into_iter()
+            .map(|((kind, name, version, reason, by), (file, files))| Suppressed {
+                kind,
+                name,
+                version,
+                reason,
+                by,
+                file,
+                files,
+            })
+            .collect()
+    }
+}
+
+/// Programs that run what they are given.
+const SHELLS: [&str; 9] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish", "busybox", "toybox"];
+/// Programs that install packages of the distribution.
+const PACKAGE_MANAGERS: [&str; 13] =
+    ["apt", "apt-get", "dpkg", "apk", "rpm", "dnf", "microdnf", "tdnf", "yum", "zypper", "pacman", "opkg", "emerge"];
+/// Folders of programs.
+const PROGRAMS: [&str; 7] = ["bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "busybox"];
+
+fn surface(layers: &[LayerResult], visibility: &Visibility<'_>) -> Surface {
+    let bytes = layers.iter().map(|layer| layer.uncompressed).sum();
+    let mut surface = Surface { bytes, ..programs(visibility.programs.iter().copied()) };
+    for (layer, hidden) in layers.iter().zip(&visibility.hidden) {
+        surface.setuid.extend(layer.setuid.iter().filter(|path| !hidden.contains(path.as_str())).cloned());
+    }
+    surface.setuid.sort();
+    surface
+}
+
+/// Whether a path is where a shell or a package manager is.
+pub(crate) fn is_program(path: &str) -> bool {
+    let (folder, name) = path::split(path);
+    PROGRAMS.contains(&folder) && (SHELLS.contains(&name) || PACKAGE_MANAGERS.contains(&name))
+}
+
+/// The shells and package managers among paths for which [`is_program`] holds.
+pub(crate) fn programs<'p>(paths: impl Iterator<Item = &'p str>) -> Surface {
+    let mut surface = Surface::default();
+    for path in paths {
+        let name = path::split(path).1;
+        let list = if SHELLS.contains(&name) { &mut surface.shells } else { &mut surface.package_managers };
+        list.push(path.to_owned());
+    }
+    surface.shells.sort();
+    surface.package_managers.sort();
+    surface
+}
+
+/// What the image says of its base (OCI image-spec, annotations.md), in labels of its configuration.
+fn stated_base(labels: &BTreeMap<String, String>) -> Option<BaseImage> {
+    let label = |key: &str| labels.get(&format!("org.opencontainers.image.base.{key}"));
+    let name = label("name").map(|name| ecosystems::clip(name)).filter(|name| !name.is_empty());
+    let digest = label("digest").and_then(|digest| digest.parse().ok());
+    (name.is_some() || digest.is_some()).then_some(BaseImage {
+        name,
+        digest,
+        layers: None,
+        evidence: BaseEvidence::Stated,
+    })
+}
+
 pub(crate) fn placed(fact: &Fact, layer: Option<usize>) -> Placed {
-    Placed { layer, path: fact.path.clone(), owned: fact.owned, says: fact.says.clone() }
+    Placed { layer, path: fact.path.clone(), owner: fact.owner.clone(), says: fact.says.clone() }
 }
 
 /// Completes a distribution package's purl (purl-spec, types deb, apk and rpm): namespace, `arch`, `distro`, `upstream`.
@@ -182,6 +290,8 @@ struct Visibility<'a> {
     hidden: Vec<HashSet<&'a str>>,
     /// Files that stay.
     files: u64,
+    /// Of those, what lies in folders of programs and may be a shell or a package manager.
+    programs: Vec<&'a str>,
 }
 
 impl<'a> Visibility<'a> {
@@ -193,6 +303,7 @@ impl<'a> Visibility<'a> {
         let mut opaque: HashSet<&str> = HashSet::new();
         let mut hidden: Vec<HashSet<&str>> = Vec::new();
         let mut files = 0;
+        let mut programs = Vec::new();
         for layer in layers.iter().rev() {
             let mut hidden_here = HashSet::new();
             let mut fresh = Vec::new();
@@ -208,6 +319,9 @@ impl<'a> Visibility<'a> {
                     hidden_here.insert(path);
                 } else {
                     files += 1;
+                    if is_program(path) {
+                        programs.push(path);
+                    }
                     fresh.push(path);
                 }
             }
@@ -229,6 +343,6 @@ impl<'a> Visibility<'a> {
             hidden.push(hidden_here);
         }
         hidden.reverse();
-        Self { hidden, files }
+        Self { hidden, files, programs }
     }
 }

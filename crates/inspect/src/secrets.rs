@@ -1,18 +1,17 @@
 //! Finds secrets in text: an Aho-Corasick pass over keywords, then one regular expression around each hit.
 //!
-//! Only what a rule describes exactly is reported; there is no entropy guessing over arbitrary strings, whose false alarms
-//! drown real leaks. The secret itself is never kept: a finding has a redacted line and a fingerprint.
+//! Only what a rule describes exactly is reported; entropy is asked of values that are assigned to something called a
+//! secret, never of arbitrary strings, whose false alarms drown real leaks. The secret itself is never kept: a finding has a redacted line and a fingerprint.
 
 use std::collections::BTreeSet;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
 use assay_model::{Digest, FileReference, SecretMatch};
-use regex::bytes::Regex;
 
 mod rules;
+mod ruleset;
 
-use rules::RULES;
+pub use ruleset::{SecretRules, SecretRulesError};
 
 /// Paths whose files are not searched, because what looks like a secret there is documentation, a translation, a public
 /// test key of the package itself, or a package manager's own record. Everything else that is text is searched.
@@ -70,42 +69,6 @@ pub(crate) fn is_text(first: &[u8]) -> bool {
     !first.is_empty() && memchr::memchr(0, first.get(..1024).unwrap_or(first)).is_none()
 }
 
-/// Names of the rules, sorted as they are applied.
-pub fn secret_rules() -> impl Iterator<Item = &'static str> {
-    RULES.iter().map(|rule| rule.name)
-}
-
-struct Keywords {
-    automaton: Option<AhoCorasick>,
-    /// Rule index of each pattern.
-    rule: Vec<usize>,
-    expressions: Vec<OnceLock<Option<Regex>>>,
-}
-
-static KEYWORDS: LazyLock<Keywords> = LazyLock::new(|| {
-    let pairs: Vec<(usize, &str)> = RULES
-        .iter()
-        .enumerate()
-        .flat_map(|(index, rule)| rule.keywords.iter().map(move |word| (index, *word)))
-        .collect();
-    Keywords {
-        automaton: AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostFirst)
-            .build(pairs.iter().map(|(_, word)| word))
-            .ok(),
-        rule: pairs.iter().map(|(index, _)| *index).collect(),
-        expressions: RULES.iter().map(|_| OnceLock::new()).collect(),
-    }
-});
-
-impl Keywords {
-    /// Expressions are compiled when their keyword is seen for the first time. The tests compile them all.
-    fn expression(&self, rule: usize) -> Option<&Regex> {
-        let text = RULES.get(rule)?.expression;
-        self.expressions.get(rule)?.get_or_init(|| Regex::new(text).ok()).as_ref()
-    }
-}
-
 /// A secret in the text: places count from the beginning of the file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Span {
@@ -124,8 +87,8 @@ struct Raw {
 }
 
 /// Searches one text after the other.
-#[derive(Default)]
 pub(crate) struct Scanner {
+    rules: Arc<SecretRules>,
     buffer: Vec<u8>,
     /// Place of the buffer's first byte in the file, and the line it is in, counted from 0.
     offset: u64,
@@ -138,7 +101,27 @@ pub(crate) struct Scanner {
     cut: bool,
 }
 
+impl Default for Scanner {
+    fn default() -> Self {
+        Self::new(SecretRules::built_in())
+    }
+}
+
 impl Scanner {
+    pub(crate) fn new(rules: Arc<SecretRules>) -> Self {
+        Self {
+            rules,
+            buffer: Vec::new(),
+            offset: 0,
+            line: 0,
+            done: 0,
+            hits: 0,
+            found: Vec::new(),
+            spans: BTreeSet::new(),
+            cut: false,
+        }
+    }
+
     /// Starts a new text.
     pub(crate) fn begin(&mut self) {
         self.buffer.clear();
@@ -169,9 +152,12 @@ impl Scanner {
         let matches = found
             .into_iter()
             .filter_map(|raw| {
-                let rule = RULES.get(raw.span.rule)?;
+                let rule = self.rules.rules.get(raw.span.rule).filter(|rule| self.rules.reports(rule, path))?;
+                if rule.is_general() && self.is_known_better(&raw.span) {
+                    return None;
+                }
                 Some(SecretMatch {
-                    rule: rule.name.to_owned(),
+                    rule: rule.name.clone(),
                     severity: rule.severity,
                     file: FileReference { path: path.to_owned(), layer: None },
                     line: raw.line,
@@ -184,6 +170,12 @@ impl Scanner {
         (matches, self.cut)
     }
 
+    /// Whether a rule of a single kind of secret found something in the same place.
+    fn is_known_better(&self, span: &Span) -> bool {
+        let general = |rule: usize| self.rules.rules.get(rule).is_none_or(ruleset::Compiled::is_general);
+        self.spans.iter().any(|other| other.start < span.end && span.start < other.end && !general(other.rule))
+    }
+
     /// The whole text, given once more, with every secret in it as `***`.
     pub(crate) fn redact(&mut self, text: &str) -> String {
         self.search(self.buffer.len());
@@ -192,40 +184,67 @@ impl Scanner {
 
     /// Looks into keywords that begin before `until`.
     fn search(&mut self, until: usize) {
-        let Some(automaton) = &KEYWORDS.automaton else { return };
         let text = std::mem::take(&mut self.buffer);
         let from = self.done.min(text.len());
-        // A keyword may begin before and end behind; the next window sees it again, and the span is kept once.
-        for hit in automaton.find_iter(text.get(from..).unwrap_or_default()) {
-            let start = from + hit.start();
-            if start >= until {
-                break;
+        let rules = Arc::clone(&self.rules);
+        let searched = text.get(from..).unwrap_or_default();
+        for keywords in [&rules.exact, &rules.folded] {
+            let Some(automaton) = &keywords.automaton else { continue };
+            // A keyword may begin before and end behind; the next window sees it again, and the span is kept once.
+            for hit in automaton.find_overlapping_iter(searched) {
+                let start = from + hit.start();
+                if start >= until {
+                    continue;
+                }
+                self.hits += 1;
+                if self.hits > HITS_PER_FILE || self.found.len() >= PER_FILE {
+                    self.cut = true;
+                    break;
+                }
+                if let Some(&rule) = keywords.rules.get(hit.pattern().as_usize()) {
+                    self.look(&text, start, rule);
+                }
             }
-            self.hits += 1;
-            if self.hits > HITS_PER_FILE || self.found.len() >= PER_FILE {
-                self.cut = true;
-                break;
-            }
-            if let Some(&rule) = KEYWORDS.rule.get(hit.pattern().as_usize()) {
-                self.look(&text, start, rule);
-            }
+        }
+        for &rule in &rules.everywhere {
+            let begin = from.saturating_sub(BEFORE);
+            self.look_between(&text, begin, text.len(), rule);
         }
         self.done = until;
         self.buffer = text;
     }
 
     fn look(&mut self, text: &[u8], hit: usize, index: usize) {
-        let (Some(rule), Some(expression)) = (RULES.get(index), KEYWORDS.expression(index)) else { return };
+        let Some(rule) = self.rules.rules.get(index) else { return };
         let line_start = memchr::memrchr(b'\n', text.get(..hit).unwrap_or_default()).map_or(0, |at| at + 1);
         let line_end = memchr::memchr(b'\n', text.get(hit..).unwrap_or_default()).map_or(text.len(), |at| hit + at);
         let from = line_start.max(hit.saturating_sub(BEFORE));
         let to = hit.saturating_add(BEHIND).min(text.len());
         let to = if rule.spans_lines { to } else { to.min(line_end) };
-        let Some(region) = text.get(from..to) else { return };
+        self.look_between(text, from, to, index);
+    }
+
+    fn look_between(&mut self, text: &[u8], from: usize, to: usize, index: usize) {
+        let rules = Arc::clone(&self.rules);
+        let Some(rule) = rules.rules.get(index) else { return };
+        let (Some(expression), Some(region)) = (rule.regex(), text.get(from..to)) else { return };
         for captures in expression.captures_iter(region) {
-            let Some(secret) = captures.get(1).or_else(|| captures.get(0)) else { continue };
-            if !rule.accepts(secret.as_bytes()) {
+            let group = rule.group.map(|group| captures.get(group));
+            let first = || captures.iter().skip(1).flatten().next();
+            let Some(whole) = captures.get(0) else { continue };
+            let secret = group.unwrap_or_else(first).unwrap_or(whole);
+            let line = {
+                let (before, behind) = region.split_at_checked(secret.start()).unwrap_or((region, &[]));
+                let start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+                let end = memchr::memchr(b'\n', behind).map_or(region.len(), |at| secret.start() + at);
+                region.get(start..end).unwrap_or_default()
+            };
+            if !rules.accepts(rule, secret.as_bytes(), whole.as_bytes(), line) {
                 continue;
+            }
+            if self.found.len() >= PER_FILE {
+                self.cut = true;
+                return;
             }
             let (start, end) = (from + secret.start(), from + secret.end());
             let span = Span { start: self.offset + start as u64, end: self.offset + end as u64, rule: index };

@@ -34,6 +34,8 @@ pub(crate) struct Entry {
     pub(crate) kind: Kind,
     /// Bytes of content in the archive.
     pub(crate) size: u64,
+    /// Permission bits, with set-user-ID (0o4000) and set-group-ID (0o2000).
+    pub(crate) mode: u32,
     /// Whether the content is a sparse map with pieces, not the file itself.
     pub(crate) sparse: bool,
 }
@@ -144,7 +146,9 @@ impl<R: Read> Tar<R> {
             // Old archives mark a directory by a slash at the end of a regular file's name.
             let kind = if kind == Kind::Regular && path.ends_with(b"/") { Kind::Directory } else { kind };
             let link = pax.link.or(link).unwrap_or_else(|| cut(block[157..257].to_vec(), 0));
-            return Ok(Some(Entry { path, link, kind, size, sparse }));
+            // No reader of ours depends on the mode, so a damaged one is none.
+            let mode = number(&block[100..108]).and_then(|mode| u32::try_from(mode).ok()).unwrap_or_default();
+            return Ok(Some(Entry { path, link, kind, size, mode, sparse }));
         }
     }
 

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, Purl, Severity, Timestamp};
 
+mod image_facts;
+
+pub use image_facts::{BaseEvidence, BaseImage, Suppressed, SuppressionReason, Surface};
+
 /// Which package manager or build tool a package belongs to. It decides the version order and the purl type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,6 +21,8 @@ pub enum PackageType {
     Apk,
     /// RPM packages.
     Rpm,
+    /// Arch Linux packages.
+    Alpm,
     /// JavaScript packages.
     Npm,
     /// Python packages.
@@ -27,14 +33,84 @@ pub enum PackageType {
     Cargo,
     /// Java artifacts, `group:artifact`.
     Maven,
+    /// Ruby gems.
+    Gem,
+    /// PHP packages, `vendor/name`.
+    Composer,
+    /// .NET packages.
+    Nuget,
+    /// Erlang and Elixir packages.
+    Hex,
+    /// Erlang applications that come with the runtime system.
+    Otp,
+    /// Dart packages.
+    Pub,
+    /// Swift packages, `host/owner/name`.
+    Swift,
+    /// CocoaPods.
+    Cocoapods,
+    /// C and C++ packages of Conan.
+    Conan,
+    /// Conda packages.
+    Conda,
+    /// R packages.
+    Cran,
+    /// Perl distributions.
+    Cpan,
+    /// Lua rocks.
+    Luarocks,
+    /// Haskell packages.
+    Hackage,
+    /// OCaml packages.
+    Opam,
+    /// Homebrew formulae and casks.
+    Brew,
+    /// Bitnami components.
+    Bitnami,
+    /// GitHub repositories: actions and reusable workflows, `owner/name`.
+    Github,
+    /// Container images that a file names, `namespace/name`.
+    Docker,
+    /// Models of a Hugging Face repository, `owner/name`.
+    Huggingface,
     /// Anything else that has a name and a version.
     Generic,
 }
 
 impl PackageType {
     /// All types.
-    pub const ALL: [Self; 9] =
-        [Self::Deb, Self::Apk, Self::Rpm, Self::Npm, Self::Pypi, Self::Golang, Self::Cargo, Self::Maven, Self::Generic];
+    pub const ALL: [Self; 30] = [
+        Self::Deb,
+        Self::Apk,
+        Self::Rpm,
+        Self::Alpm,
+        Self::Npm,
+        Self::Pypi,
+        Self::Golang,
+        Self::Cargo,
+        Self::Maven,
+        Self::Gem,
+        Self::Composer,
+        Self::Nuget,
+        Self::Hex,
+        Self::Otp,
+        Self::Pub,
+        Self::Swift,
+        Self::Cocoapods,
+        Self::Conan,
+        Self::Conda,
+        Self::Cran,
+        Self::Cpan,
+        Self::Luarocks,
+        Self::Hackage,
+        Self::Opam,
+        Self::Brew,
+        Self::Bitnami,
+        Self::Github,
+        Self::Docker,
+        Self::Huggingface,
+        Self::Generic,
+    ];
 
     /// The purl type (purl-spec, types).
     pub fn purl_type(self) -> &'static str {
@@ -42,11 +118,32 @@ impl PackageType {
             Self::Deb => "deb",
             Self::Apk => "apk",
             Self::Rpm => "rpm",
+            Self::Alpm => "alpm",
             Self::Npm => "npm",
             Self::Pypi => "pypi",
             Self::Golang => "golang",
             Self::Cargo => "cargo",
             Self::Maven => "maven",
+            Self::Gem => "gem",
+            Self::Composer => "composer",
+            Self::Nuget => "nuget",
+            Self::Hex => "hex",
+            Self::Otp => "otp",
+            Self::Pub => "pub",
+            Self::Swift => "swift",
+            Self::Cocoapods => "cocoapods",
+            Self::Conan => "conan",
+            Self::Conda => "conda",
+            Self::Cran => "cran",
+            Self::Cpan => "cpan",
+            Self::Luarocks => "luarocks",
+            Self::Hackage => "hackage",
+            Self::Opam => "opam",
+            Self::Brew => "brew",
+            Self::Bitnami => "bitnami",
+            Self::Github => "github",
+            Self::Docker => "docker",
+            Self::Huggingface => "huggingface",
             Self::Generic => "generic",
         }
     }
@@ -58,7 +155,7 @@ impl PackageType {
 
     /// Whether a Linux distribution's own package manager installs it.
     pub fn is_distribution(self) -> bool {
-        matches!(self, Self::Deb | Self::Apk | Self::Rpm)
+        matches!(self, Self::Deb | Self::Apk | Self::Rpm | Self::Alpm)
     }
 }
 
@@ -257,6 +354,15 @@ pub struct Contents {
     pub config: ImageConfig,
     /// Number of files after whiteouts.
     pub files: u64,
+    /// What somebody who gets in finds there.
+    #[serde(default)]
+    pub surface: Surface,
+    /// The image that this one was built on, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<BaseImage>,
+    /// What was found and is not listed among the packages, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<Suppressed>,
     /// What could not be read to its end. Empty = everything was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partial: Vec<Partial>,

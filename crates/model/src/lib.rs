@@ -27,8 +27,8 @@ mod subject;
 
 pub use build_level::BuildLevel;
 pub use contents::{
-    Bound, Contents, EvidenceTier, FileReference, ImageConfig, Layer, OsRelease, Package, PackageType, Partial,
-    SecretMatch, SourcePackage,
+    BaseEvidence, BaseImage, Bound, Contents, EvidenceTier, FileReference, ImageConfig, Layer, OsRelease, Package,
+    PackageType, Partial, SecretMatch, SourcePackage, Suppressed, SuppressionReason, Surface,
 };
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use explain::Explain;

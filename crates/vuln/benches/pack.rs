@@ -15,8 +15,7 @@ const COMPONENTS: usize = 2_662;
 
 fn main() {
     let data = std::env::var_os("ASSAY_DATA")
-        .map(std::path::PathBuf::from)
-        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), std::path::PathBuf::from);
     if !data.join("osv").is_dir() {
         println!("skipped: corpus osv not present");
         return;
@@ -109,8 +108,8 @@ fn contents(lines: &[String]) -> Contents {
                 "AlmaLinux:9" => PackageType::Rpm,
                 _ => continue,
             };
-            let events = affected.ranges.iter().flat_map(|range| &range.events);
-            let Some(version) = events.filter_map(|event| event.fixed.clone()).next() else { continue };
+            let mut events = affected.ranges.iter().flat_map(|range| &range.events);
+            let Some(version) = events.find_map(|event| event.fixed.clone()) else { continue };
             if packages.len() == COMPONENTS || !seen.insert((kind, named.name.clone())) {
                 continue;
             }

@@ -16,7 +16,8 @@ pub(crate) enum ScannerArgument {
 /// `assay scan`
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
-    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, sbom:FILE, or a path
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, rootfs:PATH, archive:FILE, git:URL[#REVISION],
+    /// sbom:FILE, or a path
     pub(crate) target: String,
     /// What to look for; all where missing
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -42,7 +43,13 @@ pub(crate) struct ScanArguments {
     /// Findings to leave out, each with owner, reason and expiry (YAML)
     #[arg(long, value_name = "FILE")]
     pub(crate) ignore_file: Option<PathBuf>,
-    /// Say why this vulnerability was matched, and what is known of it
+    /// Rules for secrets instead of the built-in ones: a gitleaks configuration (with them: extend.useDefault)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_rules: Option<PathBuf>,
+    /// Secrets that are known: an earlier result with -o json, or a JSON list of fingerprints
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_baseline: Option<PathBuf>,
+    /// Say why this vulnerability was matched, or why packages of this name are listed or not
     #[arg(long, value_name = "ID")]
     pub(crate) explain: Option<String>,
 }

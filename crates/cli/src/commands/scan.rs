@@ -1,24 +1,26 @@
 //! `assay scan`: packages, vulnerabilities and secrets of an image, a directory or an SBOM.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use assay_inspect::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, SecretRules};
 use assay_model::{
-    Contents, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity, Timestamp,
-    VulnerabilityFinding,
+    BaseImage, Contents, EvidenceTier, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity,
+    Suppressed, Surface, Timestamp, VulnerabilityFinding,
 };
 use assay_sbom::{Generation, Root};
 use assay_vuln::risk::{Risk, Surroundings, Use, risk};
 use assay_vuln::{LinkedSymbols, Threshold};
 use serde::Serialize;
+use serde_json::Value;
 
 mod said;
 
 pub(crate) use said::{IgnoredFinding, VexFinding};
 
 use super::target::{self, Inspected, Target};
-use crate::failure::Failure;
+use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::{Result, Status};
@@ -42,6 +44,10 @@ pub(crate) struct ScanOptions {
     pub(crate) vex: Vec<PathBuf>,
     /// Findings to leave out.
     pub(crate) ignore_file: Option<PathBuf>,
+    /// A gitleaks configuration instead of the built-in rules.
+    pub(crate) secret_rules: Option<PathBuf>,
+    /// Secrets that are known and accepted.
+    pub(crate) secret_baseline: Option<PathBuf>,
 }
 
 /// What was found.
@@ -74,6 +80,12 @@ pub(crate) struct ScanOutcome {
     pub(crate) hidden: usize,
     /// Secrets, as filtered.
     pub(crate) secrets: Vec<SecretMatch>,
+    /// Secrets that the baseline knows: not shown, not counted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) accepted_secrets: usize,
+    /// Where no secrets are looked for; none where they are not looked for at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) not_searched: Option<NotSearched>,
     /// Packages that no data covers: not known to be clean.
     pub(crate) uncovered: u64,
     /// What could not be read to its end.
@@ -95,6 +107,15 @@ pub(crate) struct ScanOutcome {
     pub(crate) now: Timestamp,
     /// Number of findings at or above it.
     pub(crate) failing: usize,
+    /// What somebody who gets into a container of the image finds there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) surface: Option<Surface>,
+    /// The image that this one was built on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<BaseImage>,
+    /// What was found and is not listed, each with its reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) suppressed: Vec<Suppressed>,
     /// What was inspected, for the SBOM formats.
     #[serde(skip)]
     pub(crate) contents: Arc<Contents>,
@@ -105,6 +126,26 @@ pub(crate) struct ScanOutcome {
     #[serde(skip)]
     pub(crate) generation: Generation<'static>,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// Where no secrets are looked for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NotSearched {
+    /// Beginnings of paths.
+    pub(crate) paths: &'static [&'static str],
+    /// Folders of installed libraries, in which these are not searched.
+    pub(crate) libraries: &'static [&'static str],
+    /// Folders of a library's own tests.
+    pub(crate) library_tests: &'static [&'static str],
+}
+
+const NOT_SEARCHED: NotSearched =
+    NotSearched { paths: SKIPPED_PATHS, libraries: INSTALLED_LIBRARIES, library_tests: LIBRARY_TEST_FOLDERS };
 
 impl ScanOutcome {
     /// Denied at the threshold; undecided where there is one and not everything could be read, or nothing matched.
@@ -142,18 +183,51 @@ fn reaches(thresholds: &[Threshold], severity: Severity) -> bool {
 
 /// Scans.
 pub(crate) fn scan(options: ScanOptions, session: &Session<'_>) -> Result<ScanOutcome> {
-    let inspected = target::inspect(&options.target, options.vulnerabilities, session)?;
+    let inspected = match &options.secret_rules {
+        Some(_) if matches!(options.target, Target::Image(_)) => {
+            return Err(CliError::Usage {
+                message: "--secret-rules is for files: what is known of an image's layers is kept for everybody"
+                    .to_owned(),
+                next: "scan the root file system: assay scan rootfs:PATH --secret-rules FILE".to_owned(),
+            }
+            .into());
+        }
+        Some(path) => {
+            let text = String::from_utf8_lossy(&read_file(path)?).into_owned();
+            let rules = SecretRules::from_gitleaks(&text)?;
+            for name in rules.left_out() {
+                session.printer.note(&format!("{}: rule {name} names only a path, and finds nothing", path.display()));
+            }
+            target::inspect_with(&options.target, options.vulnerabilities, Arc::new(rules), session)?
+        }
+        None => target::inspect(&options.target, options.vulnerabilities, session)?,
+    };
+    let baseline = options.secret_baseline.as_deref().map(baseline).transpose()?.unwrap_or_default();
     let findings = match (&inspected.findings, options.vulnerabilities) {
         (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
         _ => None,
     };
-    filter(inspected, findings, options, session.settings.pack.value.is_none())
+    filter(inspected, findings, options, &baseline, session.settings.pack.value.is_none())
+}
+
+/// Fingerprints of known secrets: those of an earlier `scan -o json`, or a list of them.
+fn baseline(path: &Path) -> Result<BTreeSet<String>> {
+    let malformed = |message: String| CliError::Malformed { what: path.display().to_string(), message };
+    let document: Value =
+        serde_json::from_slice(&read_file(path)?).map_err(|error| malformed(format!("is not JSON: {error}")))?;
+    let list = document.as_array().or_else(|| document["secrets"].as_array());
+    let Some(list) = list else {
+        return Err(malformed("has no list of secrets: write one with assay scan TARGET -o json".to_owned()).into());
+    };
+    let fingerprint = |entry: &Value| entry.as_str().or_else(|| entry["fingerprint"].as_str()).map(str::to_owned);
+    Ok(list.iter().filter_map(fingerprint).collect())
 }
 
 fn filter(
     inspected: Inspected,
     findings: Option<Arc<Findings>>,
     options: ScanOptions,
+    baseline: &BTreeSet<String>,
     sample_pack: bool,
 ) -> Result<ScanOutcome> {
     let now = Timestamp::now();
@@ -186,7 +260,10 @@ fn filter(
     let fails = |(finding, risk): &&(VulnerabilityFinding, Risk)| {
         thresholds.iter().any(|threshold| threshold.is_reached(finding, risk, now))
     };
-    let secrets: Vec<SecretMatch> = if options.secrets { contents.secrets.clone() } else { Vec::new() };
+    let all_secrets: &[SecretMatch] = if options.secrets { &contents.secrets } else { &[] };
+    let is_new = |secret: &&SecretMatch| !baseline.contains(&secret.fingerprint.to_string());
+    let secrets: Vec<SecretMatch> = all_secrets.iter().filter(is_new).cloned().collect();
+    let accepted_secrets = all_secrets.len() - secrets.len();
     let failing = all.iter().filter(fails).count()
         + secrets.iter().filter(|secret| reaches(&thresholds, secret.severity)).count();
     let counts = FindingCounts::of(all.iter().map(|(finding, _)| finding));
@@ -208,6 +285,8 @@ fn filter(
         risks,
         vex: said.vex,
         ignored: said.ignored,
+        accepted_secrets,
+        not_searched: options.secrets.then_some(NOT_SEARCHED),
         secrets: secrets.into_iter().filter(|secret| shown(secret.severity)).collect(),
         uncovered: findings.as_ref().map_or(0, |findings| findings.uncovered),
         partial: contents.partial.clone(),
@@ -217,6 +296,9 @@ fn filter(
         thresholds,
         now,
         failing,
+        surface: (contents.surface.bytes > 0).then(|| contents.surface.clone()),
+        base: contents.base.clone(),
+        suppressed: contents.suppressed.clone(),
         contents,
         root: inspected.root,
         generation: inspected.generation,
@@ -235,9 +317,36 @@ pub(crate) struct ExplainOutcome {
     pub(crate) findings: Vec<VulnerabilityFinding>,
     /// What the records say, one for each record.
     pub(crate) records: Vec<ExplainedRecord>,
-    /// Matches that were suppressed, in words: what, why, and by whom.
+    /// Matches that were not_counted, in words: what, why, and by whom.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) suppressed: Vec<String>,
+    pub(crate) not_counted: Vec<String>,
+    /// Packages of this name, where it is one's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) packages: Vec<ExplainedPackage>,
+    /// What was found under this name and is not listed, each with its reason.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) suppressed: Vec<Suppressed>,
+}
+
+/// Why a package is listed.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExplainedPackage {
+    /// Its purl.
+    pub(crate) purl: String,
+    /// The file that says so.
+    pub(crate) path: String,
+    /// How strong a sign that is.
+    pub(crate) tier: EvidenceTier,
+    /// The layer that brought it, counted from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) layer: Option<usize>,
+    /// The command that made the layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) created_by: Option<String>,
+    /// Whether it came with the base image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from_base: Option<bool>,
 }
 
 /// One record about the vulnerability.
@@ -254,7 +363,7 @@ pub(crate) struct ExplainedRecord {
     pub(crate) affected: Vec<String>,
 }
 
-/// Explains one vulnerability.
+/// Explains one vulnerability, or why packages of a name are listed or are not.
 pub(crate) fn explain(scan: &ScanOutcome, id: &str, settings: &Settings) -> Result<ExplainOutcome> {
     let is_meant = |finding: &&VulnerabilityFinding| {
         let vulnerability = &finding.vulnerability;
@@ -287,12 +396,36 @@ pub(crate) fn explain(scan: &ScanOutcome, id: &str, settings: &Settings) -> Resu
                 .collect(),
         })
         .collect();
-    let suppressed = suppressed(&pack, scan, id)?;
-    Ok(ExplainOutcome { target: scan.target.clone(), id: id.to_owned(), findings, records, suppressed })
+    let contents = &scan.contents;
+    let packages = contents
+        .packages
+        .iter()
+        .filter(|package| package.name == id || package.purl.to_string() == id)
+        .map(|package| ExplainedPackage {
+            purl: package.purl.to_string(),
+            path: package.path.clone(),
+            tier: package.tier,
+            layer: package.layer.map(|layer| layer + 1),
+            created_by: package.layer.and_then(|layer| contents.layers.get(layer)?.created_by.clone()),
+            from_base: contents.is_from_base(package),
+        })
+        .collect();
+    let suppressed =
+        contents.suppressed.iter().filter(|left| left.name == id || left.file.path == id).cloned().collect();
+    let not_counted = not_counted(&pack, scan, id)?;
+    Ok(ExplainOutcome {
+        target: scan.target.clone(),
+        id: id.to_owned(),
+        findings,
+        records,
+        not_counted,
+        packages,
+        suppressed,
+    })
 }
 
 /// What would have been a finding of this vulnerability, and who said that it is none.
-fn suppressed(pack: &assay_vuln::Pack, scan: &ScanOutcome, id: &str) -> Result<Vec<String>> {
+fn not_counted(pack: &assay_vuln::Pack, scan: &ScanOutcome, id: &str) -> Result<Vec<String>> {
     let names: BTreeSet<String> = pack
         .advisories(id)?
         .into_iter()

@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use assay_case::{Cause, Known};
 use assay_gather::Wanted;
-use assay_inspect::Limits;
-use assay_model::{Contents, Findings, Timestamp};
+use assay_inspect::{ANALYSER, DirectoryOptions, SecretRules};
+use assay_model::{BaseImage, Contents, Findings, Timestamp};
 use assay_oci::ImageSource;
 use assay_sbom::{Generation, Lifecycle, Root};
+use assay_store::Store;
+
+mod checkout;
+
+use checkout::Repository;
 
 use super::database;
 use crate::Result;
@@ -23,6 +28,12 @@ pub(crate) enum Target {
     Directory(PathBuf),
     /// A single file, for example a lockfile.
     File(PathBuf),
+    /// A root file system.
+    Root(PathBuf),
+    /// A tar archive of sources.
+    Archive(PathBuf),
+    /// A commit of a git repository.
+    Git(Repository),
     /// An SBOM.
     Sbom(PathBuf),
     /// An image, in a registry or on disk.
@@ -35,6 +46,15 @@ impl Target {
         let path = |text: &str| PathBuf::from(text);
         if let Some(rest) = text.strip_prefix("dir:") {
             return Ok(Self::Directory(path(rest)));
+        }
+        if let Some(rest) = text.strip_prefix("rootfs:") {
+            return Ok(Self::Root(path(rest)));
+        }
+        if let Some(rest) = text.strip_prefix("archive:") {
+            return Ok(Self::Archive(path(rest)));
+        }
+        if let Some(rest) = text.strip_prefix("git:") {
+            return Repository::parse(rest).map(Self::Git);
         }
         if let Some(rest) = text.strip_prefix("sbom:") {
             return Ok(Self::Sbom(path(rest)));
@@ -78,17 +98,39 @@ pub(crate) struct Inspected {
 
 /// Inspects a target, and matches what is in it.
 pub(crate) fn inspect(target: &Target, vulnerabilities: bool, session: &Session<'_>) -> Result<Inspected> {
+    inspect_with(target, vulnerabilities, SecretRules::built_in(), session)
+}
+
+/// The same with other rules for secrets. What is known of layers is kept for everybody, so images have the built-in ones.
+pub(crate) fn inspect_with(
+    target: &Target,
+    vulnerabilities: bool,
+    rules: Arc<SecretRules>,
+    session: &Session<'_>,
+) -> Result<Inspected> {
     let (settings, printer) = (session.settings, session.printer);
     let now = Timestamp::now();
-    let limits = Limits::default();
-    let (path, contents, lifecycle) = match target {
+    let options = DirectoryOptions { rules, ..DirectoryOptions::default() };
+    let shown = |path: &Path| path.display().to_string();
+    let (name, contents, lifecycle) = match target {
         Target::Directory(path) => {
             printer.progress(&format!("reading {}", path.display()));
-            (path, assay_inspect::inspect_directory(path, &limits)?, Lifecycle::PreBuild)
+            (shown(path), assay_inspect::inspect_directory(path, &options)?, Lifecycle::PreBuild)
         }
-        Target::File(path) => (path, assay_inspect::inspect_file(path, &limits)?, Lifecycle::PreBuild),
+        Target::File(path) => (shown(path), assay_inspect::inspect_file(path, &options)?, Lifecycle::PreBuild),
+        Target::Root(path) => {
+            printer.progress(&format!("reading {}", path.display()));
+            (shown(path), assay_inspect::inspect_root(path, &options)?, Lifecycle::PostBuild)
+        }
+        Target::Archive(path) => (shown(path), assay_inspect::inspect_archive(path, &options)?, Lifecycle::PreBuild),
+        Target::Git(repository) => {
+            let name = assay_model::RedactedUrl::new(&repository.url).to_string();
+            printer.progress(&format!("fetching {name}"));
+            let folder = repository.fetch()?;
+            (name, assay_inspect::inspect_directory(folder.path(), &options)?, Lifecycle::PreBuild)
+        }
         Target::Image(image) => return inspect_image(image, vulnerabilities, session),
-        Target::Sbom(path) => (path, assay_sbom::read(&read_file(path)?)?.contents, Lifecycle::PostBuild),
+        Target::Sbom(path) => (shown(path), assay_sbom::read(&read_file(path)?)?.contents, Lifecycle::PostBuild),
     };
     let findings = if vulnerabilities {
         let pack = database::open(settings.pack.value.as_deref())?;
@@ -96,14 +138,14 @@ pub(crate) fn inspect(target: &Target, vulnerabilities: bool, session: &Session<
     } else {
         None
     };
-    let name = path.display().to_string();
     let root = Root::directory(&name);
     let generation = Generation { tool_version: env!("CARGO_PKG_VERSION"), created: stated_time(now)?, lifecycle };
     Ok(Inspected { name, root, contents: Arc::new(contents), findings, generation })
 }
 
 fn inspect_image(image: &ImageSource, vulnerabilities: bool, session: &Session<'_>) -> Result<Inspected> {
-    let gatherer = session.gatherer(Vec::new(), session.existing_store()?)?;
+    let store = session.existing_store()?;
+    let gatherer = session.gatherer(Vec::new(), store.clone())?;
     let platforms = session.settings.platform.value.iter().cloned().collect();
     let wanted = Wanted { platforms, evidence: false, ..Wanted::default() };
     session.printer.progress(&format!("reading {image}"));
@@ -112,7 +154,11 @@ fn inspect_image(image: &ImageSource, vulnerabilities: bool, session: &Session<'
     let Some(facts) = facts.first() else {
         return Err(Failure::from_cause(&Cause::new("platform-not-found", "there is no image in it")).about(image));
     };
-    let contents = facts.contents.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
+    let mut contents = Arc::clone(facts.contents.get().map_err(|cause| Failure::from_cause(cause).about(image))?);
+    if let Some(base) = store.as_deref().map(|store| known_base(&contents, store)).transpose()?.flatten() {
+        let stated = contents.base.as_ref().and_then(|stated| stated.name.clone());
+        Arc::make_mut(&mut contents).base = Some(BaseImage { name: stated, ..base });
+    }
     let tag = match image {
         ImageSource::Registry(reference) => reference.effective_tag(),
         _ => None,
@@ -124,10 +170,19 @@ fn inspect_image(image: &ImageSource, vulnerabilities: bool, session: &Session<'
     Ok(Inspected {
         name: image.to_string(),
         root: Root::image(&facts.subject.repository, facts.subject.digest, tag),
-        contents: Arc::clone(contents),
+        contents,
         findings: vulnerabilities.then(|| facts.findings.clone()),
         generation: Generation { tool_version: env!("CARGO_PKG_VERSION"), created, lifecycle: Lifecycle::PostBuild },
     })
+}
+
+/// The image of the store that this one was built on: one whose layers are the lowest of this one.
+fn known_base(contents: &Contents, store: &Store) -> Result<Option<BaseImage>> {
+    let mut known = Vec::new();
+    for digest in store.known_images()? {
+        known.extend(store.contents(digest, ANALYSER)?.map(|(contents, _)| (digest, contents)));
+    }
+    Ok(contents.find_base(known.iter().map(|(digest, contents)| (*digest, contents))))
 }
 
 /// The time that documents state: the one that was set, so that a build can be repeated, or now.
@@ -162,5 +217,8 @@ mod tests {
         assert!(Target::parse("No Image").is_err());
         assert_eq!(Target::parse("dir:x").unwrap(), Target::Directory("x".into()));
         assert_eq!(Target::parse("sbom:x").unwrap(), Target::Sbom("x".into()));
+        assert_eq!(Target::parse("rootfs:x").unwrap(), Target::Root("x".into()));
+        assert_eq!(Target::parse("archive:x").unwrap(), Target::Archive("x".into()));
+        assert!(matches!(Target::parse("git:https://a/b").unwrap(), Target::Git(_)));
     }
 }

@@ -102,6 +102,33 @@ impl ScanOutcome {
         }
     }
 
+    /// What stands beside the findings: surface, base, what was left out.
+    fn write_standing(&self, out: &mut String, page: Page) {
+        if let Some(surface) = &self.surface {
+            let what = if surface.is_minimal() {
+                "minimal: no shell, no package manager".to_owned()
+            } else {
+                [&surface.shells[..], &surface.package_managers[..]].concat().join(", ")
+            };
+            let set_id = count(surface.setuid.len(), "file");
+            let _ = writeln!(out, "surface  {}; {set_id} with set-user-ID", page.wrap(&what, 9));
+        }
+        if let Some(base) = &self.base {
+            let digest = base.digest.map(|digest| digest.to_string());
+            let name = base.name.as_deref().or(digest.as_deref()).unwrap_or_default();
+            let layers = base.layers.map(|layers| format!(", its lowest {}", count(layers, "layer")));
+            let _ = writeln!(out, "base     {name}{}", layers.as_deref().unwrap_or(", as the image says"));
+        }
+        if let Some(not_searched) = &self.not_searched {
+            let paths = page.wrap(&not_searched.paths.join(" "), 9);
+            let _ = writeln!(out, "secrets  not looked for in {paths}, nor in the tests of installed libraries");
+        }
+        if !self.suppressed.is_empty() {
+            let left = count(self.suppressed.len(), "name");
+            let _ = writeln!(out, "{left} found and not listed: --explain NAME says why");
+        }
+    }
+
     fn write_summary(&self, out: &mut String, page: Page) {
         out.push('\n');
         if self.pack.is_some() {
@@ -147,8 +174,14 @@ impl ScanOutcome {
         for rule in self.ignored.iter().filter(|entry| entry.expired) {
             let _ = writeln!(out, "{} {}", page.warn("ignore rule:"), rule.in_words());
         }
+        if self.accepted_secrets > 0 {
+            let _ = writeln!(out, "{} in the baseline", count(self.accepted_secrets, "secret"));
+        }
         for partial in &self.partial {
             let _ = writeln!(out, "{} {}", page.warn("not read to its end:"), partial.what);
+        }
+        if page.detail {
+            self.write_standing(out, page);
         }
         if let Some(pack) = self.pack.as_ref().filter(|_| self.sample_pack) {
             let day = pack.data_until.strftime("%Y-%m-%d");

@@ -27,6 +27,8 @@ impl ScanArguments {
             vex: self.vex,
             ignore_file: self.ignore_file,
             only_fixed: self.only_fixed,
+            secret_rules: self.secret_rules,
+            secret_baseline: self.secret_baseline,
         })
     }
 }

@@ -49,6 +49,69 @@ fn a_finding_is_explained_and_so_is_its_absence() {
 }
 
 #[test]
+fn what_is_left_out_is_explained_by_name() {
+    let assay = Assay::new();
+    let path = "usr/lib/python3/dist-packages/idna-3.3.egg-info/PKG-INFO";
+    assay.file("root/var/lib/dpkg/status", "Package: python3-idna\nStatus: install ok installed\nVersion: 3.3-1\n");
+    assay.file("root/var/lib/dpkg/info/python3-idna.list", format!("/{path}\n"));
+    assay.file(&format!("root/{path}"), "Metadata-Version: 2.1\nName: idna\nVersion: 3.3\n");
+    insta::assert_snapshot!(assay.seen(&["scan", "rootfs:root", "--explain", "idna"]));
+    let listed = assay.seen(&["scan", "rootfs:root", "--explain", "python3-idna"]);
+    assert!(listed.contains("found in   var/lib/dpkg/status (package database)"), "{listed}");
+}
+
+#[test]
+fn secrets_have_a_baseline_and_rules_of_the_house() {
+    let assay = Assay::new();
+    assay.file("app/key.txt", format!("house_{}\n", "4711".repeat(4)));
+    let rules = "[[rules]]\nid = \"house\"\nregex = 'house_[0-9]{16}'\nkeywords = [\"house_\"]\n";
+    assay.file("rules.toml", rules);
+    assert!(!assay.seen(&["scan", "app"]).contains("house"), "no built-in rule knows it");
+    let arguments = ["scan", "app", "--secret-rules", "rules.toml", "--fail-on", "high"];
+    assert!(assay.seen(&arguments).starts_with("exit 1"));
+    let found = assay.run(&["scan", "app", "--secret-rules", "rules.toml", "-o", "json"]).stdout;
+    assay.file("known.json", &found);
+    let known = assay.seen(&[&arguments[..], &["--secret-baseline", "known.json"]].concat());
+    assert!(known.starts_with("exit 0") && known.contains("1 secret in the baseline"), "{known}");
+    let result: serde_json::Value = serde_json::from_slice(&found).unwrap();
+    let paths = result["notSearched"]["paths"].as_array().unwrap();
+    assert!(paths.contains(&"usr/share/doc/".into()), "what is not searched is disclosed");
+    assay.file("broken.toml", "[[rules]]\nid = \"a\"\nregex = '('\n");
+    assert!(assay.seen(&["scan", "app", "--secret-rules", "broken.toml"]).starts_with("exit 2"));
+    assert!(assay.seen(&["scan", "nginx:1", "--secret-rules", "rules.toml"]).starts_with("exit 2"));
+}
+
+#[test]
+fn a_git_repository_is_read_at_a_revision_and_nothing_stays_behind() {
+    let assay = Assay::new();
+    assay.file("repository/requirements.txt", "jinja2==2.10\n");
+    let folder = assay.path().join("repository");
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"];
+        let status = std::process::Command::new("git").args(identity).arg("-C").arg(&folder).args(arguments).status();
+        assert!(status.unwrap().success(), "git {arguments:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "one"]);
+    git(&["tag", "v1"]);
+    std::fs::remove_file(folder.join("requirements.txt")).unwrap();
+    git(&["commit", "--quiet", "-am", "two"]);
+    let temporary = assay.path().join("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let assay = assay.variable("TMPDIR", temporary.to_str().unwrap());
+    let url = format!("git:file://{}", folder.display());
+    let packages = |target: &str| -> serde_json::Value {
+        let output = assay.run(&["scan", target, "-o", "json"]);
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["packages"].clone()
+    };
+    assert_eq!(packages(&url), 0);
+    assert_eq!(packages(&format!("{url}#v1")), 1);
+    assert_eq!(assay.run(&["scan", &format!("{url}#absent")]).status.code(), Some(2));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "nothing stays behind");
+}
+
+#[test]
 fn an_sbom_is_the_same_bytes_each_time_and_converts() {
     let assay = Assay::new().variable("SOURCE_DATE_EPOCH", "1700000000");
     project(&assay);

@@ -7,15 +7,21 @@ use std::collections::HashMap;
 
 use assay_model::{EvidenceTier, PackageType, SourcePackage};
 
-use super::{Ecosystem, File, Found, Scope, clip, names, optional, package};
+use super::{About, Ecosystem, File, Found, clip, names, optional, package};
 use crate::limits::DEPENDENCIES;
 use crate::path;
 
 pub(crate) struct Apk;
 
+const ABOUT: About = About::installed(
+    "Alpine packages",
+    EvidenceTier::PackageDatabase,
+    &["/lib/apk/db/installed", "/usr/lib/apk/db/installed"],
+);
+
 impl Ecosystem for Apk {
-    fn wants(&self, path: &str, _: Scope) -> bool {
-        matches!(path, "lib/apk/db/installed" | "usr/lib/apk/db/installed")
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
@@ -51,7 +57,7 @@ impl Ecosystem for Apk {
                 }
                 line.strip_prefix("R:").map(|name| path::ownership_key(&path::join(directory, name)))
             });
-            found.claim(file, files);
+            found.claim(file, name, files);
         }
         for (package, needs) in found.packages.iter_mut().skip(first).zip(needs) {
             let own = &package.name;
@@ -92,6 +98,6 @@ mod tests {
         assert_eq!(utils.source, Some(SourcePackage { name: "musl".into(), version: "1.2.4-r2".into() }));
         assert_eq!(utils.depends_on, ["musl"]);
         assert!(musl.depends_on.is_empty());
-        assert_eq!(found.owned, [path::ownership_key("usr/bin/busybox")]);
+        assert_eq!(crate::ecosystems::testing::keys(&found), [path::ownership_key("usr/bin/busybox")]);
     }
 }

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use assay_model::{Bound, EvidenceTier, PackageType};
 use serde::Deserialize;
 
-use super::{Ecosystem, Found, names, package};
+use super::{About, Ecosystem, Found, names, package};
 use crate::elf::Binary;
 
 pub(crate) struct CargoAuditable;
@@ -32,7 +32,13 @@ struct Crate {
     dependencies: Vec<usize>,
 }
 
+const ABOUT: About = About::installed("Rust executables built with cargo-auditable", EvidenceTier::Installed, &[]);
+
 impl Ecosystem for CargoAuditable {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn read_binary(&self, path: &str, binary: &Binary, found: &mut Found) {
         let Some(section) = binary.section(SECTION) else { return };
         let mut json = Vec::new();
@@ -66,37 +72,16 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::elf::Capture;
-
-    /// An ELF file with the sections `.shstrtab` and `.dep-v0`.
-    fn executable(section: &[u8]) -> Vec<u8> {
-        let names = b"\0.dep-v0\0.shstrtab\0";
-        let mut file = vec![0; 64];
-        file[..6].copy_from_slice(b"\x7fELF\x02\x01");
-        file[16] = 3;
-        file.extend_from_slice(names);
-        file.extend_from_slice(section);
-        let table = file.len() as u64;
-        file[40..48].copy_from_slice(&table.to_le_bytes());
-        file[58] = 64;
-        file[60] = 2;
-        file[62] = 1;
-        for (name, offset, size) in [(1u32, 64 + names.len(), section.len()), (9, 64, names.len())] {
-            let mut header = [0; 64];
-            header[..4].copy_from_slice(&name.to_le_bytes());
-            header[24..32].copy_from_slice(&(offset as u64).to_le_bytes());
-            header[32..40].copy_from_slice(&(size as u64).to_le_bytes());
-            file.extend_from_slice(&header);
-        }
-        file
-    }
+    use crate::elf::testing as elf;
 
     fn read(file: &[u8]) -> Found {
-        let mut capture = Capture::begin(file, file.len() as u64, 1 << 20).unwrap();
-        capture.push(file);
         let mut found = Found::default();
-        CargoAuditable.read_binary("usr/bin/rg", &capture.finish(), &mut found);
+        CargoAuditable.read_binary("usr/bin/rg", &elf::read(file), &mut found);
         found
+    }
+
+    fn executable(section: &[u8]) -> Vec<u8> {
+        elf::executable(SECTION, section)
     }
 
     fn deflated(json: &str) -> Vec<u8> {

@@ -4,13 +4,15 @@
 
 use assay_model::{EvidenceTier, PackageType};
 
-use super::{Ecosystem, File, Found, Scope, clip, names, package};
+use super::{About, Ecosystem, File, Found, clip, names, package};
 
 pub(crate) struct CargoLock;
 
+const ABOUT: About = About::declared("Cargo lockfiles", &["Cargo.lock"]);
+
 impl Ecosystem for CargoLock {
-    fn wants(&self, path: &str, scope: Scope) -> bool {
-        scope == Scope::Directory && crate::path::split(path).1 == "Cargo.lock"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
@@ -52,6 +54,7 @@ impl Ecosystem for CargoLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ecosystems::Scope;
     use crate::limits::Limits;
 
     #[test]

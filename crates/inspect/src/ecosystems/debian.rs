@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use assay_model::{EvidenceTier, Package, PackageType, SourcePackage};
 
-use super::{Ecosystem, File, Found, Scope, clip, field, names, optional, package, paragraphs};
+use super::{About, Ecosystem, File, Found, Scope, clip, field, names, optional, package, paragraphs};
 use crate::layer::Says;
 use crate::limits::DEPENDENCIES;
-use crate::merge::Placed;
+use crate::merge::{LeftOut, Placed};
 use crate::path;
 
 pub(crate) struct Debian;
@@ -20,7 +20,17 @@ const INFO_DIRECTORY: &str = "var/lib/dpkg/info/";
 /// Names of one copyright file that are kept: those of whole distributions' worth of licences say nothing.
 const LICENCE_NAMES: usize = 32;
 
+const ABOUT: About = About::installed(
+    "Debian packages",
+    EvidenceTier::PackageDatabase,
+    &["/var/lib/dpkg/status", "/var/lib/dpkg/status.d/*", "/var/lib/dpkg/info/*.list", "/usr/share/doc/*/copyright"],
+);
+
 impl Ecosystem for Debian {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, _: Scope) -> bool {
         path == STATUS || path.starts_with(STATUS_DIRECTORY) || is_file_list(path) || copyright_of(path).is_some()
     }
@@ -31,17 +41,25 @@ impl Ecosystem for Debian {
                 found.says.push(Says::DebianLicence { package: package.to_owned(), licence });
             }
         } else if is_file_list(file.path) {
-            found.claim(file, file.text().lines().map(|line| path::ownership_key(line.trim_start_matches('/').trim())));
+            found.claim(
+                file,
+                owner_of(file.path),
+                file.text().lines().map(|line| path::ownership_key(line.trim_start_matches('/').trim())),
+            );
         } else if file.path.ends_with(".md5sums") {
             let text = file.text();
             let paths = text.lines().filter_map(|line| line.split_once("  "));
-            found.claim(file, paths.map(|(_, path)| path::ownership_key(path.trim_start_matches('/').trim())));
+            found.claim(
+                file,
+                owner_of(file.path),
+                paths.map(|(_, path)| path::ownership_key(path.trim_start_matches('/').trim())),
+            );
         } else {
             read_status(file, found);
         }
     }
 
-    fn settle(&self, facts: &mut Vec<Placed>) {
+    fn settle(&self, facts: &mut Vec<Placed>, _: &mut LeftOut) {
         let mut licences: HashMap<String, String> = HashMap::new();
         facts.retain_mut(|fact| match &mut fact.says {
             Says::DebianLicence { package, licence } => {
@@ -63,6 +81,13 @@ impl Ecosystem for Debian {
 /// `var/lib/dpkg/info/NAME.list` or `NAME:ARCHITECTURE.list`: the paths of a package.
 fn is_file_list(path: &str) -> bool {
     path.strip_prefix(INFO_DIRECTORY).and_then(|name| name.strip_suffix(".list")).is_some()
+}
+
+/// The package whose list of files this is: `NAME.list`, `NAME:ARCHITECTURE.list` or `NAME.md5sums`.
+fn owner_of(path: &str) -> &str {
+    let name = path::split(path).1;
+    let name = name.rsplit_once('.').map_or(name, |(name, _)| name);
+    name.split(':').next().unwrap_or_default()
 }
 
 fn read_status(file: &File<'_>, found: &mut Found) {
@@ -175,7 +200,7 @@ mod tests {
         assert_eq!(found.packages[0].depends_on, ["debconf"]);
         assert_eq!(found.packages[0].path, path);
         let sums = read("var/lib/dpkg/status.d/tzdata.md5sums", "d41d8cd98f00b204e9800998ecf8427e  usr/share/a.jar\n");
-        assert_eq!(sums.owned, [path::ownership_key("usr/share/a.jar")]);
+        assert_eq!(crate::ecosystems::testing::keys(&sums), [path::ownership_key("usr/share/a.jar")]);
     }
 
     #[test]

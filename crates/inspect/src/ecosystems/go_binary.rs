@@ -5,7 +5,7 @@
 
 use assay_model::{Bound, EvidenceTier, Package, PackageType};
 
-use super::{Ecosystem, Found, package};
+use super::{About, Ecosystem, Found, package};
 use crate::elf::Binary;
 
 pub(crate) struct GoBinary;
@@ -20,7 +20,13 @@ const LINES: usize = 100_000;
 /// The runtime frames the module text by two 16-byte markers.
 const MARKER_BYTES: usize = 16;
 
+const ABOUT: About = About::installed("Go executables", EvidenceTier::Installed, &[]);
+
 impl Ecosystem for GoBinary {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn read_binary(&self, path: &str, binary: &Binary, found: &mut Found) {
         let Some((toolchain, modules)) = build_information(binary) else { return };
         found.packages.extend(packages(path, &toolchain, &modules, binary));

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use assay_model::{EvidenceTier, PackageType};
 
-use super::{Ecosystem, File, Found, Scope, package};
+use super::{About, Ecosystem, File, Found, package};
 
 pub(crate) struct GoMod;
 
+const ABOUT: About = About::declared("Go module files", &["go.mod"]);
+
 impl Ecosystem for GoMod {
-    fn wants(&self, path: &str, scope: Scope) -> bool {
-        scope == Scope::Directory && crate::path::split(path).1 == "go.mod"
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {

@@ -6,7 +6,7 @@
 
 use assay_model::{Bound, Digest, EvidenceTier, Package, PackageType};
 
-use super::{Ecosystem, File, Found, Scope, optional, package};
+use super::{About, Ecosystem, File, Found, Scope, optional, package};
 use crate::limits::Limits;
 use crate::path;
 use crate::zip::{Archive, ZipError};
@@ -16,7 +16,13 @@ pub(crate) struct Java;
 /// Bytes of one `pom.properties` or manifest.
 const TEXT_BYTES: u64 = 1 << 20;
 
+const ABOUT: About = About::installed("Java archives", EvidenceTier::ArchiveMetadata, &["*.jar", "*.war", "*.ear"]);
+
 impl Ecosystem for Java {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, _: Scope) -> bool {
         is_archive(path.as_bytes())
     }

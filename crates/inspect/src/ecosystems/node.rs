@@ -2,13 +2,16 @@
 
 use assay_model::{EvidenceTier, PackageType};
 
-use super::{Ecosystem, File, Found, Scope, package};
+use super::{About, Ecosystem, File, Found, package};
 
 pub(crate) struct Node;
 
+const ABOUT: About =
+    About::installed("Node.js header files", EvidenceTier::ArchiveMetadata, &["include/node/node_version.h"]);
+
 impl Ecosystem for Node {
-    fn wants(&self, path: &str, _: Scope) -> bool {
-        path.ends_with("include/node/node_version.h")
+    fn about(&self) -> &About {
+        &ABOUT
     }
 
     fn read(&self, file: &File<'_>, found: &mut Found) {

@@ -5,18 +5,28 @@
 
 use std::collections::{HashMap, HashSet};
 
-use assay_model::{EvidenceTier, Package, PackageType};
+use assay_model::{EvidenceTier, Package, PackageType, SuppressionReason};
 use serde_json::Value;
 
-use super::{Ecosystem, File, Found, Scope, names, optional, package};
+use super::{About, Ecosystem, File, Found, Scope, names, optional, package};
 use crate::layer::Says;
-use crate::merge::Placed;
+use crate::merge::{LeftOut, Placed};
 
 pub(crate) struct Npm;
 
 const HIDDEN_LOCKFILE: &str = "/node_modules/.package-lock.json";
 
+const ABOUT: About = About::installed(
+    "npm packages",
+    EvidenceTier::Installed,
+    &["node_modules/.package-lock.json", "node_modules/*/package.json"],
+);
+
 impl Ecosystem for Npm {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, _: Scope) -> bool {
         is_hidden_lockfile(path) || installed_name(path).is_some()
     }
@@ -37,7 +47,7 @@ impl Ecosystem for Npm {
     }
 
     /// Where npm recorded a tree, exactly the folders of the record that exist are installed.
-    fn settle(&self, facts: &mut Vec<Placed>) {
+    fn settle(&self, facts: &mut Vec<Placed>, left_out: &mut LeftOut) {
         let mut trees: Vec<(String, Vec<Package>)> = Vec::new();
         for fact in facts.iter_mut() {
             if let Says::NpmTree { below, packages } = &mut fact.says {
@@ -52,6 +62,9 @@ impl Ecosystem for Npm {
             Says::Packages(packages) if installed_name(&fact.path).is_some() => {
                 let record = recorded.get(fact.path.as_str());
                 if record.is_none() && is_covered(&fact.path, &covered) {
+                    for package in packages {
+                        left_out.add(package, fact.layer, SuppressionReason::NotInstalled, None);
+                    }
                     return false;
                 }
                 if let (Some(record), Some(package)) = (record, packages.first_mut()) {
@@ -62,7 +75,14 @@ impl Ecosystem for Npm {
                         package.purl = record.purl.clone();
                     }
                 }
-                packages.retain(|package| !package.version.is_empty());
+                packages.retain(|package| {
+                    // A folder without a version in it is a stub of a package beside it.
+                    let keep = !package.version.is_empty();
+                    if !keep {
+                        left_out.add(package, fact.layer, SuppressionReason::NotInstalled, None);
+                    }
+                    keep
+                });
                 !packages.is_empty()
             }
             _ => true,

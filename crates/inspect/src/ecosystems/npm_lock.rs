@@ -4,14 +4,20 @@
 use assay_model::{EvidenceTier, Package, PackageType};
 use serde_json::{Map, Value};
 
-use super::{Ecosystem, File, Found, Scope, names, npm, package};
+use super::{About, Ecosystem, File, Found, Scope, names, npm, package};
 
 pub(crate) struct NpmLock;
 
 /// Nesting of `dependencies` in version 1 files that is followed.
 const DEPTH: u32 = 32;
 
+const ABOUT: About = About::declared("npm lockfiles", &["package-lock.json", "npm-shrinkwrap.json"]);
+
 impl Ecosystem for NpmLock {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, scope: Scope) -> bool {
         let is_lockfile = matches!(crate::path::split(path).1, "package-lock.json" | "npm-shrinkwrap.json");
         scope == Scope::Directory && is_lockfile && !path.contains("node_modules/")

@@ -5,11 +5,21 @@
 
 use assay_model::{EvidenceTier, PackageType};
 
-use super::{Ecosystem, File, Found, Scope, clip, field, names, optional, package, paragraphs, pypi_name};
+use super::{About, Ecosystem, File, Found, Scope, clip, field, names, optional, package, paragraphs, pypi_name};
 
 pub(crate) struct Python;
 
+const ABOUT: About = About::installed(
+    "Python distributions",
+    EvidenceTier::Installed,
+    &["*.dist-info/METADATA", "*.egg-info/PKG-INFO", "*.egg/EGG-INFO/PKG-INFO", "*.egg-info"],
+);
+
 impl Ecosystem for Python {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, _: Scope) -> bool {
         path.ends_with(".dist-info/METADATA")
             || path.ends_with(".egg-info/PKG-INFO")

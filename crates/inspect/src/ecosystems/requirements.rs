@@ -1,13 +1,19 @@
 //! Pinned requirements of a Python source directory (pip documentation, "Requirements File Format"). Only `name==version`
 //! declares something exact; ranges, links and included files do not.
 
-use assay_model::{EvidenceTier, PackageType};
+use assay_model::PackageType;
 
-use super::{Ecosystem, File, Found, Scope, package};
+use super::{About, Ecosystem, File, Found, Scope, declared};
 
 pub(crate) struct Requirements;
 
+const ABOUT: About = About::declared("pip requirements", &["requirements*.txt", "requirements.txt"]);
+
 impl Ecosystem for Requirements {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, scope: Scope) -> bool {
         let name = crate::path::split(path).1;
         scope == Scope::Directory
@@ -16,22 +22,23 @@ impl Ecosystem for Requirements {
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
         for line in file.text().lines() {
-            let line = line.split([';', '#']).next().unwrap_or_default();
-            let line = line.split(" --").next().unwrap_or_default().trim().trim_end_matches('\\').trim();
-            let Some((name, version)) = line.split_once("==") else { continue };
-            let name = name.split('[').next().unwrap_or_default().trim();
-            let version = version.trim_start_matches('=').trim();
-            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-            if is_name
-                && !name.is_empty()
-                && found.has_room(file)
-                && !version.is_empty()
-                && !version.contains(['*', ',', ' ', '$'])
-            {
-                found.packages.push(package(PackageType::Pypi, name, version, EvidenceTier::Declared, file.path));
+            if let Some((name, version)) = exact(line) {
+                found.add(file, declared(PackageType::Pypi, name, version, file));
             }
         }
     }
+}
+
+/// Name and version of a line that pins one exactly.
+pub(super) fn exact(line: &str) -> Option<(&str, &str)> {
+    let line = line.split([';', '#']).next().unwrap_or_default();
+    let line = line.split(" --").next().unwrap_or_default().trim().trim_end_matches('\\').trim();
+    let (name, version) = line.split_once("==")?;
+    let name = name.split('[').next().unwrap_or_default().trim();
+    let version = version.trim_start_matches('=').trim();
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
+    (is_name && !name.is_empty() && !version.is_empty() && !version.contains(['*', ',', ' ', '$']))
+        .then_some((name, version))
 }
 
 #[cfg(test)]

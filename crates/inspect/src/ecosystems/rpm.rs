@@ -1,5 +1,4 @@
-//! RPM packages: the database of rpm since 4.16 (SQLite) and SUSE's (ndb). The Berkeley DB of older releases is recognised
-//! and reported as not read.
+//! RPM packages: the database of rpm since 4.16 (SQLite), SUSE's (ndb) and the Berkeley DB of older releases.
 //!
 //! Sources: rpm, `docs/manual/format_header.md` and `include/rpm/rpmtag.h`; `lib/backend/sqlite.cc`;
 //! `lib/backend/ndb/rpmpkg.cc`.
@@ -8,11 +7,12 @@ use std::collections::HashMap;
 
 use assay_model::{EvidenceTier, Package, PackageType, SourcePackage};
 
-use super::{Ecosystem, File, Found, Scope, names, optional, package};
+use super::{About, Ecosystem, File, Found, Scope, names, optional, package};
 use crate::limits::{CLAIMS, DEPENDENCIES};
 use crate::path;
 use crate::sqlite::{Database, SqliteError, Value};
 
+mod bdb;
 mod header;
 mod ndb;
 
@@ -24,7 +24,24 @@ pub(crate) struct Rpm;
 const PROVIDES: usize = 20_000;
 const DIRECTORIES: [&str; 2] = ["var/lib/rpm", "usr/lib/sysimage/rpm"];
 
+const ABOUT: About = About::installed(
+    "RPM packages",
+    EvidenceTier::PackageDatabase,
+    &[
+        "/var/lib/rpm/rpmdb.sqlite",
+        "/var/lib/rpm/Packages.db",
+        "/var/lib/rpm/Packages",
+        "/usr/lib/sysimage/rpm/rpmdb.sqlite",
+        "/usr/lib/sysimage/rpm/Packages.db",
+        "/usr/lib/sysimage/rpm/Packages",
+    ],
+);
+
 impl Ecosystem for Rpm {
+    fn about(&self) -> &About {
+        &ABOUT
+    }
+
     fn wants(&self, path: &str, _: Scope) -> bool {
         let (directory, name) = path::split(path);
         DIRECTORIES.contains(&directory) && matches!(name, "rpmdb.sqlite" | "Packages.db" | "Packages")
@@ -32,12 +49,10 @@ impl Ecosystem for Rpm {
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
         let name = path::split(file.path).1;
-        if name == "Packages" {
-            return found.malformed(&format!("{} (Berkeley DB, not supported)", file.path));
-        }
         let mut collected = Collected { room: file.limits.packages, ..Collected::default() };
         let complete = match name {
             "rpmdb.sqlite" => read_sqlite(file.bytes, &mut |blob| collected.add(file.path, blob)),
+            "Packages" => bdb::read(file.bytes, &mut |blob| collected.add(file.path, blob)),
             _ => ndb::read(file.bytes, &mut |blob| collected.add(file.path, blob)),
         };
         if !complete || collected.damaged {
@@ -65,7 +80,8 @@ struct Collected {
     room: usize,
     packages: Vec<(Package, Vec<String>)>,
     providers: HashMap<String, String>,
-    owned: Vec<u64>,
+    owners: Vec<String>,
+    owned: Vec<(u64, u32)>,
     damaged: bool,
 }
 
@@ -107,15 +123,19 @@ impl Collected {
             self.providers.entry(provided).or_insert_with(|| package.name.clone());
         }
         let room = CLAIMS.saturating_sub(self.owned.len());
-        self.owned.extend(header.files().take(room).map(|file| path::ownership_key(file.trim_start_matches('/'))));
+        let owner = self.owners.len() as u32;
+        let keys = header.files().take(room).map(|file| path::ownership_key(file.trim_start_matches('/')));
+        self.owned.extend(keys.map(|key| (key, owner)));
+        self.owners.push(package.name.clone());
         let mut requires = header.texts(header::REQUIRES);
         requires.truncate(DEPENDENCIES);
         self.packages.push((package, requires));
     }
 
     fn finish(self, found: &mut Found) {
-        let Self { packages, providers, owned, .. } = self;
-        found.owned.extend(owned);
+        let Self { packages, providers, owners, owned, .. } = self;
+        // A database is a file of its own: these are its only claims.
+        (found.owners, found.owned) = (owners, owned);
         found.packages.extend(packages.into_iter().map(|(mut package, requires)| {
             let own = package.name.clone();
             let providers = requires.iter().filter_map(|need| providers.get(need)).filter(|name| **name != own);

@@ -2,7 +2,13 @@
 
 use assay_model::Severity;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+mod platforms;
+mod services;
+
+/// All rules.
+pub(super) static TABLES: [&[Rule]; 3] = [RULES, services::RULES, platforms::RULES];
 
 /// A kind of secret.
 pub(super) struct Rule {
@@ -16,25 +22,88 @@ pub(super) struct Rule {
     /// Whether the secret may go on behind the line of its keyword.
     pub(super) spans_lines: bool,
     /// What an expression cannot say.
-    check: Check,
+    pub(super) check: Check,
 }
 
-enum Check {
+/// What an expression cannot say.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Check {
     /// Not a placeholder such as `AKIAIOSFODNN7EXAMPLE` or a run of one character.
     Plausible,
     /// Plausible, and with upper and lower case and a digit.
     Mixed,
     /// Base64 of `user:password` (RFC 7617), as container tools keep it.
     BasicCredentials,
+    /// A password that somebody chose: not one of those that examples have.
+    Password,
+    /// As random as a generated token: at least 3.5 bits a character, with letters and digits, and no placeholder.
+    Entropy,
+    /// A JSON Web Token whose claims are those of a Kubernetes service account.
+    KubernetesToken,
 }
 
-impl Rule {
-    pub(super) fn accepts(&self, secret: &[u8]) -> bool {
-        match self.check {
+/// Shannon entropy of the bytes, in bits for each.
+pub(super) fn entropy(text: &[u8]) -> f64 {
+    let mut counts = [0u32; 256];
+    for &byte in text {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+        }
+    }
+    let total = text.len() as f64;
+    counts.iter().filter(|count| **count > 0).fold(0.0, |sum, &count| {
+        let share = f64::from(count) / total;
+        sum - share * share.log2()
+    })
+}
+
+/// Words that examples use in place of a password.
+const PLACEHOLDERS: [&[u8]; 20] = [
+    b"pass",
+    b"secret",
+    b"change",
+    b"example",
+    b"user",
+    b"admin",
+    b"root",
+    b"guest",
+    b"test",
+    b"postgres",
+    b"mysql",
+    b"redis",
+    b"your",
+    b"token",
+    b"hunter2",
+    b"12345",
+    b"foobar",
+    b"xxx",
+    b"...",
+    b"%s",
+];
+
+fn is_chosen(secret: &[u8]) -> bool {
+    let lower = secret.to_ascii_lowercase();
+    secret.len() >= 6 && !PLACEHOLDERS.iter().any(|word| memchr::memmem::find(&lower, word).is_some())
+}
+
+impl Check {
+    pub(super) fn accepts(self, secret: &[u8]) -> bool {
+        match self {
             Check::Plausible => is_plausible(secret),
             Check::BasicCredentials => STANDARD.decode(secret).is_ok_and(|text| {
                 let is_text = text.iter().all(u8::is_ascii_graphic);
                 is_text && memchr::memchr(b':', &text).is_some_and(|at| at > 0 && at + 1 < text.len())
+            }),
+            Check::Password => is_chosen(secret),
+            Check::Entropy => {
+                is_plausible(secret)
+                    && is_chosen(secret)
+                    && entropy(secret) >= 3.5
+                    && secret.iter().any(u8::is_ascii_digit)
+                    && secret.iter().any(u8::is_ascii_alphabetic)
+            }
+            Check::KubernetesToken => secret.split(|byte| *byte == b'.').nth(1).is_some_and(|claims| {
+                URL_SAFE_NO_PAD.decode(claims).is_ok_and(|text| memchr::memmem::find(&text, b"kubernetes").is_some())
             }),
             Check::Mixed => {
                 is_plausible(secret)
@@ -73,8 +142,8 @@ const fn rule(
 use Check::{BasicCredentials, Mixed, Plausible};
 use Severity::{Critical, High, Medium};
 
-/// All rules. Keywords are case-sensitive and as long as the format allows, since they decide how fast a search is.
-pub(super) static RULES: &[Rule] = &[
+/// Rules for what is met most. Keywords are case-sensitive and as long as the format allows, since they decide how fast a search is.
+static RULES: &[Rule] = &[
     Rule {
         // RFC 7468, section 10 and 11; OpenSSH PROTOCOL.key. A header without key material behind it is source code.
         name: "private-key",

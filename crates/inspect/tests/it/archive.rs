@@ -26,6 +26,17 @@ impl Tar {
         self.entry(path, b'1', target, b"")
     }
 
+    /// A file with this mode, as octal digits.
+    pub(crate) fn mode(mut self, path: &str, mode: &str) -> Self {
+        let at = self.0.len();
+        self = self.entry(path, b'0', "", b"#!");
+        self.0[at + 100..at + 107].copy_from_slice(format!("{mode:0>7}").as_bytes());
+        self.0[at + 148..at + 156].copy_from_slice(b"        ");
+        let sum: u32 = self.0[at..at + 512].iter().map(|&byte| u32::from(byte)).sum();
+        self.0[at + 148..at + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        self
+    }
+
     /// A ustar header, the content, and zeros up to the next block.
     pub(crate) fn entry(mut self, path: &str, flag: u8, link: &str, content: &[u8]) -> Self {
         let mut header = [0; 512];

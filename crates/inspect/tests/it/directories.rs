@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use assay_inspect::{Limits, inspect_directory};
+use assay_inspect::{DirectoryOptions, Limits, inspect_directory};
+
+fn limited(limits: Limits) -> DirectoryOptions {
+    DirectoryOptions { limits, ..DirectoryOptions::default() }
+}
 use assay_model::{Bound, Contents, EvidenceTier, Explain as _};
 
 fn write(root: &Path, path: &str, content: &str) {
@@ -26,7 +30,7 @@ fn lockfiles_declare_and_installed_packages_are_listed() {
     write(root, "py/requirements-dev.txt", "flask==3.0.0\nrequests>=2\n");
     write(root, "go/go.mod", "module x\nrequire golang.org/x/net v0.20.0\n");
     write(root, ".git/Cargo.lock", "[[package]]\nname = \"never\"\nversion = \"1\"\n");
-    let contents = inspect_directory(root, &Limits::default()).unwrap();
+    let contents = inspect_directory(root, &DirectoryOptions::default()).unwrap();
     assert_eq!(
         list(&contents),
         [
@@ -47,7 +51,7 @@ fn the_lockfile_of_this_workspace_is_read_whole() {
     let lockfile = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
     let folder = tempfile::tempdir().unwrap();
     fs::copy(&lockfile, folder.path().join("Cargo.lock")).unwrap();
-    let contents = inspect_directory(folder.path(), &Limits::default()).unwrap();
+    let contents = inspect_directory(folder.path(), &DirectoryOptions::default()).unwrap();
     let tables = fs::read_to_string(lockfile).unwrap().matches("[[package]]").count();
     assert_eq!(contents.packages.len(), tables);
     assert!(contents.packages.iter().all(|package| package.tier == EvidenceTier::Declared));
@@ -62,7 +66,7 @@ fn a_root_file_system_is_read_like_an_image() {
     write(root, "etc/os-release", "ID=alpine\nVERSION_ID=3.20\n");
     write(root, "lib/apk/db/installed", "P:musl\nV:1.2.5-r0\nA:x86_64\n\n");
     write(root, "app/.env", &format!("T=ghp_{}\n", "q7ZkP2mXv9RtB4nLs8WcY3hJd6FgT1aEu5Ko"));
-    let contents = inspect_directory(root, &Limits::default()).unwrap();
+    let contents = inspect_directory(root, &DirectoryOptions::default()).unwrap();
     assert_eq!(contents.packages[0].purl.to_string(), "pkg:apk/alpine/musl@1.2.5-r0?arch=x86_64&distro=alpine-3.20");
     assert_eq!((contents.secrets.len(), contents.secrets[0].file.path.as_str()), (1, "app/.env"));
 }
@@ -76,7 +80,7 @@ fn links_are_not_followed() {
     std::os::unix::fs::symlink(outside.path(), folder.path().join("link")).unwrap();
     std::os::unix::fs::symlink(outside.path().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
     std::os::unix::fs::symlink(".", folder.path().join("loop")).unwrap();
-    let contents = inspect_directory(folder.path(), &Limits::default()).unwrap();
+    let contents = inspect_directory(folder.path(), &DirectoryOptions::default()).unwrap();
     assert_eq!((contents.packages.len(), contents.files), (0, 0));
 }
 
@@ -86,10 +90,10 @@ fn bounds_make_it_partial_and_a_missing_folder_is_an_error() {
     for index in 0..5 {
         write(folder.path(), &format!("f{index}"), "text");
     }
-    let few = inspect_directory(folder.path(), &Limits { entries: 3, ..Limits::default() }).unwrap();
+    let few = inspect_directory(folder.path(), &limited(Limits { entries: 3, ..Limits::default() })).unwrap();
     assert!(few.partial.iter().any(|partial| partial.bound == Bound::Entries));
-    let short = inspect_directory(folder.path(), &Limits { layer_bytes: 10, ..Limits::default() }).unwrap();
+    let short = inspect_directory(folder.path(), &limited(Limits { layer_bytes: 10, ..Limits::default() })).unwrap();
     assert_eq!(short.partial[0].bound, Bound::Bytes);
-    let error = inspect_directory(&folder.path().join("missing"), &Limits::default()).unwrap_err();
+    let error = inspect_directory(&folder.path().join("missing"), &DirectoryOptions::default()).unwrap_err();
     assert_eq!(error.code(), "directory-unreadable");
 }

@@ -8,5 +8,8 @@ mod configuration;
 mod directories;
 mod fixtures;
 mod hostile;
+mod hostile_corpus;
 mod layers;
+mod reference;
 mod secrets_in_layers;
+mod standing;

@@ -40,7 +40,7 @@ pub(crate) fn contents(packages: &[(&str, &str)]) -> Contents {
         layers: Vec::new(),
         config: ImageConfig::default(),
         files: 1,
-        partial: Vec::new(),
+        ..Contents::default()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use assay_model::EvidenceTier;
 use assay_vuln::risk::{Surroundings, Use, risk};
 
 use super::super::{Page, Report};
@@ -42,10 +43,12 @@ impl Report for ExplainOutcome {
                 let _ = writeln!(out, "  exploited  in the wild since {}{ransomware}", exploited.since);
             }
         }
-        for line in &self.suppressed {
+        for line in &self.not_counted {
             let _ = writeln!(out, "{}  {}", page.strong("not counted"), page.wrap(line, 13));
         }
-        if self.findings.is_empty() {
+        self.write_packages(&mut out, page);
+        let is_package = !self.packages.is_empty() || !self.suppressed.is_empty();
+        if self.findings.is_empty() && !is_package {
             let _ = writeln!(out, "{} was not matched in {}", page.strong(&self.id), self.target);
             let why = if self.records.is_empty() {
                 "the vulnerability data has no record of this name"
@@ -69,5 +72,42 @@ impl Report for ExplainOutcome {
             }
         }
         out
+    }
+}
+
+impl ExplainOutcome {
+    fn write_packages(&self, out: &mut String, page: Page) {
+        for package in &self.packages {
+            let _ = writeln!(out, "{}", page.strong(&package.purl));
+            let _ = writeln!(out, "  found in   {} ({})", package.path, tier(package.tier));
+            if let Some(layer) = package.layer {
+                let origin = match package.from_base {
+                    Some(true) => ", of the base image",
+                    Some(false) => ", not of the base image",
+                    None => "",
+                };
+                let _ = writeln!(out, "  came with  layer {layer}{origin}");
+            }
+            if let Some(command) = &package.created_by {
+                let _ = writeln!(out, "  made by    {}", page.wrap(command, 13));
+            }
+        }
+        for left in &self.suppressed {
+            let by = left.by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+            let others = if left.files > 1 { format!(" and {} more", left.files - 1) } else { String::new() };
+            let _ = writeln!(out, "{} {} {}", page.strong("not listed:"), left.name, left.version);
+            let _ = writeln!(out, "  found in   {}{others}", left.file.path);
+            let _ = writeln!(out, "  because    {}", page.wrap(&format!("{}{by}", left.reason.describe()), 13));
+        }
+    }
+}
+
+fn tier(tier: EvidenceTier) -> &'static str {
+    match tier {
+        EvidenceTier::PackageDatabase => "package database",
+        EvidenceTier::Installed => "recorded by its manager",
+        EvidenceTier::ArchiveMetadata => "metadata of an archive",
+        EvidenceTier::Declared => "declared",
+        EvidenceTier::Heuristic => "guessed by name and content",
     }
 }

@@ -33,6 +33,11 @@ fn scanned(text: &str) -> ScanOutcome {
         now,
         failing: 0,
         contents: Arc::new(Contents { packages: read.contents.packages, ..Contents::default() }),
+        surface: None,
+        accepted_secrets: 0,
+        not_searched: None,
+        base: None,
+        suppressed: Vec::new(),
         root: Root::directory("app"),
         generation: Generation { tool_version: "0.1.0", created: now, lifecycle: Lifecycle::PreBuild },
     }

@@ -23,8 +23,11 @@ pub(crate) struct Selected {
 }
 
 impl Selected {
-    /// Whether a finding counts.
+    /// Whether a finding counts. Malware has a control of its own, which nothing excuses.
     pub(crate) fn selects(&self, finding: &VulnerabilityFinding) -> bool {
+        if finding.is_malware() {
+            return false;
+        }
         let fixed = !self.only_fixed || matches!(finding.fix, FixState::Fixed { .. });
         fixed && (!self.only_known_exploited || finding.vulnerability.known_exploited.is_some())
     }

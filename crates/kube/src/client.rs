@@ -146,7 +146,7 @@ impl Client {
             metadata["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut listing.resource_version);
             next = metadata["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned);
             match page["items"].take() {
-                Value::Array(items) => listing.items.extend(items.into_iter().map(StoredObject)),
+                Value::Array(items) => listing.items.extend(items.into_iter().map(StoredObject::received)),
                 Value::Null => {}
                 _ => return Err(ApiError::Malformed { message: "a list whose items are no list".to_owned() }),
             }

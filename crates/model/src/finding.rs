@@ -164,6 +164,14 @@ pub struct VulnerabilityFinding {
     pub reason: MatchReason,
 }
 
+impl VulnerabilityFinding {
+    /// Whether it says that the package is malicious, under any of its names.
+    pub fn is_malware(&self) -> bool {
+        let mut names = [&self.vulnerability.id, &self.reason.record].into_iter().chain(&self.vulnerability.aliases);
+        names.any(VulnerabilityId::is_malware)
+    }
+}
+
 /// Which vulnerability data a result was matched against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackInfo {

@@ -93,10 +93,12 @@ pub enum Notice {
     },
     /// Something cannot be watched; what was known stays.
     Unseen {
-        /// What.
-        what: String,
+        /// What, in plural.
+        what: &'static str,
         /// Why.
         why: String,
+        /// Whether the API server knows no such thing.
+        is_undefined: bool,
     },
     /// A definition is being deleted, and its objects with it; what was in force stays.
     DefinitionGone {

@@ -17,4 +17,5 @@ mod peer;
 mod plane;
 mod policy;
 mod process;
+mod scale;
 mod serving;

@@ -97,6 +97,41 @@ fn a_restart_of_the_api_server_is_survived_on_both_sides() {
     until(&plane, "shop-prod", TAGGED, "and changes are followed again", |said| said.ok);
 }
 
+/// The API server answers from its caches or not at all; Assay needs neither to decide.
+#[test]
+fn a_restart_of_etcd_is_survived() {
+    let Some(mut plane) = plane() else { return };
+    prepare(&plane);
+    plane.apply(&environment("prod", &[("require-digest", "enforce")]).to_string());
+    let _serving = Serving::start(&plane);
+    plane.without_etcd(|plane| {
+        assert!(!plane.try_kubectl(&["create", "namespace", "never", "--request-timeout=2s"]).status.success());
+    });
+    until(&plane, "shop-prod", TAGGED, "what was in force still is", |said| {
+        !said.ok && said.text.contains("require-digest")
+    });
+    plane.apply(&environment("prod", &[]).to_string());
+    until(&plane, "shop-prod", TAGGED, "and changes are followed again", |said| said.ok);
+}
+
+/// The certificate changes while requests come in: none of them meets one that it cannot verify for long.
+#[test]
+fn a_certificate_that_is_lost_is_made_again_and_presented_at_once() {
+    let Some(plane) = plane() else { return };
+    prepare(&plane);
+    plane.apply(&environment("prod", &[("require-digest", "enforce")]).to_string());
+    let _serving = Serving::start(&plane);
+    let bundle = || {
+        let held = configuration(&plane, "validatingwebhookconfiguration").unwrap();
+        held["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap().to_owned()
+    };
+    let before = bundle();
+    plane.kubectl(&["delete", "secret", "assay-webhook", "-n", "assay-system"]);
+    eventually("the webhook names another authority", || if bundle() == before { Err(String::new()) } else { Ok(()) });
+    until(&plane, "shop-prod", PINNED, "a digest is admitted", |said| said.ok);
+    until(&plane, "shop-prod", TAGGED, "a tag is refused", |said| !said.ok && said.text.contains("require-digest"));
+}
+
 /// Two replicas share one certificate and one registration.
 #[test]
 fn a_second_replica_takes_what_the_first_one_made() {

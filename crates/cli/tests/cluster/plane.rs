@@ -26,7 +26,7 @@ pub(crate) fn plane() -> Option<MutexGuard<'static, ControlPlane>> {
 pub(crate) struct ControlPlane {
     folder: PathBuf,
     ports: [u16; 4],
-    _etcd: Program,
+    etcd: Option<Program>,
     api: Option<Program>,
     _manager: Program,
     /// Deletes the folder when all is over.
@@ -42,21 +42,8 @@ impl ControlPlane {
         let broom = Program::start(Path::new(&std::env::temp_dir()), "assay-cluster-broom", &broom);
         certificates::write(&folder);
         let ports: [u16; 4] = free_ports();
-        let [etcd, peers, api, manager] = ports;
-        let mut command = Command::new(path("etcd"));
-        let (clients, peers) = (format!("http://127.0.0.1:{etcd}"), format!("http://127.0.0.1:{peers}"));
-        command.args([
-            "--data-dir",
-            &folder.join("etcd").to_string_lossy(),
-            "--unsafe-no-fsync",
-            "--log-level",
-            "warn",
-        ]);
-        command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
-        command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
-        command.args(["--initial-cluster", &format!("default={peers}")]);
-        let mut database = Program::start(&folder, "etcd", &command);
-        database.until("etcd listens", || TcpStream::connect(("127.0.0.1", etcd)).is_ok());
+        let [_, _, api, manager] = ports;
+        let database = database(&folder, ports);
         write_kubeconfig(&folder, api);
         let api = api_server(&folder, ports);
         let mut command = Command::new(path("kube-controller-manager"));
@@ -65,7 +52,7 @@ impl ControlPlane {
         command.args(["--bind-address", "127.0.0.1", "--leader-elect=false", "--use-service-account-credentials"]);
         command.args(["--authentication-skip-lookup", &format!("--secure-port={manager}")]);
         let manager = Program::start(&folder, "manager", &command);
-        let mut plane = Self { folder, ports, _etcd: database, api: Some(api), _manager: manager, _broom: broom };
+        let mut plane = Self { folder, ports, etcd: Some(database), api: Some(api), _manager: manager, _broom: broom };
         plane.wait();
         let accounts = || plane.try_kubectl(&["get", "serviceaccount", "default"]).status.success();
         crate::process::eventually("the controller manager works", || accounts().then_some(()).ok_or(String::new()));
@@ -83,6 +70,14 @@ impl ControlPlane {
         drop(self.api.take());
         meanwhile();
         self.api = Some(api_server(&self.folder, self.ports));
+        self.wait();
+    }
+
+    /// Stops etcd, for as long as `meanwhile` takes. What it holds stays.
+    pub(crate) fn without_etcd(&mut self, meanwhile: impl FnOnce(&Self)) {
+        drop(self.etcd.take());
+        meanwhile(self);
+        self.etcd = Some(database(&self.folder, self.ports));
         self.wait();
     }
 
@@ -185,6 +180,18 @@ fn write_kubeconfig(folder: &Path, port: u16) {
          contexts: [{{name: tests, context: {{cluster: tests, user: admin}}}}]\n"
     );
     std::fs::write(folder.join("kubeconfig"), text).unwrap();
+}
+
+fn database(folder: &Path, [etcd, peers, ..]: [u16; 4]) -> Program {
+    let mut command = Command::new(path("etcd"));
+    let (clients, peers) = (format!("http://127.0.0.1:{etcd}"), format!("http://127.0.0.1:{peers}"));
+    command.args(["--data-dir", &folder.join("etcd").to_string_lossy(), "--unsafe-no-fsync", "--log-level", "warn"]);
+    command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
+    command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
+    command.args(["--initial-cluster", &format!("default={peers}")]);
+    let mut database = Program::start(folder, "etcd", &command);
+    database.until("etcd listens", || TcpStream::connect(("127.0.0.1", etcd)).is_ok());
+    database
 }
 
 fn api_server(folder: &Path, [etcd, _, api, _]: [u16; 4]) -> Program {

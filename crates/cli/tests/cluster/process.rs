@@ -54,6 +54,17 @@ impl Program {
         format!("{}\n{}", self.log.display(), &log[start.unwrap_or_default()..])
     }
 
+    /// A line of the program's own `/proc/PID/status`, in megabytes.
+    pub(crate) fn memory(&self, line: &str) -> u64 {
+        let keeper = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
+        // The keeper's first child; the second one waits for the end.
+        let program = children.split_whitespace().next().unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{program}/status")).unwrap();
+        let line = status.lines().find_map(|own| own.strip_prefix(line)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
     /// Waits until `ready` says yes, and fails with the log where the program ends or time runs out.
     pub(crate) fn until(&mut self, what: &str, ready: impl Fn() -> bool) {
         let end = Instant::now() + PATIENCE;

@@ -45,6 +45,16 @@ impl Serving {
         self.program.until(text, has);
     }
 
+    /// Resident memory, in megabytes.
+    pub(crate) fn megabytes(&self) -> u64 {
+        self.program.memory("VmRSS:")
+    }
+
+    /// The most that it ever was.
+    pub(crate) fn peak_megabytes(&self) -> u64 {
+        self.program.memory("VmHWM:")
+    }
+
     /// Stops it. What it keeps stays.
     pub(crate) fn stop(self) -> Stopped {
         self.program.stop();

@@ -31,3 +31,28 @@ fn without_a_certificate_nothing_is_served() {
     let output = Assay::new().run(&["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_cluster_that_is_not_there_is_said_so() {
+    let assay = Assay::new();
+    let output = assay.run(&["serve", "--listen", "127.0.0.1:0", "--register", "127.0.0.1"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("cluster-not-configured") && said.contains("--kubeconfig FILE"), "{said}");
+    let config = assay.file("config", "current-context: a\ncontexts: [{name: a, context: {cluster: b}}]\n");
+    let config = config.to_str().unwrap();
+    let output = assay.run(&["serve", "--listen", "127.0.0.1:0", "--register", "127.0.0.1", "--kubeconfig", config]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("kubeconfig-invalid") && said.contains("names the cluster `b`"), "{said}");
+}
+
+/// Two ways to have a certificate, or two places for labels, would leave open which one counts.
+#[test]
+fn a_server_follows_files_or_a_cluster() {
+    for more in [["--development-certificate", "localhost"], ["--namespaces", "namespaces.json"]] {
+        let arguments = [&["serve", "--register", "127.0.0.1"][..], &more].concat();
+        let output = Assay::new().run(&arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot be used with"), "{more:?}");
+    }
+}

@@ -1,7 +1,5 @@
 //! `no-malicious-packages`: no package with a malware record. VEX does not excuse malice.
 
-use assay_model::{VulnerabilityFinding, VulnerabilityId};
-
 use crate::controls::{Control, ParameterError, Parameters};
 use crate::report::Said;
 
@@ -13,7 +11,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Err(cause) => return report.unknown("whether it holds malicious packages", cause),
         };
         let mut found = false;
-        for finding in findings.vulnerabilities.iter().filter(|finding| is_malware(finding)) {
+        for finding in findings.vulnerabilities.iter().filter(|finding| finding.is_malware()) {
             found = true;
             let (vulnerability, package) = (&finding.vulnerability, &finding.package);
             let names = std::iter::once(&vulnerability.id).chain(&vulnerability.aliases).map(ToString::to_string);
@@ -33,11 +31,4 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             None => report.pass("no malicious package"),
         }
     }))
-}
-
-fn is_malware(finding: &VulnerabilityFinding) -> bool {
-    let vulnerability = &finding.vulnerability;
-    vulnerability.id.is_malware()
-        || vulnerability.aliases.iter().any(VulnerabilityId::is_malware)
-        || finding.reason.record.is_malware()
 }

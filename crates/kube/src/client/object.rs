@@ -9,6 +9,18 @@ use serde_json::Value;
 pub struct StoredObject(pub Value);
 
 impl StoredObject {
+    /// An object as it came, without the record of who manages which field and without kubectl's copy of it: most of its
+    /// bytes, and never asked for here.
+    pub(super) fn received(mut object: Value) -> Self {
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
+            if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+                annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+            }
+        }
+        Self(object)
+    }
+
     /// `metadata.name`.
     pub fn name(&self) -> &str {
         self.metadata("name")

@@ -176,7 +176,7 @@ impl Events {
                 let mut event: Value =
                     serde_json::from_slice(&line).map_err(|error| malformed(format!("a watch event: {error}")))?;
                 let kind = event["type"].as_str().unwrap_or_default().to_owned();
-                return Ok(Some(Event { kind, object: StoredObject(event["object"].take()) }));
+                return Ok(Some(Event { kind, object: StoredObject::received(event["object"].take()) }));
             }
             self.searched = self.buffer.len();
             if self.buffer.len() > EVENT_MAX {

@@ -4,7 +4,7 @@
 //! its status. Three things are stricter than that. An Exception that cannot be read is none; a TrustRoot that is gone
 //! vouches for nothing, even where an Environment still names it; and what cannot be meant is not taken in half.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use assay_case::Namespace;
@@ -13,6 +13,7 @@ use assay_kinds::{Approval, Environment, Exception, Kind, ReleaseArtifact, Trust
 use assay_kube::{ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, Resource, StoredObject, TRUST_ROOTS};
 use assay_model::{Digest, Timestamp};
 use assay_trust::{TrustMaterial, TrustedPublicKey};
+use serde_json::Value;
 
 use super::vouch::{self, ANNOTATION, RecordKey};
 use crate::Namespaces;
@@ -97,10 +98,39 @@ impl Root {
     }
 }
 
+/// What is kept of an object beside what it says: there may be many thousands.
+pub(super) struct Held {
+    uid: Box<str>,
+    /// Counts the changes of what it says.
+    pub(super) generation: i64,
+    record: Option<Box<str>>,
+    /// Its status, as JSON text.
+    status: Box<str>,
+    /// All of a TrustRoot: what it names may be renewed.
+    root: Option<Box<StoredObject>>,
+}
+
+impl Held {
+    fn of(sort: Sort, object: &StoredObject) -> Self {
+        Self {
+            root: (sort == Sort::TrustRoot).then(|| Box::new(object.clone())),
+            uid: object.uid().into(),
+            generation: object.generation(),
+            record: object.annotation(ANNOTATION).map(Into::into),
+            status: object.0["status"].to_string().into(),
+        }
+    }
+
+    /// What its status says.
+    pub(super) fn status(&self) -> Value {
+        serde_json::from_str(&self.status).unwrap_or_default()
+    }
+}
+
 /// An object, what it says, and what of it is in force.
 pub(super) struct Entry {
-    /// As the API server holds it; `None` where it is gone and still named.
-    pub(super) object: Option<StoredObject>,
+    /// As the API server has it; `None` where it is gone and still named.
+    pub(super) held: Option<Held>,
     read: Result<Part, String>,
     good: Option<Part>,
     /// Why what it says is not in force.
@@ -172,60 +202,62 @@ impl Book {
     /// Takes the key of records in: what was read of Exceptions may be different with it.
     pub(super) fn set_key(&mut self, key: Option<RecordKey>) {
         self.key = key;
-        self.read_again(Sort::Exception);
+        let mut entries = std::mem::take(&mut self.entries);
+        for entry in entries.values_mut() {
+            if let (Ok(Part::Exception(input)), Some(held)) = (&entry.read, &entry.held) {
+                let again = self.vouched(input.exception.clone(), held.record.as_deref());
+                entry.read = Ok(Part::Exception(Arc::new(again)));
+            }
+        }
+        self.entries = entries;
     }
 
     /// Trust roots were renewed where they come from: those of files are these, and those of the cluster are read again.
     pub(super) fn renew_roots(&mut self, roots: Vec<(String, TrustMaterial)>) {
         self.base.roots = roots;
-        self.read_again(Sort::TrustRoot);
-    }
-
-    fn read_again(&mut self, sort: Sort) {
-        let of_sort = self.entries.iter().filter(|(id, _)| id.sort == sort);
-        let objects: Vec<StoredObject> = of_sort.filter_map(|(_, entry)| entry.object.clone()).collect();
-        for object in objects {
-            self.put(sort, object, true);
+        let mut entries = std::mem::take(&mut self.entries);
+        for entry in entries.values_mut() {
+            if let Some(root) = entry.held.as_ref().and_then(|held| held.root.as_ref()) {
+                entry.read = self.read(Sort::TrustRoot, root);
+            }
         }
+        self.entries = entries;
     }
 
     /// All objects of a kind are these.
     pub(super) fn list(&mut self, sort: Sort, objects: Vec<StoredObject>) {
+        let names: BTreeSet<&str> = objects.iter().map(StoredObject::name).collect();
         let gone: Vec<String> = self
             .entries
             .keys()
-            .filter(|id| id.sort == sort && !objects.iter().any(|object| object.name() == id.name))
+            .filter(|id| id.sort == sort && !names.contains(id.name.as_str()))
             .map(|id| id.name.clone())
             .collect();
         for name in gone {
             self.remove(sort, &name);
         }
-        for object in objects {
+        for object in &objects {
             self.apply(sort, object);
         }
     }
 
     /// An object was made or changed. False where nothing that decides is different.
-    pub(super) fn apply(&mut self, sort: Sort, object: StoredObject) -> bool {
-        self.put(sort, object, false)
-    }
-
-    fn put(&mut self, sort: Sort, object: StoredObject, again: bool) -> bool {
+    pub(super) fn apply(&mut self, sort: Sort, object: &StoredObject) -> bool {
         let id = Id { sort, name: object.name().to_owned() };
-        if let Some(entry) = self.entries.get_mut(&id).filter(|_| !again)
-            && entry.object.as_ref().is_some_and(|own| {
-                (own.uid(), own.generation(), own.annotation(ANNOTATION))
-                    == (object.uid(), object.generation(), object.annotation(ANNOTATION))
+        let held = Held::of(sort, object);
+        if let Some(entry) = self.entries.get_mut(&id)
+            && entry.held.as_ref().is_some_and(|own| {
+                (&own.uid, own.generation, &own.record) == (&held.uid, held.generation, &held.record)
             })
         {
             // Its status, its labels.
-            entry.object = Some(object);
+            entry.held = Some(held);
             return false;
         }
-        let read = self.read(sort, &object);
+        let read = self.read(sort, object);
         let good = self.entries.remove(&id).and_then(|entry| entry.good);
         let good = good.filter(|_| sort != Sort::Exception);
-        self.entries.insert(id, Entry { object: Some(object), read, good, refusal: None });
+        self.entries.insert(id, Entry { held: Some(held), read, good, refusal: None });
         true
     }
 
@@ -236,7 +268,7 @@ impl Book {
             && let Some(Part::Root(root)) = entry.good
         {
             let revoked = Part::Root(Arc::new(root.revoked()));
-            let entry = Entry { object: None, read: Ok(revoked), good: None, refusal: None };
+            let entry = Entry { held: None, read: Ok(revoked), good: None, refusal: None };
             self.entries.insert(id, entry);
         }
     }
@@ -412,7 +444,7 @@ impl Book {
     /// A revoked root is kept only as long as somebody names it.
     fn forget_revoked(&mut self) {
         let gone: Vec<Id> =
-            self.entries.iter().filter(|(_, entry)| entry.object.is_none()).map(|(id, _)| id.clone()).collect();
+            self.entries.iter().filter(|(_, entry)| entry.held.is_none()).map(|(id, _)| id.clone()).collect();
         for id in gone {
             let others = self.entries.iter().filter(|(own, _)| **own != id);
             if self.compile(others.filter_map(|(_, entry)| entry.good.as_ref())).is_ok() {

@@ -45,6 +45,18 @@ enum Source {
     Secret,
 }
 
+impl Source {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kind(sort) => sort.resource().plural,
+            Self::Namespaces => NAMESPACES.plural,
+            Self::Validating => VALIDATING_WEBHOOKS.plural,
+            Self::Mutating => MUTATING_WEBHOOKS.plural,
+            Self::Secret => SECRETS.plural,
+        }
+    }
+}
+
 /// Everything that the tasks share.
 pub(super) struct Shared {
     pub(super) options: ClusterOptions,
@@ -202,7 +214,8 @@ async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Cha
         if state.silent.insert(source) {
             tracing::warn!(%error, code = error.code(), ?source, "what is watched cannot be seen");
             shared.admissions.metrics.watch_failures.inc();
-            shared.notice(Notice::Unseen { what: format!("{source:?}"), why: error.to_string() });
+            let is_undefined = error.is_not_found();
+            shared.notice(Notice::Unseen { what: source.name(), why: error.to_string(), is_undefined });
         }
         return;
     }
@@ -214,7 +227,7 @@ async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Cha
                     shared.book().list(sort, objects);
                     true
                 }
-                Change::Applied(object) => shared.book().apply(sort, object),
+                Change::Applied(object) => shared.book().apply(sort, &object),
                 Change::Deleted(object) => {
                     let stays =
                         matches!(sort, Sort::Environment | Sort::TrustRoot) && is_being_removed(shared, sort).await;

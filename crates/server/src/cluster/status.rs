@@ -1,7 +1,6 @@
 //! What is said of each object in its status (Kubernetes "API conventions", "Typical status properties").
 
 use assay_gate::ExceptionProblem;
-use assay_kube::StoredObject;
 use assay_model::{Digest, Timestamp};
 use serde_json::{Value, json};
 
@@ -33,7 +32,8 @@ pub(super) fn writing(
     policy: Digest,
     now: Timestamp,
 ) -> Option<Writing> {
-    let object = entry.object.as_ref()?;
+    let held = entry.held.as_ref()?;
+    let shown = held.status();
     let mut conditions = vec![match entry.problem() {
         None => Condition {
             kind: "Ready",
@@ -55,14 +55,13 @@ pub(super) fn writing(
         conditions.push(active(standing));
     }
     let status = json!({
-        "observedGeneration": object.generation(),
+        "observedGeneration": held.generation,
         "policy": policy.to_string(),
-        "conditions": conditions.into_iter().map(|own| condition(own, object, now)).collect::<Vec<_>>(),
+        "conditions": conditions.into_iter().map(|own| condition(own, held.generation, &shown, now)).collect::<Vec<_>>(),
     });
-    let held = &object.0["status"];
     // Another object changes the policy's digest: no reason to write all of them again.
     let is_same =
-        held["conditions"] == status["conditions"] && held["observedGeneration"] == status["observedGeneration"];
+        shown["conditions"] == status["conditions"] && shown["observedGeneration"] == status["observedGeneration"];
     (!is_same).then(|| Writing { sort: id.sort, name: id.name.clone(), status })
 }
 
@@ -87,16 +86,16 @@ fn word(problem: &ExceptionProblem) -> &'static str {
 }
 
 /// Keeps the time of the last change where nothing changed.
-fn condition(own: Condition, object: &StoredObject, now: Timestamp) -> Value {
-    let held = object.0["status"]["conditions"].as_array().into_iter().flatten();
-    let held = held.into_iter().find(|held| held["type"] == own.kind);
+fn condition(own: Condition, generation: i64, shown: &Value, now: Timestamp) -> Value {
+    let mut shown = shown["conditions"].as_array().into_iter().flatten();
+    let shown = shown.find(|shown| shown["type"] == own.kind);
     let status = if own.is_true { "True" } else { "False" };
-    let since = held.filter(|held| held["status"] == status).and_then(|held| held["lastTransitionTime"].as_str());
+    let since = shown.filter(|shown| shown["status"] == status).and_then(|shown| shown["lastTransitionTime"].as_str());
     let since = since.map_or_else(|| format!("{}Z", now.strftime("%Y-%m-%dT%H:%M:%S")), str::to_owned);
     json!({
         "type": own.kind,
         "status": status,
-        "observedGeneration": object.generation(),
+        "observedGeneration": generation,
         "lastTransitionTime": since,
         "reason": own.reason,
         "message": own.message.chars().take(MESSAGE_MAX).collect::<String>(),

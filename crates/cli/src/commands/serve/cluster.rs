@@ -243,7 +243,12 @@ fn words(notice: &Notice) -> String {
         Notice::Registered { resource, repair: true } => format!("repaired: {resource} assay"),
         Notice::NotRegistered { why } => format!("the webhook could not be registered: {why}"),
         Notice::NoAuthority { why } => format!("there is no certificate yet: {why}"),
-        Notice::Unseen { what, why } => format!("{what} cannot be watched, what was known stays: {why}"),
+        Notice::Unseen { what, is_undefined: true, .. } => {
+            format!("{what} are not defined in this cluster: assay crds | kubectl apply -f -")
+        }
+        Notice::Unseen { what, why, is_undefined: false } => {
+            format!("{what} cannot be watched, what was known stays: {why}")
+        }
         Notice::DefinitionGone { plural } => {
             format!(
                 "the definition of {plural} is being deleted; what was in force stays: assay crds | kubectl apply -f -"

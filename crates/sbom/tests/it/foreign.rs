@@ -34,8 +34,8 @@ fn a_cyclonedx_document_with_nested_components_and_odd_fields() {
             "pkg:cargo/inside@1",
             "pkg:maven/g/d@4",
             "pkg:maven/org.apache/batik@1.0?type=jar",
-            "pkg:generic/g/shaded@2",
-            "pkg:gem/gem@1"
+            "pkg:gem/gem@1",
+            "pkg:generic/g/shaded@2"
         ]
     );
     let batik = &contents.packages[2];

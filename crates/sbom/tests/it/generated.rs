@@ -108,6 +108,14 @@ fn any_tier() -> impl Strategy<Value = EvidenceTier> {
     proptest::sample::select(vec![PackageDatabase, Installed, ArchiveMetadata, Declared, Heuristic])
 }
 
+/// The namespace, or another choice where packages of this type have none, or always have one.
+fn allowed(kind: PackageType, namespace: Option<&str>) -> Option<&str> {
+    let is_one = |namespace: &Option<&str>| {
+        Purl::new(kind.purl_type(), *namespace, "a", Some("1")).to_string().parse::<Purl>().is_ok()
+    };
+    [namespace, None, Some("a")].into_iter().find(is_one).unwrap()
+}
+
 prop_compose! {
     /// Few names, so that packages share names, purls and dependencies.
     fn any_package()(
@@ -131,14 +139,7 @@ prop_compose! {
             digest: digest.map(|text| Digest::of(text.as_bytes())),
             layer,
             depends_on,
-            // These two have no namespaces.
-            ..package(
-                kind,
-                namespace.as_deref().filter(|_| !matches!(kind, PackageType::Pypi | PackageType::Cargo)),
-                &name,
-                &version,
-                &path,
-            )
+            ..package(kind, allowed(kind, namespace.as_deref()), &name, &version, &path)
         }
     }
 }

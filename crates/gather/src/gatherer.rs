@@ -193,6 +193,10 @@ impl Gatherer {
         let (me, remembered, scope, evidence) = (self.clone(), key.clone(), Arc::clone(&access.scope), wanted.evidence);
         let repository = reference.repository().clone();
         let flight = async move {
+            // The flight of before may have landed since the look above: then its result is remembered by now.
+            if let Some(images) = me.inner.images.get(&remembered) {
+                return Ok(images);
+            }
             let work = async {
                 // What refers to this digest is asked for while its manifest is read: one round trip less.
                 let early = evidence.then(|| me.begin_claims(&scope, source.clone(), &repository, digest));
@@ -259,6 +263,9 @@ impl Gatherer {
         let read = contents::contents(source, Arc::clone(image), store, limits, self.now());
         let me = self.clone();
         let flight = async move {
+            if let Some(held) = me.inner.contents.get(&digest) {
+                return Ok(held);
+            }
             let held = me.permitted(Box::pin(read)).await?;
             me.inner.contents.put(digest, held.clone());
             Ok(held)
@@ -288,16 +295,21 @@ impl Gatherer {
         source: Source,
         image: &Arc<Image>,
     ) -> Result<(EvidenceSet, Timestamp), Cause> {
-        let inner = &self.inner;
         let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
-        let now = self.now();
-        if let Some((set, at)) = inner.evidence.get(&key) {
-            if self.is_fresh(&set, at, now) {
-                return Ok((set, at));
-            }
-            inner.evidence.remove(&key);
+        if let Some(remembered) = self.remembered(&key) {
+            return Ok(remembered);
         }
         landed(self.begin_evidence(scope, source, image, None).landed().await)
+    }
+
+    /// Evidence that was gathered a moment ago. What is too old is forgotten.
+    fn remembered(&self, key: &EvidenceKey) -> Option<(EvidenceSet, Timestamp)> {
+        let (set, at) = self.inner.evidence.get(key)?;
+        if self.is_fresh(&set, at, self.now()) {
+            return Some((set, at));
+        }
+        self.inner.evidence.remove(key);
+        None
     }
 
     /// Gathers the evidence of an image, in a flight of its own. Of `early` the claims are on their way.
@@ -311,6 +323,9 @@ impl Gatherer {
         let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
         let (me, remembered, scope, image) = (self.clone(), key.clone(), Arc::clone(scope), Arc::clone(image));
         let flight = async move {
+            if let Some(found) = me.remembered(&remembered) {
+                return Ok(found);
+            }
             let judge = me.judge();
             let now = judge.now;
             let repository = image.subject.repository.clone();

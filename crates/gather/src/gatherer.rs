@@ -296,14 +296,14 @@ impl Gatherer {
         image: &Arc<Image>,
     ) -> Result<(EvidenceSet, Timestamp), Cause> {
         let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
-        if let Some(remembered) = self.remembered(&key) {
-            return Ok(remembered);
+        if let Some(recent) = self.recent(&key) {
+            return Ok(recent);
         }
         landed(self.begin_evidence(scope, source, image, None).landed().await)
     }
 
     /// Evidence that was gathered a moment ago. What is too old is forgotten.
-    fn remembered(&self, key: &EvidenceKey) -> Option<(EvidenceSet, Timestamp)> {
+    fn recent(&self, key: &EvidenceKey) -> Option<(EvidenceSet, Timestamp)> {
         let (set, at) = self.inner.evidence.get(key)?;
         if self.is_fresh(&set, at, self.now()) {
             return Some((set, at));
@@ -323,7 +323,7 @@ impl Gatherer {
         let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
         let (me, remembered, scope, image) = (self.clone(), key.clone(), Arc::clone(scope), Arc::clone(image));
         let flight = async move {
-            if let Some(found) = me.remembered(&remembered) {
+            if let Some(found) = me.recent(&remembered) {
                 return Ok(found);
             }
             let judge = me.judge();

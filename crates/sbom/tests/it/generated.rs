@@ -110,10 +110,8 @@ fn any_tier() -> impl Strategy<Value = EvidenceTier> {
 
 /// The namespace, or another choice where packages of this type have none, or always have one.
 fn allowed(kind: PackageType, namespace: Option<&str>) -> Option<&str> {
-    let is_one = |namespace: &Option<&str>| {
-        Purl::new(kind.purl_type(), *namespace, "a", Some("1")).to_string().parse::<Purl>().is_ok()
-    };
-    [namespace, None, Some("a")].into_iter().find(is_one).unwrap()
+    let is_one = |namespace| Purl::new(kind.purl_type(), namespace, "a", Some("1")).to_string().parse::<Purl>().is_ok();
+    [namespace, None, Some("a")].into_iter().find(|&namespace| is_one(namespace)).unwrap()
 }
 
 prop_compose! {

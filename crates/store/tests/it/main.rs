@@ -1,5 +1,5 @@
 //! Integration tests of assay-store: one module a behaviour.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod decisions;
 mod facts;
@@ -8,3 +8,5 @@ mod fixture;
 mod inventory;
 mod killed;
 mod ledger;
+mod place;
+mod postgres;

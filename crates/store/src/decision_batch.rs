@@ -30,12 +30,12 @@ pub(crate) type Id = [u8; 8];
 /// What the tables need to know of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keys {
-    id: Id,
+    pub(crate) id: Id,
     at: i64,
-    digests: Vec<Digest>,
+    pub(crate) digests: Vec<Digest>,
     /// Where something was admitted for good.
     admitted: Option<Place>,
-    exceptions: Vec<String>,
+    pub(crate) exceptions: Vec<String>,
 }
 
 /// A namespace, and `Kind/name` of a workload in it; no workload for a Pod.
@@ -211,7 +211,7 @@ fn damaged(why: impl std::fmt::Display) -> StoreError {
 }
 
 /// The text of a batch. One that begins like a record is not compressed: those of the first schema.
-fn unpack(body: Vec<u8>, size: i64) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn unpack(body: Vec<u8>, size: i64) -> Result<Vec<u8>, StoreError> {
     if body.first() == Some(&b'{') {
         return Ok(body);
     }
@@ -430,7 +430,7 @@ fn put_keys(session: &mut dyn Session, number: i64, records: &[&(Keys, usize)]) 
     Ok(())
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 

@@ -106,6 +106,17 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the store may answer again by itself, so that what was known before is still the best there is.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy),
+            _ => false,
+        }
+    }
+}
+
 impl Explain for StoreError {
     fn code(&self) -> &'static str {
         match self {

@@ -30,6 +30,7 @@ mod location;
 mod postgres;
 mod query;
 mod recorded_verdict;
+mod retention;
 mod schema;
 mod sqlite;
 
@@ -41,3 +42,4 @@ pub use inventory::{InventoryRow, RunningContainer, RunningPod, SignatureState};
 pub use ledger::{LedgerEntry, LedgerEvent, LedgerStatus, Release};
 pub use location::{PostgresLocation, StoreLocation};
 pub use query::{RunningImage, VersionMatch};
+pub use retention::{Expired, Retention};

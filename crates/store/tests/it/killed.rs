@@ -47,7 +47,6 @@ fn every_decision_that_was_given_before_a_kill_is_stored_after_it(place: &Place)
     for id in &given {
         assert!(store.decision(id).unwrap().is_some(), "{id} of {} was given and is lost", given.len());
     }
-    println!("{} decisions given, {kills} kills, none lost", given.len());
 }
 
 /// Gives decisions and names them; large ones, so that segments are closed and stored all the time.

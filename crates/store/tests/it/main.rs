@@ -1,5 +1,5 @@
 //! Integration tests of assay-store: one module a behaviour.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod decisions;
 mod facts;
@@ -8,5 +8,7 @@ mod fixture;
 mod inventory;
 mod killed;
 mod ledger;
+mod peer;
 mod place;
 mod postgres;
+mod retention;

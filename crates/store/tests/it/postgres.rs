@@ -7,7 +7,8 @@ use assay_model::{Digest, Explain as _};
 use assay_store::{DecisionLog, LedgerEvent, StoreError};
 
 use crate::fixture::{at, contents, decision, findings, pod, promotion};
-use crate::place::{Place, Server, open};
+use crate::peer::Server;
+use crate::place::{Place, open};
 
 #[test]
 fn replicas_that_start_together_make_the_tables_once() {

@@ -4,6 +4,7 @@
 # Into ${ASSAY_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/assay/peers}/NAME-VERSION/NAME; what is there is not built again.
 # Needs Go 1.26 and the module proxy. The module and build caches (1 to 4 GB) are folders of this call's own and are deleted
 # at its end. Checksums are those of Go's checksum database: with that switched off nothing is built.
+# postgresql is Debian's package instead, installed where there is none.
 # KUBEBUILDER_ASSETS: programs in this folder (kube-apiserver, kubectl, etcd...) are taken as they are.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -86,10 +87,29 @@ build_kubernetes() {
   step go build -ldflags "$flags" -o "$1/$name" "$package"
 }
 
+# What Debian packs: the newest that is installed, or its package. Sets program.
+debian() {
+  local found
+  found=$(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | sort -V | tail -n 1)
+  if [ -z "$found" ]; then
+    command -v apt-get >/dev/null || fail "$name is not installed, and there is no apt-get to install it with"
+    printf 'installing %s\n' "$module-$version" >&2
+    apt-get install -y -q --no-install-recommends "$module-$version" >&2 || fail "$module-$version could not be installed"
+    found=$(ls -d /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1)
+  fi
+  program=$found
+}
+
 install() {
   look_up "$1"
+  local program
+  if [ "$way" = debian ]; then
+    debian
+    printf '%s\n' "$program"
+    return
+  fi
   local folder=$peers/$name-$version started=$SECONDS flags="-s -w"
-  local program=$folder/$name
+  program=$folder/$name
   if [ -x "${KUBEBUILDER_ASSETS:-/nowhere}/$name" ]; then
     program=$KUBEBUILDER_ASSETS/$name
   elif [ ! -x "$program" ]; then

@@ -1,6 +1,7 @@
 //! What can be typed. Types only: nothing here reads a file or decides.
 
 mod build;
+mod decisions;
 mod global;
 mod image;
 mod key;
@@ -17,6 +18,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::settings::Flags;
 
 pub(crate) use build::{BuildArguments, SummaryArguments};
+pub(crate) use decisions::{
+    DecisionsCommand, DecisionsExpireArguments, DecisionsExportArguments, RecordForm, RetentionArguments,
+};
 pub(crate) use global::Global;
 pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
@@ -96,6 +100,9 @@ pub(crate) enum Command {
     Trace(TraceArguments),
     /// Say why a decision fell so
     Explain(ExplainArguments),
+    /// The decisions that were recorded
+    #[command(subcommand)]
+    Decisions(DecisionsCommand),
     /// Serve the admission webhook
     Serve(ServeArguments),
     /// Write the CustomResourceDefinitions of Environment, Exception, ReleaseArtifact and TrustRoot

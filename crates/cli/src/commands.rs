@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod crds;
 pub(crate) mod database;
+pub(crate) mod decisions;
 pub(crate) mod exception;
 pub(crate) mod inventory;
 pub(crate) mod key;
@@ -36,8 +37,8 @@ pub(crate) use config::ConfigOutcome;
 use assay_case::Operation;
 
 use crate::arguments::{
-    Command, ConfigCommand, DbCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand, ReleaseCommand,
-    RootCommand, SbomCommand, TrustCommand, VexCommand,
+    Command, ConfigCommand, DbCommand, DecisionsCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand,
+    ReleaseCommand, RootCommand, SbomCommand, TrustCommand, VexCommand,
 };
 use crate::output::{Format, emit};
 use crate::printer::Printer;
@@ -48,7 +49,7 @@ use crate::{Result, Status};
 /// Runs a command and writes its outcome.
 pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> Result<Status> {
     let outputs = &settings.outputs;
-    let session = Session { settings, printer };
+    let session = Session::new(settings, printer);
     match command {
         Command::Scan(arguments) => {
             let explained = arguments.explain.clone();
@@ -190,6 +191,14 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Explain(arguments) => {
             emit(&trace::explain(&arguments.what, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Decisions(DecisionsCommand::Export(arguments)) => {
+            decisions::export(&arguments, &session)?;
+            Ok(Status::Pass)
+        }
+        Command::Decisions(DecisionsCommand::Expire(arguments)) => {
+            emit(&decisions::expire(&arguments, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Serve(arguments) => {

@@ -1,13 +1,13 @@
 //! What commands share: a runtime, a registry client, the store, each made when it is first needed.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use assay_case::{Facts, Known};
 use assay_credentials::{Keychain, Sources};
 use assay_gather::{Access, Gatherer, Options, RevocationFetcher, RevocationOptions, Wanted};
 use assay_oci::{Client, ClientOptions, ImageSource, Source};
-use assay_store::Store;
+use assay_store::{Store, StoreError, StoreLocation};
 use assay_trust::TrustMaterial;
 use tokio::runtime::Runtime;
 
@@ -23,6 +23,14 @@ pub(crate) struct Session<'a> {
     pub(crate) settings: &'a Settings,
     /// The printer.
     pub(crate) printer: &'a Printer,
+    store: OnceLock<Arc<Store>>,
+}
+
+impl<'a> Session<'a> {
+    /// A session that has made nothing yet.
+    pub(crate) fn new(settings: &'a Settings, printer: &'a Printer) -> Self {
+        Self { settings, printer, store: OnceLock::new() }
+    }
 }
 
 impl Session<'_> {
@@ -56,51 +64,61 @@ impl Session<'_> {
         self.client()
     }
 
-    /// The store's file.
-    fn store_path(&self) -> Result<PathBuf> {
+    /// Where the store is.
+    fn location(&self) -> Result<StoreLocation> {
         let setting = &self.settings.store;
-        match setting.value.split_once(':') {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Path::new(path).to_owned()),
-            _ => Err(CliError::Setting {
-                origin: setting.origin.to_string(),
-                message: format!("`{}` is not a store this version has", assay_model::RedactedUrl::new(&setting.value)),
-                suggestion: Some("write sqlite:FILE".to_owned()),
-            }
-            .into()),
-        }
+        setting.value.parse().map_err(|error: StoreError| {
+            let (message, suggestion) = (error.to_string(), assay_model::Explain::next_step(&error));
+            CliError::Setting { origin: setting.origin.to_string(), message, suggestion }.into()
+        })
     }
 
-    /// The store, made if there is none yet.
+    /// The folder of what belongs to this machine and not into a shared store.
+    fn state_folder(&self) -> Result<PathBuf> {
+        let folder = self.settings.state_dir.value.clone();
+        std::fs::create_dir_all(&folder).map_err(CliError::unwritable(&folder))?;
+        Ok(folder)
+    }
+
+    /// The store, made if there is none yet. Opened once.
     pub(crate) fn store(&self) -> Result<Arc<Store>> {
-        let path = self.store_path()?;
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(CliError::unwritable(folder))?;
+        if let Some(store) = self.store.get() {
+            return Ok(Arc::clone(store));
         }
-        Ok(Arc::new(Store::open(&path)?))
+        let store = Arc::new(match self.location()? {
+            StoreLocation::Sqlite(path) => {
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder).map_err(CliError::unwritable(folder))?;
+                }
+                Store::open(&path)?
+            }
+            StoreLocation::Postgres(location) => Store::postgres(&location, &self.state_folder()?.join("store.key"))?,
+        });
+        Ok(Arc::clone(self.store.get_or_init(|| store)))
     }
 
-    /// The store, if there is one: looking something up does not make one.
+    /// The store, if there is one: looking something up does not make a file.
     pub(crate) fn existing_store(&self) -> Result<Option<Arc<Store>>> {
-        let path = self.store_path()?;
-        if path.exists() { Ok(Some(Arc::new(Store::open(&path)?))) } else { Ok(None) }
+        match self.location()? {
+            StoreLocation::Sqlite(path) if !path.exists() => Ok(None),
+            _ => self.store().map(Some),
+        }
     }
 
     /// The store that a question is asked of.
     pub(crate) fn asked_store(&self, next: &str) -> Result<Arc<Store>> {
-        let path = self.store_path()?;
         self.existing_store()?.ok_or_else(|| {
-            CliError::NotFound {
-                what: format!("a store at {}", path.display()),
-                suggestion: None,
-                next: next.to_owned(),
-            }
-            .into()
+            let what = format!("a store at {}", self.settings.store.value.trim_start_matches("sqlite:"));
+            CliError::NotFound { what, suggestion: None, next: next.to_owned() }.into()
         })
     }
 
-    /// Where decisions are written before they are answered.
+    /// Where decisions are written before they are answered: beside the file, or in the state folder.
     pub(crate) fn decision_directory(&self) -> Result<PathBuf> {
-        Ok(self.store_path()?.with_extension("decisions"))
+        Ok(match self.location()? {
+            StoreLocation::Sqlite(path) => path.with_extension("decisions"),
+            StoreLocation::Postgres(_) => self.state_folder()?.join("decisions"),
+        })
     }
 
     /// A gatherer over the registry, the pack in use and, if given, the store.

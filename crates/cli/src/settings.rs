@@ -84,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) offline: Sourced<bool>,
     /// Folder of things that can be made again.
     pub(crate) cache_dir: Sourced<PathBuf>,
+    /// Folder of what belongs to this machine: the store's file, or what stands beside a shared store.
+    pub(crate) state_dir: Sourced<PathBuf>,
     /// The store.
     pub(crate) store: Sourced<String>,
     /// The platform to choose; none = linux/amd64, or the only one.
@@ -116,6 +118,8 @@ impl Settings {
     fn from_layers(outputs: Vec<Output>, layers: &Layers<'_>) -> Result<Self> {
         let data = base(layers.variable, "XDG_DATA_HOME", ".local/share");
         let cache = base(layers.variable, "XDG_CACHE_HOME", ".cache");
+        let state_dir =
+            layers.pick("state-dir", |values| Ok(values.first().map_or_else(|| data.clone(), PathBuf::from)))?;
         let boolean = |default| move |values: &[String]| values.first().map_or(Ok(default), |text| parse_bool(text));
         let path = |values: &[String]| Ok(values.first().map(PathBuf::from));
         Ok(Self {
@@ -131,9 +135,10 @@ impl Settings {
             cache_dir: layers
                 .pick("cache-dir", |values| Ok(values.first().map_or_else(|| cache.clone(), PathBuf::from)))?,
             store: layers.pick("store", |values| {
-                let default = || format!("sqlite:{}", data.join("assay.db").display());
+                let default = || format!("sqlite:{}", state_dir.value.join("assay.db").display());
                 Ok(values.first().cloned().unwrap_or_else(default))
             })?,
+            state_dir,
             platform: layers.pick("platform", |values| values.first().map(|text| text.parse()).transpose())?,
             severity: layers.pick("severity", |values| values.iter().map(|text| text.parse()).collect())?,
             fail_on: layers.pick("fail-on", |values| values.iter().map(|text| text.parse()).collect())?,
@@ -175,6 +180,7 @@ impl Settings {
             row("platform", &self.platform, text(self.platform.value.as_ref())),
             row("progress", &self.progress, self.progress.value.to_string()),
             row("severity", &self.severity, severities),
+            row("state-dir", &self.state_dir, display(&self.state_dir.value)),
             row("store", &self.store, shown_url(&self.store.value)),
             row("trusted-root", &self.trusted_root, optional(&self.trusted_root.value)),
         ]
@@ -191,8 +197,8 @@ fn display(path: impl AsRef<Path>) -> String {
 }
 
 /// Settings that decide whom to trust. A project file may not set them: whoever can change the repository could then
-/// choose whom its users trust.
-const NOT_IN_PROJECT: [&str; 3] = ["trusted-root", "ca-file", "plain-http"];
+/// choose whom its users trust. A store holds what was found out about images.
+const NOT_IN_PROJECT: [&str; 5] = ["trusted-root", "ca-file", "plain-http", "store", "state-dir"];
 
 /// Values of flags by the name of their setting.
 pub(crate) type Flags = BTreeMap<&'static str, Vec<String>>;

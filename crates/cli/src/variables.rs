@@ -38,7 +38,12 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("config", "ASSAY_CONFIG", "Files and folders with Environments, Exceptions, ..., separated by colons."),
     of("environment", "ASSAY_ENVIRONMENT", "The Environment that judges, as `--env`."),
     of("cache-dir", "ASSAY_CACHE_DIR", "Folder of things that can be made again."),
-    of("store", "ASSAY_STORE", "The store: sqlite:FILE."),
+    of("store", "ASSAY_STORE", "The store: sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE."),
+    of(
+        "state-dir",
+        "ASSAY_STATE_DIR",
+        "Folder of the store; for one in PostgreSQL, of the key of its seals and of decisions on their way.",
+    ),
     of("offline", "ASSAY_OFFLINE", "`true`: no network at all."),
     of("color", "ASSAY_COLOR", "auto, always or never."),
     of("progress", "ASSAY_PROGRESS", "`false`: no progress line."),
@@ -91,7 +96,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     other("REGISTRY_AUTH_FILE", "Podman's auth.json with registry credentials."),
     other("XDG_CONFIG_HOME", "Where the user's assay/assay.yaml is looked for; default ~/.config."),
     other("XDG_CACHE_HOME", "Where the cache is; default ~/.cache."),
-    other("XDG_DATA_HOME", "Where the store is; default ~/.local/share."),
+    other("XDG_DATA_HOME", "Where assay/, the default of state-dir, is; default ~/.local/share."),
 ];
 
 /// The value of a variable that is set to something.

@@ -37,5 +37,5 @@ pub use facts::{FactSource, GatheredFacts};
 pub use gathering::GatheringFacts;
 pub use metrics::TrustRootStatus;
 pub use namespaces::Namespaces;
-pub use options::{Clock, ServerOptions};
+pub use options::{Clock, KeepDecisions, ServerOptions};
 pub use server::{Running, Server, ServerError};

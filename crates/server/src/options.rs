@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use assay_gate::Policy;
 use assay_model::Timestamp;
@@ -15,6 +16,15 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Requests judged at once. One needs about 100 kB while its facts are gathered.
 const IN_FLIGHT: usize = 256;
+
+/// How long decisions are kept. The default is for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeepDecisions {
+    /// Longest age.
+    pub age: Option<Duration>,
+    /// Most bytes that they take in the store, packed.
+    pub bytes: Option<u64>,
+}
 
 /// What a server is started with.
 #[derive(Clone)]
@@ -31,6 +41,8 @@ pub struct ServerOptions {
     pub store: Arc<Store>,
     /// Directory of the decision segments: on the same disk as the store, not on a network.
     pub decision_directory: PathBuf,
+    /// How long decisions are kept; looked at every hour.
+    pub retention: KeepDecisions,
     /// Labels of the namespaces.
     pub namespaces: Namespaces,
     /// Whether `/mutate` is served, which pins the tags of Pods.
@@ -51,6 +63,7 @@ impl ServerOptions {
             facts,
             store,
             decision_directory: decision_directory.into(),
+            retention: KeepDecisions::default(),
             namespaces: Namespaces::default(),
             mutate: false,
             in_flight: IN_FLIGHT,

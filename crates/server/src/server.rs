@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use assay_case::{Known, World};
 use assay_gate::Policy;
 use assay_model::{Explain, Timestamp};
-use assay_store::{DecisionLog, Store, StoreError};
+use assay_store::{DecisionLog, Retention, Store, StoreError};
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Query, Request, State};
@@ -27,7 +27,7 @@ use crate::admitted::Admitted;
 use crate::certificate::Certificate;
 use crate::cluster::Kinds;
 use crate::metrics::{Metrics, TrustRootStatus};
-use crate::{CertificateError, Clock, Namespaces, ServerOptions};
+use crate::{CertificateError, Clock, KeepDecisions, Namespaces, ServerOptions};
 
 /// Largest body. One more than assay-kube reads, so that its error is the one that is reported.
 const BODY_MAX: usize = (8 << 20) + 1;
@@ -37,6 +37,8 @@ const CONNECTIONS_MAX: usize = 1024;
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often files and ledger are looked at.
 const REFRESH: Duration = Duration::from_secs(2);
+/// How often it is looked for decisions that are kept no longer.
+const EXPIRE: Duration = Duration::from_hours(1);
 /// For requests under way when the server stops.
 const SHUTDOWN: Duration = Duration::from_secs(10);
 /// How far back admissions are remembered: a Pod of an older rollout is judged as if it were new.
@@ -110,6 +112,7 @@ impl Server {
             facts,
             store,
             decision_directory,
+            retention,
             namespaces,
             mutate,
             in_flight,
@@ -120,10 +123,15 @@ impl Server {
         let log = DecisionLog::open(Arc::clone(&store), &decision_directory)?;
         let admitted = Admitted::default();
         let since = clock().checked_sub(ADMISSIONS).unwrap_or(Timestamp::MIN);
-        admitted.remember(store.admissions_since(since)?);
+        let mut unread = None;
+        match store.admissions_since(since) {
+            Ok(known) => admitted.remember(known),
+            Err(error) if error.is_passing() => unread = Some(since),
+            Err(error) => return Err(error.into()),
+        }
         let admissions = Arc::new(Admissions {
             policy: Snapshot::new(policy),
-            world: Snapshot::new(world(&store, &clock)),
+            world: Snapshot::new(world(&store, &clock, &World::unknown())),
             namespaces: Snapshot::new(namespaces),
             facts,
             log,
@@ -140,8 +148,16 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let router = router(Arc::clone(&admissions), mutate);
         let listener = tokio::spawn(accept(listener, acceptor, router, stopped.clone()));
-        let refresher =
-            tokio::spawn(refresh(Arc::clone(&admissions), Arc::clone(&certificate), Arc::clone(&store), stopped));
+        let refresher = tokio::spawn(refresh(
+            Arc::clone(&admissions),
+            Arc::clone(&certificate),
+            Arc::clone(&store),
+            unread,
+            stopped.clone(),
+        ));
+        if retention != KeepDecisions::default() {
+            tokio::spawn(expire(Arc::clone(&admissions), Arc::clone(&store), retention, stopped));
+        }
         Ok(Running { address, admissions, certificate, store, stop, listener, refresher })
     }
 }
@@ -183,7 +199,8 @@ impl Running {
 
     /// Reads the promotion ledger now instead of within two seconds.
     pub fn refresh_world(&self) {
-        self.admissions.world.set(world(&self.store, &self.admissions.clock));
+        let before = self.admissions.world.get();
+        self.admissions.world.set(world(&self.store, &self.admissions.clock, &before));
     }
 
     /// Reads the certificate files now. Where they cannot be used, the certificate of before stays.
@@ -216,10 +233,12 @@ impl Drop for Running {
     }
 }
 
-/// What is known beside the facts of each image: the ledger. An unreadable ledger is unknown, not empty.
-fn world(store: &Store, clock: &Clock) -> World {
+/// What is known beside the facts of each image: the ledger. An unreadable ledger is unknown, not empty; while the store is
+/// away, what was read last is still known, as of then.
+fn world(store: &Store, clock: &Clock, before: &World) -> World {
     let promotions = match store.promotions() {
         Ok(promotions) => Known::new(promotions.into(), clock()),
+        Err(error) if error.is_passing() && before.promotions.get().is_ok() => before.promotions.clone(),
         Err(error) => {
             tracing::error!(%error, code = error.code(), "the promotion ledger cannot be read");
             Known::unknown(error.code(), error.to_string())
@@ -233,8 +252,10 @@ async fn refresh(
     admissions: Arc<Admissions>,
     certificate: Arc<Certificate>,
     store: Arc<Store>,
+    unread: Option<Timestamp>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let unread = Arc::new(Mutex::new(unread));
     // Nothing yet: the first look reads the ledger again, in case it grew since the start.
     let mut seen = None;
     let mut ticks = tokio::time::interval(REFRESH);
@@ -246,7 +267,7 @@ async fn refresh(
         }
         admissions.metrics.waiting.set(i64::try_from(admissions.log.waiting()).unwrap_or(i64::MAX));
         let (admissions, certificate, store) = (Arc::clone(&admissions), Arc::clone(&certificate), Arc::clone(&store));
-        let seen_before = seen.clone();
+        let (seen_before, unread) = (seen.clone(), Arc::clone(&unread));
         // Files and SQLite block.
         let looked = tokio::task::spawn_blocking(move || {
             if certificate.is_stale()
@@ -255,16 +276,47 @@ async fn refresh(
                 admissions.metrics.certificate_errors.inc();
                 tracing::error!(%error, code = error.code(), "the new certificate is not used");
             }
+            // The store was away at the start.
+            let mut since = unread.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = since.and_then(|since| store.admissions_since(since).ok()) {
+                admissions.admitted.remember(known);
+                *since = None;
+            }
             // Reading it all is for when it has changed, or cannot be told.
             let head = store.ledger_head().ok();
             if head.is_none() || head != seen_before {
-                admissions.world.set(world(&store, &admissions.clock));
+                let before = admissions.world.get();
+                admissions.world.set(world(&store, &admissions.clock, &before));
             }
             head
         });
         match looked.await {
             Ok(head) => seen = head,
             Err(error) => tracing::error!(%error, "refresh failed"),
+        }
+    }
+}
+
+/// Lets old decisions go, every hour.
+async fn expire(
+    admissions: Arc<Admissions>,
+    store: Arc<Store>,
+    keep: KeepDecisions,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut ticks = tokio::time::interval(EXPIRE);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        let before = keep.age.and_then(|age| (admissions.clock)().checked_sub(age).ok());
+        let (store, retention) = (Arc::clone(&store), Retention { before, bytes: keep.bytes });
+        match tokio::task::spawn_blocking(move || store.expire_decisions(retention)).await {
+            Ok(Ok(gone)) if gone.decisions > 0 => tracing::info!(gone.decisions, gone.bytes, "old decisions went"),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(%error, code = error.code(), "old decisions stay"),
+            Err(error) => tracing::error!(%error, "old decisions stay"),
         }
     }
 }

@@ -1,24 +1,22 @@
-//! The one connection.
+//! The store itself: a database, and the key of its seals.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use assay_model::Timestamp;
 use assay_trust::SealingKey;
-use rusqlite::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{StoreError, schema};
+use crate::StoreError;
+use crate::backend::{Backend, Mode, Session};
+use crate::location::PostgresLocation;
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
 
-/// How long a statement waits for another process's lock.
-const BUSY: Duration = Duration::from_secs(5);
-
-/// The store: one SQLite file, or memory.
+/// The store: a SQLite file, memory, or a PostgreSQL database.
 pub struct Store {
-    connection: Mutex<Connection>,
+    backend: Box<dyn Backend>,
     key: SealingKey,
 }
 
@@ -31,32 +29,31 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens or creates the file, and beside it `FILE.key`, the key of its seals, readable by its owner only.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let open = |source| StoreError::Open { path: path.to_owned(), source };
-        let connection = Connection::open(path).map_err(open)?;
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(open)?;
+        let backend = Sqlite::open(path)?;
         let mut key_path = path.as_os_str().to_owned();
         key_path.push(".key");
-        let key_path = PathBuf::from(key_path);
-        let key = sealing_key(&key_path).map_err(|source| StoreError::Key { path: key_path, source })?;
-        Self::prepare(connection, &key)
+        Self::sealed_by(Box::new(backend), PathBuf::from(key_path))
     }
 
     /// A store that ends with the process.
     pub fn in_memory() -> Result<Self, StoreError> {
         let mut key = [0; 32];
         random(&mut key).map_err(|source| StoreError::Key { path: PathBuf::from(":memory:"), source })?;
-        Self::prepare(Connection::open_in_memory()?, &key)
+        Ok(Self { backend: Box::new(Sqlite::in_memory()?), key: SealingKey::new(&key) })
     }
 
-    fn prepare(mut connection: Connection, key: &[u8; 32]) -> Result<Self, StoreError> {
-        connection.busy_timeout(BUSY)?;
-        // NORMAL loses at most the last transactions on a power cut, never consistency; decisions are in segments too.
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        // Pages of 4 KiB in the write-ahead log before it is folded back: 32 MiB, some seconds of a busy webhook.
-        connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        schema::migrate(&mut connection)?;
-        Ok(Self { connection: Mutex::new(connection), key: SealingKey::new(key) })
+    /// Uses a PostgreSQL database, whose tables are made or brought up to date. One that cannot be reached now is asked
+    /// again when it is needed.
+    ///
+    /// `key` is the file with the key of the seals, made where there is none. It is not in the database: whoever can write
+    /// there cannot make Evidence. Replicas that share the file use each other's Evidence; others verify again.
+    pub fn postgres(location: &PostgresLocation, key: &Path) -> Result<Self, StoreError> {
+        Self::sealed_by(Box::new(Postgres::open(location)?), key.to_owned())
+    }
+
+    fn sealed_by(backend: Box<dyn Backend>, key_path: PathBuf) -> Result<Self, StoreError> {
+        let key = sealing_key(&key_path).map_err(|source| StoreError::Key { path: key_path, source })?;
+        Ok(Self { backend, key: SealingKey::new(&key) })
     }
 
     /// The key of this store's seals.
@@ -64,9 +61,23 @@ impl Store {
         &self.key
     }
 
-    /// The connection. A panic elsewhere cannot leave a transaction open: it is rolled back when it is dropped.
-    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does work in a transaction. It may be begun again: what it gathers belongs inside.
+    pub(crate) fn transaction<T>(
+        &self,
+        mode: Mode,
+        mut work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut result = None;
+        self.backend.transaction(mode, &mut |session| {
+            result = Some(work(session)?);
+            Ok(())
+        })?;
+        let nothing = || serde::de::Error::custom("the transaction did nothing");
+        result.ok_or_else(|| StoreError::Row { what: "transaction", source: nothing() })
+    }
+
+    pub(crate) fn read<T>(&self, work: impl FnMut(&mut dyn Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.transaction(Mode::Read, work)
     }
 }
 
@@ -81,9 +92,10 @@ fn sealing_key(path: &Path) -> std::io::Result<[u8; 32]> {
             file.sync_all()?;
             Ok(key)
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+        // A file on a volume that cannot be written is there already, or nowhere.
+        Err(error) if path.exists() || error.kind() == std::io::ErrorKind::AlreadyExists => {
             let mut file = std::fs::File::open(path)?;
-            if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            if file.metadata()?.permissions().mode() & 0o007 != 0 {
                 let why = "others may read it: chmod 600 it, or remove it to have everything verified again";
                 return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, why));
             }

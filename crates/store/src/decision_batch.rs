@@ -11,9 +11,9 @@ use std::io::{self, Write as _};
 
 use assay_case::{ExceptionNote, PriorAdmission, Workload};
 use assay_model::{Digest, Timestamp};
-use rusqlite::{Connection, TransactionBehavior, params};
 use serde::Deserialize;
 
+use crate::backend::{Mode, Session, values};
 use crate::database::{Store, decode, encode, micros, parse, time};
 use crate::{DecisionRecord, StoreError};
 
@@ -30,12 +30,12 @@ pub(crate) type Id = [u8; 8];
 /// What the tables need to know of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Keys {
-    id: Id,
+    pub(crate) id: Id,
     at: i64,
-    digests: Vec<Digest>,
+    pub(crate) digests: Vec<Digest>,
     /// Where something was admitted for good.
     admitted: Option<Place>,
-    exceptions: Vec<String>,
+    pub(crate) exceptions: Vec<String>,
 }
 
 /// A namespace, and `Kind/name` of a workload in it; no workload for a Pod.
@@ -211,7 +211,7 @@ fn damaged(why: impl std::fmt::Display) -> StoreError {
 }
 
 /// The text of a batch. One that begins like a record is not compressed: those of the first schema.
-fn unpack(body: Vec<u8>, size: i64) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn unpack(body: Vec<u8>, size: i64) -> Result<Vec<u8>, StoreError> {
     if body.first() == Some(&b'{') {
         return Ok(body);
     }
@@ -252,176 +252,185 @@ impl Store {
     fn try_put_batch(&self, batch: &Packed) -> Result<BTreeSet<usize>, StoreError> {
         let times = batch.records.iter().map(|(keys, _)| keys.at);
         let (Some(first), Some(last)) = (times.clone().min(), times.max()) else { return Ok(BTreeSet::new()) };
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        transaction
-            .prepare_cached("INSERT INTO decision_batch(first, last, size, body) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![first, last, batch.size as i64, batch.body])?;
-        let number = transaction.last_insert_rowid();
         // In the order of the key, so that neighbours meet on a page that is at hand.
         let mut records: Vec<&(Keys, usize)> = batch.records.iter().collect();
         records.sort_by_key(|(keys, _)| keys.id);
         let mut known = BTreeSet::new();
-        let mut digests: BTreeSet<&Digest> = BTreeSet::new();
-        let (mut images, mut admissions) = (BTreeMap::new(), BTreeMap::new());
-        for (keys, begin) in records {
-            let added = transaction
-                .prepare_cached("INSERT OR IGNORE INTO decision VALUES (?1, ?2, ?3)")?
-                .execute(params![keys.id, number, *begin as i64])?;
-            if added == 0 {
-                known.insert(*begin);
-                continue;
+        let result = self.transaction(Mode::Record, |session| {
+            let number = session.row(
+                "INSERT INTO decision_batch(first, last, size, body) VALUES (?1, ?2, ?3, ?4) RETURNING number",
+                &values![first, last, batch.size as i64, batch.body.as_slice()],
+                |row| row.integer(0),
+            )?;
+            let number = number.ok_or_else(|| damaged("its batch was not kept"))?;
+            let rows: Vec<_> =
+                records.iter().map(|(keys, begin)| values![keys.id.as_slice(), number, *begin as i64].into()).collect();
+            let added =
+                session.execute_each("INSERT INTO decision VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", &rows)?;
+            let there = records.iter().zip(added).filter(|(_, added)| *added == 0);
+            known = there.map(|((_, begin), _)| *begin).collect();
+            if !known.is_empty() {
+                return Err(damaged("a part of it is there already"));
             }
-            digests.extend(&keys.digests);
-            if let Some(Place { namespace, workload }) = &keys.admitted {
-                let this = (keys.at, keys.id);
-                for digest in &keys.digests {
-                    let newest = images.entry((namespace, digest)).or_insert(this);
-                    *newest = (*newest).max(this);
-                    if let Some(workload) = workload {
-                        let newest = admissions.entry((namespace, workload, digest)).or_insert(this);
-                        *newest = (*newest).max(this);
-                    }
-                }
-            }
-            for exception in &keys.exceptions {
-                transaction
-                    .prepare_cached("INSERT OR IGNORE INTO exception_use VALUES (?1, ?2, ?3)")?
-                    .execute(params![exception, hex::encode(keys.id), keys.at])?;
-            }
-        }
-        if !known.is_empty() {
-            return Ok(known);
-        }
-        for digest in digests {
-            transaction
-                .prepare_cached("INSERT INTO decision_digest VALUES (?1, ?2)")?
-                .execute(params![digest.as_bytes(), number])?;
-        }
-        for ((namespace, digest), (at, id)) in images {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO admitted_image VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
-                     SET decision = excluded.decision, at = excluded.at WHERE excluded.at >= at",
-                )?
-                .execute(params![namespace, digest.to_string(), hex::encode(id), at])?;
-        }
-        for ((namespace, workload, digest), (at, id)) in admissions {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO admission VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO UPDATE
-                     SET decision = excluded.decision, at = excluded.at WHERE excluded.at >= at",
-                )?
-                .execute(params![namespace, workload, digest.to_string(), hex::encode(id), at])?;
-        }
-        transaction.commit()?;
-        Ok(known)
+            put_keys(session, number, &records)
+        });
+        if known.is_empty() { result.map(|()| known) } else { Ok(known) }
     }
 
     /// The decision whose id begins so.
     pub fn decision(&self, prefix: &str) -> Result<Option<DecisionRecord>, StoreError> {
         let Some((first, last)) = range(prefix) else { return Ok(None) };
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT number, place FROM decision JOIN decision_batch ON number = batch WHERE id BETWEEN ?1 AND ?2 LIMIT 100",
-        )?;
-        let rows = statement.query_map([first, last], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let found: Vec<(i64, i64)> = rows.collect::<Result<_, _>>()?;
-        match found.as_slice() {
-            [] => Ok(None),
-            [(number, place)] => {
-                let text = batch_text(&connection, *number)?;
-                let line = line_at(&text, usize::try_from(*place).unwrap_or(usize::MAX));
-                decode("decision", line).map(Some)
+        self.read(|session| {
+            let found = session.rows(
+                "SELECT number, place FROM decision JOIN decision_batch ON number = batch WHERE id BETWEEN ?1 AND ?2 LIMIT 100",
+                &values![first.as_slice(), last.as_slice()],
+                |row| Ok((row.integer(0)?, row.integer(1)?)),
+            )?;
+            match found.as_slice() {
+                [] => Ok(None),
+                [(number, place)] => {
+                    let sql = "SELECT body, size FROM decision_batch WHERE number = ?1";
+                    let text = session.row(sql, &values![*number], |row| unpack(row.bytes(0)?, row.integer(1)?))?;
+                    let text = text.unwrap_or_default();
+                    let line = line_at(&text, usize::try_from(*place).unwrap_or(usize::MAX));
+                    decode("decision", line).map(Some)
+                }
+                many => Err(StoreError::Ambiguous { prefix: prefix.to_ascii_lowercase(), count: many.len() }),
             }
-            many => Err(StoreError::Ambiguous { prefix: prefix.to_ascii_lowercase(), count: many.len() }),
-        }
+        })
     }
 
     /// The newest decisions, newest first.
     pub fn decisions(&self, limit: usize) -> Result<Vec<DecisionRecord>, StoreError> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT last, body, size FROM decision_batch ORDER BY last DESC, number DESC")?;
-        let mut rows = statement.query([])?;
-        let mut newest: Vec<DecisionRecord> = Vec::new();
-        while let Some(row) = rows.next()? {
-            // Several servers write batches, so that their times overlap: one more may hold something newer.
-            let oldest = newest.last().map(|record| micros(record.at));
-            if newest.len() >= limit && oldest.is_none_or(|oldest| oldest > row.get(0).unwrap_or(i64::MAX)) {
-                break;
-            }
-            for line in lines(&unpack(row.get(1)?, row.get(2)?)?) {
-                newest.push(decode("decision", line)?);
-            }
-            newest_first(&mut newest);
-            newest.truncate(limit);
+        if limit == 0 {
+            return Ok(Vec::new());
         }
-        Ok(newest)
+        self.read(|session| {
+            let mut newest: Vec<DecisionRecord> = Vec::new();
+            let mut before = (i64::MAX, i64::MAX);
+            loop {
+                // Several servers write batches, so that their times overlap: one more may hold something newer.
+                let oldest = newest.last().filter(|_| newest.len() >= limit).map(|record| micros(record.at));
+                let next = session.row(
+                    "SELECT last, number, body, size FROM decision_batch
+                     WHERE (last, number) < (?1, ?2) AND last >= ?3 ORDER BY last DESC, number DESC LIMIT 1",
+                    &values![before.0, before.1, oldest.unwrap_or(i64::MIN)],
+                    |row| Ok(((row.integer(0)?, row.integer(1)?), unpack(row.bytes(2)?, row.integer(3)?)?)),
+                )?;
+                let Some((place, text)) = next else { return Ok(newest) };
+                before = place;
+                for line in lines(&text) {
+                    newest.push(decode("decision", line)?);
+                }
+                newest_first(&mut newest);
+                newest.truncate(limit);
+            }
+        })
     }
 
     /// The decisions about an image, newest first.
     pub fn decisions_of(&self, digest: Digest) -> Result<Vec<DecisionRecord>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT body, size FROM decision_digest JOIN decision_batch ON number = batch WHERE digest = ?1",
-        )?;
-        let mut rows = statement.query([digest.as_bytes()])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            for line in lines(&unpack(row.get(0)?, row.get(1)?)?) {
-                // Its keys cost a fraction of the whole record.
-                if Keys::read(line).is_some_and(|keys| keys.digests.contains(&digest)) {
-                    found.push(decode("decision", line)?);
-                }
-            }
-        }
-        newest_first(&mut found);
-        Ok(found)
+        self.read(|session| {
+            let mut found = Vec::new();
+            session.query(
+                "SELECT body, size FROM decision_digest JOIN decision_batch ON number = batch WHERE digest = ?1",
+                &values![digest.as_bytes()],
+                &mut |mut row| {
+                    for line in lines(&unpack(row.bytes(0)?, row.integer(1)?)?) {
+                        // Its keys cost a fraction of the whole record.
+                        if Keys::read(line).is_some_and(|keys| keys.digests.contains(&digest)) {
+                            found.push(decode("decision", line)?);
+                        }
+                    }
+                    Ok(())
+                },
+            )?;
+            newest_first(&mut found);
+            Ok(found)
+        })
     }
 
     /// What was admitted since, for good and not as a dry run, for anything but a Pod itself: of each workload and digest
     /// the last time, oldest first.
     pub fn admissions_since(&self, since: Timestamp) -> Result<Vec<PriorAdmission>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT digest, namespace, workload, decision, at FROM admission WHERE at >= ?1
-             ORDER BY at, decision, digest",
-        )?;
-        let mut rows = statement.query([micros(since)])?;
-        let mut admissions = Vec::new();
-        while let Some(row) = rows.next()? {
-            admissions.push(PriorAdmission {
-                digest: parse("digest", row.get(0)?)?,
-                namespace: row.get(1)?,
-                workload: row.get(2)?,
-                decision: row.get(3)?,
-                at: time(row.get(4)?),
-            });
-        }
-        Ok(admissions)
+        self.read(|session| {
+            session.rows(
+                "SELECT digest, namespace, workload, decision, at FROM admission WHERE at >= ?1
+                 ORDER BY at, decision, digest",
+                &values![micros(since)],
+                |row| {
+                    Ok(PriorAdmission {
+                        digest: parse("digest", row.text(0)?)?,
+                        namespace: row.text(1)?,
+                        workload: row.text(2)?,
+                        decision: row.text(3)?,
+                        at: time(row.integer(4)?),
+                    })
+                },
+            )
+        })
     }
 
     /// How often each Exception was used, and when last.
     pub fn exceptions_used(&self) -> Result<BTreeMap<String, (u64, Timestamp)>, StoreError> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT exception, count(*), max(at) FROM exception_use GROUP BY exception")?;
-        let rows = statement.query_map([], |row| {
-            let count: i64 = row.get(1)?;
-            Ok((row.get(0)?, (u64::try_from(count).unwrap_or(0), time(row.get(2)?))))
+        let used = self.read(|session| {
+            session.rows("SELECT exception, count(*), max(at) FROM exception_use GROUP BY exception", &[], |row| {
+                Ok((row.text(0)?, (u64::try_from(row.integer(1)?).unwrap_or(0), time(row.integer(2)?))))
+            })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(used.into_iter().collect())
     }
 }
 
-fn batch_text(connection: &Connection, number: i64) -> Result<Vec<u8>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT body, size FROM decision_batch WHERE number = ?1")?;
-    let (body, size) = statement.query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    unpack(body, size)
+/// What the records of a batch are looked up by, beside their ids.
+fn put_keys(session: &mut dyn Session, number: i64, records: &[&(Keys, usize)]) -> Result<(), StoreError> {
+    let mut digests: BTreeSet<&Digest> = BTreeSet::new();
+    let (mut images, mut admissions, mut exceptions) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for (keys, _) in records {
+        digests.extend(&keys.digests);
+        if let Some(Place { namespace, workload }) = &keys.admitted {
+            let this = (keys.at, keys.id);
+            for digest in &keys.digests {
+                let newest = images.entry((namespace, digest)).or_insert(this);
+                *newest = (*newest).max(this);
+                if let Some(workload) = workload {
+                    let newest = admissions.entry((namespace, workload, digest)).or_insert(this);
+                    *newest = (*newest).max(this);
+                }
+            }
+        }
+        exceptions.extend(keys.exceptions.iter().map(|exception| (exception, hex::encode(keys.id), keys.at)));
+    }
+    // All in the order of their keys, so that two replicas never wait for each other.
+    exceptions.sort();
+    let rows: Vec<_> = exceptions.into_iter().map(|(exception, id, at)| values![exception, id, at].into()).collect();
+    session.execute_each("INSERT INTO exception_use VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", &rows)?;
+    let rows: Vec<_> = digests.iter().map(|digest| values![digest.as_bytes(), number].into()).collect();
+    session.execute_each("INSERT INTO decision_digest VALUES (?1, ?2)", &rows)?;
+    let rows: Vec<_> = images
+        .into_iter()
+        .map(|((namespace, digest), (at, id))| values![namespace, digest.to_string(), hex::encode(id), at].into())
+        .collect();
+    session.execute_each(
+        "INSERT INTO admitted_image VALUES (?1, ?2, ?3, ?4) ON CONFLICT(namespace, digest) DO UPDATE
+         SET decision = excluded.decision, at = excluded.at WHERE excluded.at >= admitted_image.at",
+        &rows,
+    )?;
+    let rows: Vec<_> = admissions
+        .into_iter()
+        .map(|((namespace, workload, digest), (at, id))| {
+            values![namespace, workload, digest.to_string(), hex::encode(id), at].into()
+        })
+        .collect();
+    session.execute_each(
+        "INSERT INTO admission VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(namespace, workload, digest) DO UPDATE
+         SET decision = excluded.decision, at = excluded.at WHERE excluded.at >= admission.at",
+        &rows,
+    )?;
+    Ok(())
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 

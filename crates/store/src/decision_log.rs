@@ -1,20 +1,25 @@
 //! Decisions on their way into the database: a segment file first, the database in batches.
 //!
 //! The segment is the queue. [`DecisionLog::append`] returns when the record's bytes are with the operating system, so
-//! that no answer is given that a killed process would forget. A thread closes the segment from time to time, puts its
-//! records into the database in one transaction, and removes it. What a crash left over is taken in at the next start;
-//! a record that is there already is left alone.
+//! that no answer is given that a killed process would forget. A thread closes the segment every second, waits until it
+//! is on the disk, puts its records into the database in one transaction, and removes it when that is on the disk, too:
+//! a power cut takes the decisions of about the last second. What a crash left over is taken in at the next start; a
+//! record that is there already is left alone.
 //!
 //! What is in the open segment is in memory, too, so that nothing is read back while all goes well. While the database
-//! fails, the files keep it. A file is a Zstandard stream without its end, a row of the database the same stream with it.
+//! fails, the files keep it. A file is a Zstandard stream without its end, in frames with checksums, a row of the
+//! database the same stream with its end.
+
+mod segment;
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use segment::{EXTENSION, Segment};
 
 use crate::decision_batch::{Batch, Keys};
 use crate::{DecisionRecord, Store, StoreError};
@@ -31,8 +36,6 @@ const WAITING_MAX: u64 = 512 << 20;
 const IN_MEMORY: usize = 4;
 /// Room for a record: that of a Pod of ten images.
 const RECORD_BYTES: usize = 12 << 10;
-/// File name extension of segments.
-const EXTENSION: &str = "decisions";
 
 /// The decision log. Dropping it puts what waits into the database.
 #[derive(Debug)]
@@ -52,8 +55,7 @@ struct Shared {
 /// The segment that records are written to.
 #[derive(Debug)]
 struct Open {
-    path: PathBuf,
-    file: File,
+    segment: Segment,
     batch: Batch,
     records: u64,
     bytes: u64,
@@ -62,7 +64,7 @@ struct Open {
 /// A segment that nothing is added to.
 #[derive(Debug)]
 struct Closed {
-    path: PathBuf,
+    segment: Segment,
     /// What is in the file, unless too much waits.
     batch: Option<Batch>,
     records: u64,
@@ -90,9 +92,9 @@ impl State {
 
     /// From here on, new records go to another segment.
     fn close(&mut self) {
-        if let Some(Open { path, batch, records, bytes, .. }) = self.open.take() {
+        if let Some(Open { segment, batch, records, bytes }) = self.open.take() {
             let batch = (self.closed.len() < IN_MEMORY).then_some(batch);
-            self.closed.push_back(Closed { path, batch, records, bytes });
+            self.closed.push_back(Closed { segment, batch, records, bytes });
         }
     }
 
@@ -106,7 +108,8 @@ impl State {
 }
 
 impl DecisionLog {
-    /// Takes in what an earlier process left in `directory`, and starts.
+    /// Takes in what an earlier process left in `directory`, and starts. Where the store does not take it, it waits there
+    /// with what comes. Several processes may use one directory: what a living one writes is left to it.
     pub fn open(store: Arc<Store>, directory: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::Log { path: directory.to_owned(), source };
         // Who asked for what is nobody else's business.
@@ -117,9 +120,7 @@ impl DecisionLog {
             state: Mutex::default(),
             changed: Condvar::new(),
         });
-        for segment in shared.segments()? {
-            shared.store_file(&segment)?;
-        }
+        shared.take_in()?;
         let of_thread = Arc::clone(&shared);
         let thread =
             std::thread::Builder::new().name("decision-log".into()).spawn(move || of_thread.run()).map_err(failed)?;
@@ -139,9 +140,9 @@ impl DecisionLog {
         }
         let idle = state.is_empty();
         let open = self.shared.segment(&mut state)?;
-        let written = open.batch.push(keys, &line).and_then(|bytes| open.file.write_all(bytes));
+        let written = open.batch.push(keys, &line).and_then(|bytes| open.segment.write(bytes));
         if let Err(source) = written {
-            let path = open.path.clone();
+            let path = open.segment.path.clone();
             // A part of the record may stand there: nothing may follow it.
             state.abandon();
             return Err(StoreError::Log { path, source });
@@ -206,17 +207,38 @@ impl Shared {
             None => loop {
                 *number += 1;
                 let path = self.directory.join(format!("{number:08}.{EXTENSION}"));
-                match OpenOptions::new().append(true).create_new(true).open(&path) {
-                    Ok(file) => {
-                        let batch = Batch::new().map_err(|source| StoreError::Log { path: path.clone(), source })?;
-                        break Open { path, file, batch, records: 0, bytes: 0 };
-                    }
-                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                    Err(source) => return Err(StoreError::Log { path, source }),
+                let failed = |source| StoreError::Log { path: path.clone(), source };
+                if let Some(segment) = Segment::create(&path).map_err(failed)? {
+                    let batch = Batch::new().map_err(failed)?;
+                    break Open { segment, batch, records: 0, bytes: 0 };
                 }
             },
         };
         Ok(open.insert(made))
+    }
+
+    /// Takes in what earlier processes left.
+    fn take_in(&self) -> Result<(), StoreError> {
+        let mut refused = false;
+        for path in self.segments()? {
+            let failed = |source| StoreError::Log { path: path.clone(), source };
+            let Some(segment) = Segment::adopt(&path).map_err(failed)? else { continue };
+            if !refused {
+                match self.store_file(&segment) {
+                    Ok(()) => continue,
+                    Err(error @ StoreError::Log { .. }) => return Err(error),
+                    Err(error) => tracing::error!(%error, "decisions of before wait: the store does not take them"),
+                }
+            }
+            refused = true;
+            let (records, bytes) = (segment.read().map_err(failed)?.frames, segment.size());
+            let mut state = self.lock();
+            state.appended += records;
+            state.waiting += bytes;
+            state.closed.push_back(Closed { segment, batch: None, records, bytes });
+        }
+        self.lock().failed = refused;
+        Ok(())
     }
 
     fn segments(&self) -> Result<Vec<PathBuf>, StoreError> {
@@ -255,18 +277,18 @@ impl Shared {
     /// Puts the closed segments into the database, until it fails.
     fn store_closed<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
         state.failed = false;
-        while let Some(mut segment) = state.closed.pop_front() {
+        while let Some(mut closed) = state.closed.pop_front() {
             drop(state);
-            let result = self.store_segment(&segment.path, segment.batch.take());
+            let result = self.store_segment(&closed.segment, closed.batch.take());
             state = self.lock();
             match result {
                 Ok(()) => {
-                    state.stored += segment.records;
-                    state.waiting = state.waiting.saturating_sub(segment.bytes);
+                    state.stored += closed.records;
+                    state.waiting = state.waiting.saturating_sub(closed.bytes);
                 }
                 Err(error) => {
                     tracing::error!(%error, "decisions wait: the store does not take them");
-                    state.closed.push_front(segment);
+                    state.closed.push_front(closed);
                     state.failed = true;
                     break;
                 }
@@ -275,19 +297,23 @@ impl Shared {
         state
     }
 
-    fn store_segment(&self, path: &Path, batch: Option<Batch>) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Log { path: path.to_owned(), source };
-        let Some(batch) = batch else { return self.store_file(path) };
+    fn store_segment(&self, segment: &Segment, batch: Option<Batch>) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Log { path: segment.path.clone(), source };
+        let Some(batch) = batch else { return self.store_file(segment) };
+        // While the database takes its time, or does not answer.
+        segment.sync().map_err(failed)?;
         self.store.put_batch(&batch.close().map_err(failed)?)?;
-        std::fs::remove_file(path).map_err(failed)
+        std::fs::remove_file(&segment.path).map_err(failed)
     }
 
     /// Puts the records of a file into the database, in portions of a segment.
-    fn store_file(&self, path: &Path) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Log { path: path.to_owned(), source };
-        let mut file =
-            BufReader::new(zstd::stream::read::Decoder::new(File::open(path).map_err(failed)?).map_err(failed)?);
-        let (mut batch, mut line, mut damaged) = (Batch::new().map_err(failed)?, Vec::new(), false);
+    fn store_file(&self, segment: &Segment) -> Result<(), StoreError> {
+        let path = &segment.path;
+        let failed = |source| StoreError::Log { path: path.clone(), source };
+        let held = segment.read().map_err(failed)?;
+        let decoder = zstd::stream::read::Decoder::new(held.stream.as_slice()).map_err(failed)?;
+        let (mut file, mut damaged) = (BufReader::new(decoder), held.damaged);
+        let (mut batch, mut line) = (Batch::new().map_err(failed)?, Vec::new());
         loop {
             line.clear();
             match file.read_until(b'\n', &mut line) {

@@ -18,6 +18,38 @@ pub enum StoreError {
     /// A statement failed: disk full, file damaged, or locked by another process for longer than five seconds.
     #[error("the store failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// `--store` names no store.
+    #[error("the store `{scheme}:` cannot be used: {why}")]
+    Location {
+        /// What stands before the first colon.
+        scheme: String,
+        /// What is wrong, without the password.
+        why: String,
+    },
+    /// The PostgreSQL server does not answer: down, starting, out of reach, or without a connection to spare.
+    #[error("the store {server} cannot be reached: {why}")]
+    Unreachable {
+        /// The server, without the password.
+        server: String,
+        /// Why.
+        why: String,
+    },
+    /// The PostgreSQL server does not let us in, or is not the one that knows our password.
+    #[error("the store {server} is not open to us: {why}")]
+    Refused {
+        /// The server, without the password.
+        server: String,
+        /// Why.
+        why: String,
+    },
+    /// A statement failed in PostgreSQL: disk full, a privilege missing, or longer than ten seconds.
+    #[error("the store failed: {message} (SQLSTATE {code})")]
+    Postgres {
+        /// SQLSTATE.
+        code: String,
+        /// What the server says.
+        message: String,
+    },
     /// The file was written by a later version of Assay.
     #[error("the store has schema {found}, this version reads up to {known}")]
     NewerSchema {
@@ -74,11 +106,25 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the store may answer again by itself, so that what was known before is still the best there is.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Database(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy),
+            _ => false,
+        }
+    }
+}
+
 impl Explain for StoreError {
     fn code(&self) -> &'static str {
         match self {
             Self::Open { .. } => "store-open",
-            Self::Database(_) => "store-failed",
+            Self::Database(_) | Self::Postgres { .. } => "store-failed",
+            Self::Location { .. } => "store-location",
+            Self::Unreachable { .. } => "store-unreachable",
+            Self::Refused { .. } => "store-refused",
             Self::NewerSchema { .. } => "store-newer",
             Self::Row { .. } => "store-row",
             Self::Key { .. } => "store-key",
@@ -92,11 +138,14 @@ impl Explain for StoreError {
     fn next_step(&self) -> Option<String> {
         match self {
             Self::Open { .. } => Some("Check --store: the directory must exist and be writable".into()),
-            Self::NewerSchema { .. } => Some("Use the version of Assay that wrote it, or a new file".into()),
+            Self::Location { .. } => Some("Write sqlite:FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE".into()),
+            Self::Unreachable { .. } => Some("Check that the server runs, and the host and port of --store".into()),
+            Self::Refused { .. } => Some("Check user, password, database and pg_hba.conf (scram-sha-256)".into()),
+            Self::NewerSchema { .. } => Some("Use the version of Assay that wrote it, or a new store".into()),
             Self::Ledger { .. } => Some("Compare with a backup; promotions after this entry prove nothing".into()),
             Self::LogFull { .. } => Some("Free space for the store, or see its errors in the server's log".into()),
             Self::Ambiguous { .. } => Some("Write more digits of the id".into()),
-            Self::Database(_) | Self::Row { .. } | Self::Key { .. } | Self::Log { .. } => None,
+            Self::Database(_) | Self::Postgres { .. } | Self::Row { .. } | Self::Key { .. } | Self::Log { .. } => None,
         }
     }
 }

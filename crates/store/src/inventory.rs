@@ -1,13 +1,15 @@
 //! What runs where. Pods are a volatile cache of now; the rollout interval is the history.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use assay_case::ContainerRole;
 use assay_model::{Digest, EnvironmentName, FindingCounts, Repository, Timestamp};
-use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
+use crate::backend::{Mode, Row, Session, Value, values};
 use crate::database::{Store, decode, encode, micros, parse, time};
-use crate::facts::image_id;
+use crate::facts::ADD_IMAGE;
 
 /// A container that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,43 +106,43 @@ pub struct InventoryRow {
 impl Store {
     /// Replaces what is known of a cluster by a complete list of its Pods. Intervals of images that no longer run end at `at`.
     pub fn sync_inventory(&self, cluster: &str, at: Timestamp, pods: &[RunningPod]) -> Result<(), StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction()?;
-        transaction
-            .prepare_cached(
-                "INSERT INTO cluster(name, synced_at) VALUES (?1, ?2) ON CONFLICT(name) DO UPDATE SET synced_at = ?2",
-            )?
-            .execute(params![cluster, micros(at)])?;
-        let cluster_id: i64 =
-            transaction.query_row("SELECT id FROM cluster WHERE name = ?1", [cluster], |row| row.get(0))?;
-        transaction.execute(
-            "DELETE FROM pod_container WHERE pod IN
-             (SELECT pod.id FROM pod JOIN workload ON workload.id = pod.workload WHERE workload.cluster = ?1)",
-            [cluster_id],
-        )?;
-        transaction
-            .execute("DELETE FROM pod WHERE workload IN (SELECT id FROM workload WHERE cluster = ?1)", [cluster_id])?;
-        for pod in pods {
-            add_pod(&transaction, cluster_id, pod, at)?;
-        }
-        transaction.execute(
-            "UPDATE rollout SET until = ?2 WHERE until IS NULL
-             AND workload IN (SELECT id FROM workload WHERE cluster = ?1)
-             AND NOT EXISTS (SELECT 1 FROM pod_container JOIN pod ON pod.id = pod_container.pod
-                 WHERE pod.workload = rollout.workload AND pod_container.name = rollout.container
-                 AND pod_container.image = rollout.image)",
-            params![cluster_id, micros(at)],
-        )?;
-        transaction.commit()?;
-        Ok(())
+        self.transaction(Mode::Exclusive, |session| {
+            session.execute(
+                "INSERT INTO cluster(name, synced_at) VALUES (?1, ?2)
+                 ON CONFLICT(name) DO UPDATE SET synced_at = excluded.synced_at",
+                &values![cluster, micros(at)],
+            )?;
+            let found =
+                session.row("SELECT id FROM cluster WHERE name = ?1", &values![cluster], |row| row.integer(0))?;
+            let Some(id) = found else { return Ok(()) };
+            session.execute(
+                "DELETE FROM pod_container WHERE pod IN
+                 (SELECT pod.id FROM pod JOIN workload ON workload.id = pod.workload WHERE workload.cluster = ?1)",
+                &values![id],
+            )?;
+            session.execute(
+                "DELETE FROM pod WHERE workload IN (SELECT id FROM workload WHERE cluster = ?1)",
+                &values![id],
+            )?;
+            add_pods(session, id, pods, at)?;
+            session.execute(
+                "UPDATE rollout SET until = ?2 WHERE until IS NULL
+                 AND workload IN (SELECT id FROM workload WHERE cluster = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM pod_container JOIN pod ON pod.id = pod_container.pod
+                     WHERE pod.workload = rollout.workload AND pod_container.name = rollout.container
+                     AND pod_container.image = rollout.image)",
+                &values![id, micros(at)],
+            )?;
+            Ok(())
+        })
     }
 
     /// When each cluster was last seen whole, by name.
     pub fn clusters(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT name, synced_at FROM cluster ORDER BY name")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, time(row.get(1)?))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.read(|session| {
+            let sql = "SELECT name, synced_at FROM cluster ORDER BY name";
+            session.rows(sql, &[], |row| Ok((row.text(0)?, time(row.integer(1)?))))
+        })
     }
 
     /// Every running container, ordered by cluster, namespace, workload, Pod and container.
@@ -148,14 +150,13 @@ impl Store {
         self.inventory_where("1 = 1", &[])
     }
 
-    /// The rows of some images. `condition` is one of this crate's own, with its parameters.
+    /// The rows of some images. `condition` is one of this crate's own, with its values.
     pub(crate) fn inventory_where(
         &self,
         condition: &'static str,
-        parameters: &[&dyn rusqlite::ToSql],
+        values: &[Value<'_>],
     ) -> Result<Vec<InventoryRow>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(&format!(
+        let sql = format!(
             "SELECT cluster.name, workload.namespace, workload.owner, workload.kind, workload.name, pod.name, c.name, c.role,
                 c.requested, c.repository, image.digest, workload.environment,
                 coalesce((SELECT counts FROM image_risk WHERE image_risk.image = c.image),
@@ -167,119 +168,131 @@ impl Store {
                     AND kind = 'signature' ORDER BY source LIMIT 1),
                 (SELECT source FROM evidence WHERE evidence.subject IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
                     AND kind = 'sbom' ORDER BY source LIMIT 1),
-                (SELECT json_group_array(DISTINCT exception) FROM exception_use WHERE decision = (SELECT decision FROM admitted_image a
+                (SELECT string_agg(exception, ' ') FROM exception_use WHERE decision = (SELECT decision FROM admitted_image a
                     WHERE a.digest IN (SELECT image.digest UNION SELECT member FROM index_member WHERE image_index = image.digest)
                     AND a.namespace = workload.namespace ORDER BY at DESC LIMIT 1))
              FROM pod_container c JOIN pod ON pod.id = c.pod JOIN workload ON workload.id = pod.workload
                 JOIN cluster ON cluster.id = workload.cluster LEFT JOIN image ON image.id = c.image
              WHERE {condition}
              ORDER BY cluster.name, workload.namespace, workload.kind, workload.name, pod.name, c.name"
-        ))?;
-        let mut rows = statement.query(parameters)?;
-        let mut inventory = Vec::new();
-        while let Some(row) = rows.next()? {
-            inventory.push(inventory_row(row)?);
-        }
-        Ok(inventory)
+        );
+        self.read(|session| session.rows(&sql, values, inventory_row))
     }
 }
 
-fn inventory_row(row: &rusqlite::Row<'_>) -> Result<InventoryRow, StoreError> {
-    let word = |index: usize| row.get::<_, Option<String>>(index);
-    let digest: Option<Digest> = word(10)?.map(|text| parse("digest", text)).transpose()?;
-    let repository: Option<Repository> = word(9)?.map(|text| parse("repository", text)).transpose()?;
-    let signer = word(14)?;
+fn inventory_row(row: &mut Row) -> Result<InventoryRow, StoreError> {
+    let digest: Option<Digest> = row.optional_text(10)?.map(|text| parse("digest", text)).transpose()?;
+    let repository: Option<Repository> = row.optional_text(9)?.map(|text| parse("repository", text)).transpose()?;
+    let signer = row.optional_text(14)?;
     let signature = match (&digest, &signer) {
         (None, _) => SignatureState::Unknown,
         (Some(_), Some(_)) => SignatureState::Verified,
         (Some(_), None) => SignatureState::None,
     };
-    let sbom = word(15)?.map(|source| match &repository {
+    let sbom = row.optional_text(15)?.map(|source| match &repository {
         Some(repository) => format!("oci://{repository}@{source}"),
         None => source,
     });
-    let mut exceptions: Vec<String> = match word(16)? {
-        Some(names) => decode("exception names", names.as_bytes())?,
-        None => Vec::new(),
-    };
-    exceptions.sort();
+    // Names of Kubernetes objects hold no spaces.
+    let names = row.optional_text(16)?.unwrap_or_default();
+    let exceptions: BTreeSet<String> = names.split_whitespace().map(str::to_owned).collect();
     Ok(InventoryRow {
-        cluster: row.get(0)?,
-        namespace: row.get(1)?,
-        owner: row.get(2)?,
-        kind: row.get(3)?,
-        workload: row.get(4)?,
-        pod: row.get(5)?,
-        container: row.get(6)?,
-        role: parse("container role", row.get(7)?)?,
-        requested: row.get(8)?,
+        cluster: row.text(0)?,
+        namespace: row.text(1)?,
+        owner: row.optional_text(2)?,
+        kind: row.text(3)?,
+        workload: row.text(4)?,
+        pod: row.text(5)?,
+        container: row.text(6)?,
+        role: parse("container role", row.text(7)?)?,
+        requested: row.text(8)?,
         repository,
         digest,
         signature,
         signer,
         sbom,
-        vulnerabilities: word(12)?.map(|counts| decode("counts", counts.as_bytes())).transpose()?,
-        deployed_at: row.get::<_, Option<i64>>(13)?.map(time),
-        environment: word(11)?.map(|text| parse("environment name", text)).transpose()?,
-        exceptions,
+        vulnerabilities: row.optional_text(12)?.map(|counts| decode("counts", counts.as_bytes())).transpose()?,
+        deployed_at: row.optional_integer(13)?.map(time),
+        environment: row.optional_text(11)?.map(|text| parse("environment name", text)).transpose()?,
+        exceptions: exceptions.into_iter().collect(),
     })
 }
 
-fn add_pod(transaction: &Transaction<'_>, cluster: i64, pod: &RunningPod, at: Timestamp) -> Result<(), StoreError> {
-    let key = params![cluster, pod.namespace, pod.workload_kind, pod.workload_name];
-    transaction
-        .prepare_cached(
-            "INSERT INTO workload(cluster, namespace, kind, name, owner, environment) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT(cluster, namespace, kind, name) DO UPDATE SET owner = ?5, environment = ?6",
-        )?
-        .execute(params![
-            cluster,
-            pod.namespace,
-            pod.workload_kind,
-            pod.workload_name,
-            pod.owner,
-            pod.environment.as_ref().map(EnvironmentName::as_str),
-        ])?;
-    let workload: i64 = transaction
-        .prepare_cached("SELECT id FROM workload WHERE cluster = ?1 AND namespace = ?2 AND kind = ?3 AND name = ?4")?
-        .query_row(key, |row| row.get(0))?;
-    transaction
-        .prepare_cached(
-            "INSERT INTO pod(workload, name, started) VALUES (?1, ?2, ?3)
-             ON CONFLICT(workload, name) DO UPDATE SET started = ?3",
-        )?
-        .execute(params![workload, pod.name, micros(pod.started)])?;
-    let pod_id: i64 = transaction
-        .prepare_cached("SELECT id FROM pod WHERE workload = ?1 AND name = ?2")?
-        .query_row(params![workload, pod.name], |row| row.get(0))?;
-    for container in &pod.containers {
-        let image = container.digest.map(|digest| image_id(transaction, digest, at)).transpose()?;
-        let role = encode("container role", &container.role)?;
-        transaction.prepare_cached("INSERT OR REPLACE INTO pod_container VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
-            params![
-                pod_id,
-                container.name,
-                role.trim_matches('"'),
-                container.requested,
-                container.repository.as_ref().map(ToString::to_string),
-                image,
-            ],
-        )?;
-        let Some(image) = image else { continue };
-        let live: Option<i64> = transaction
-            .prepare_cached(
-                "SELECT 1 FROM rollout WHERE workload = ?1 AND container = ?2 AND image = ?3 AND until IS NULL",
-            )?
-            .query_row(params![workload, container.name, image], |row| row.get(0))
-            .optional()?;
-        if live.is_none() {
-            transaction.prepare_cached("INSERT INTO rollout VALUES (?1, ?2, ?3, ?4, NULL)")?.execute(params![
-                workload,
-                container.name,
-                image,
-                micros(pod.started)
-            ])?;
+/// Adds Pods, statement by statement for all of them: a network is crossed a few times, not once a Pod.
+fn add_pods(session: &mut dyn Session, cluster: i64, pods: &[RunningPod], at: Timestamp) -> Result<(), StoreError> {
+    let mut workloads: BTreeMap<(&str, &str, &str), &RunningPod> = BTreeMap::new();
+    let mut images: BTreeSet<String> = BTreeSet::new();
+    for pod in pods {
+        workloads.insert((&pod.namespace, &pod.workload_kind, &pod.workload_name), pod);
+        images.extend(pod.containers.iter().filter_map(|container| container.digest).map(|digest| digest.to_string()));
+    }
+    let rows: Vec<_> = workloads
+        .iter()
+        .map(|((namespace, kind, name), pod)| {
+            let environment = pod.environment.as_ref().map(EnvironmentName::as_str);
+            values![cluster, *namespace, *kind, *name, pod.owner.as_deref(), environment].into()
+        })
+        .collect();
+    session.execute_each(
+        "INSERT INTO workload(cluster, namespace, kind, name, owner, environment) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT(cluster, namespace, kind, name) DO UPDATE SET owner = excluded.owner, environment = excluded.environment",
+        &rows,
+    )?;
+    let rows: Vec<_> = images.iter().map(|digest| values![digest, micros(at)].into()).collect();
+    session.execute_each(ADD_IMAGE, &rows)?;
+    let rows: Vec<_> = pods
+        .iter()
+        .map(|pod| {
+            let started = micros(pod.started);
+            values![&pod.name, started, cluster, &pod.namespace, &pod.workload_kind, &pod.workload_name].into()
+        })
+        .collect();
+    session.execute_each(
+        "INSERT INTO pod(workload, name, started) SELECT id, ?1, ?2 FROM workload
+         WHERE cluster = ?3 AND namespace = ?4 AND kind = ?5 AND name = ?6
+         ON CONFLICT(workload, name) DO UPDATE SET started = excluded.started",
+        &rows,
+    )?;
+    let (mut containers, mut rollouts) = (Vec::new(), Vec::new());
+    for pod in pods {
+        for container in &pod.containers {
+            let role = encode("container role", &container.role)?;
+            let digest = container.digest.map(|digest| digest.to_string());
+            let repository = container.repository.as_ref().map(ToString::to_string);
+            let place = values![cluster, &pod.namespace, &pod.workload_kind, &pod.workload_name];
+            let mut row: Vec<Value<'_>> = place.into();
+            row.extend(values![
+                &pod.name,
+                &container.name,
+                role.trim_matches('"').to_owned(),
+                &container.requested,
+                repository,
+                digest.clone()
+            ]);
+            containers.push(row);
+            if let Some(digest) = digest {
+                let place = values![cluster, &pod.namespace, &pod.workload_kind, &pod.workload_name];
+                let mut row: Vec<Value<'_>> = place.into();
+                row.extend(values![&container.name, digest, micros(pod.started)]);
+                rollouts.push(row);
+            }
         }
     }
+    session.execute_each(
+        "INSERT INTO pod_container SELECT pod.id, ?6, ?7, ?8, ?9, (SELECT image.id FROM image WHERE digest = ?10)
+         FROM pod JOIN workload ON workload.id = pod.workload
+         WHERE cluster = ?1 AND namespace = ?2 AND workload.kind = ?3 AND workload.name = ?4 AND pod.name = ?5
+         ON CONFLICT(pod, name) DO UPDATE SET role = excluded.role, requested = excluded.requested,
+             repository = excluded.repository, image = excluded.image",
+        &containers,
+    )?;
+    session.execute_each(
+        "INSERT INTO rollout SELECT workload.id, ?5, image.id, ?7, NULL FROM workload JOIN image ON digest = ?6
+         WHERE cluster = ?1 AND namespace = ?2 AND workload.kind = ?3 AND workload.name = ?4
+         AND NOT EXISTS (SELECT 1 FROM rollout live WHERE live.workload = workload.id AND live.container = ?5
+             AND live.image = image.id AND live.until IS NULL)
+         ON CONFLICT(workload, container, image, since) DO UPDATE SET until = NULL",
+        &rollouts,
+    )?;
     Ok(())
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use assay_case::Promotion;
 use assay_model::{Digest, EnvironmentName, Hasher, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
-use crate::database::{Store, decode, encode};
+use crate::backend::{Mode, Session, values};
+use crate::database::{Store, decode, encode, parse};
 
 /// What stands before the first entry.
 const BEGINNING: &str = "";
@@ -83,66 +83,66 @@ pub struct Release {
 }
 
 impl Store {
-    /// Appends an event. The promotion's number is set to its position.
-    pub fn append_ledger(&self, mut event: LedgerEvent) -> Result<LedgerEntry, StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let head = head(&transaction)?;
-        let (number, previous) = head.map_or((1, BEGINNING.to_owned()), |(number, hash)| (number + 1, hash));
-        if let LedgerEvent::Promotion { promotion, .. } = &mut event {
-            promotion.number = number;
-        }
-        let body = encode("ledger entry", &event)?;
-        let hash = entry_hash(number, &previous, &body);
-        transaction.execute(
-            "INSERT INTO ledger VALUES (?1, ?2, ?3, ?4)",
-            params![number as i64, previous, body, hash.to_string()],
-        )?;
-        transaction.execute(
-            "INSERT OR REPLACE INTO ledger_head VALUES (1, ?1, ?2)",
-            params![number as i64, hash.to_string()],
-        )?;
-        transaction.commit()?;
-        Ok(LedgerEntry { number, event, hash })
+    /// Appends an event. The promotion's number is set to its position. Replicas append one after another.
+    pub fn append_ledger(&self, event: LedgerEvent) -> Result<LedgerEntry, StoreError> {
+        self.transaction(Mode::Exclusive, |session| {
+            let mut event = event.clone();
+            let (number, previous) =
+                head(session)?.map_or((1, BEGINNING.to_owned()), |(number, hash)| (number + 1, hash));
+            if let LedgerEvent::Promotion { promotion, .. } = &mut event {
+                promotion.number = number;
+            }
+            let body = encode("ledger entry", &event)?;
+            let hash = entry_hash(number, &previous, &body);
+            let row = values![number.cast_signed(), &previous, &body, hash.to_string()];
+            session.execute("INSERT INTO ledger VALUES (?1, ?2, ?3, ?4)", &row)?;
+            session.execute(
+                "INSERT INTO ledger_head VALUES (1, ?1, ?2) ON CONFLICT(one) DO UPDATE
+                 SET number = excluded.number, hash = excluded.hash",
+                &values![number.cast_signed(), hash.to_string()],
+            )?;
+            Ok(LedgerEntry { number, event, hash })
+        })
     }
 
     /// All entries, checked: an entry that does not fit the one before is an error, and nothing after it is returned.
     pub fn ledger(&self) -> Result<Vec<LedgerEntry>, StoreError> {
-        let mut connection = self.connection();
-        let transaction = connection.transaction()?;
-        let head = head(&transaction)?;
-        let mut statement = transaction.prepare("SELECT number, previous, body, hash FROM ledger ORDER BY number")?;
-        let mut rows = statement.query([])?;
-        let mut entries: Vec<LedgerEntry> = Vec::new();
-        let mut previous = BEGINNING.to_owned();
-        while let Some(row) = rows.next()? {
-            let number = entries.len() as u64 + 1;
-            let broken = |why| StoreError::Ledger { number, why };
-            let (found, before, body, hash): (i64, String, String, String) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            if u64::try_from(found) != Ok(number) {
-                return Err(broken("an entry is missing"));
+        self.read(|session| {
+            let head = head(session)?;
+            let mut entries: Vec<LedgerEntry> = Vec::new();
+            let mut previous = BEGINNING.to_owned();
+            let sql = "SELECT number, previous, body, hash FROM ledger ORDER BY number";
+            session.query(sql, &[], &mut |mut row| {
+                let number = entries.len() as u64 + 1;
+                let broken = |why| StoreError::Ledger { number, why };
+                let (found, before) = (row.integer(0)?, row.text(1)?);
+                let (body, hash) = (row.text(2)?, row.text(3)?);
+                if u64::try_from(found) != Ok(number) {
+                    return Err(broken("an entry is missing"));
+                }
+                if before != previous {
+                    return Err(broken("it does not follow the entry before"));
+                }
+                let computed = entry_hash(number, &previous, &body);
+                if computed.to_string() != hash {
+                    return Err(broken("its hash does not fit its text"));
+                }
+                entries.push(LedgerEntry { number, event: decode("ledger entry", body.as_bytes())?, hash: computed });
+                previous = hash;
+                Ok(())
+            })?;
+            let last = entries.last().map(|entry| (entry.number, entry.hash.to_string()));
+            if last != head {
+                let number = entries.len() as u64 + 1;
+                return Err(StoreError::Ledger { number, why: "entries are missing at the end" });
             }
-            if before != previous {
-                return Err(broken("it does not follow the entry before"));
-            }
-            let computed = entry_hash(number, &previous, &body);
-            if computed.to_string() != hash {
-                return Err(broken("its hash does not fit its text"));
-            }
-            entries.push(LedgerEntry { number, event: decode("ledger entry", body.as_bytes())?, hash: computed });
-            previous = hash;
-        }
-        let last = entries.last().map(|entry| (entry.number, entry.hash.to_string()));
-        if last != head {
-            return Err(StoreError::Ledger { number: entries.len() as u64 + 1, why: "entries are missing at the end" });
-        }
-        Ok(entries)
+            Ok(entries)
+        })
     }
 
     /// Number and hash of the last entry as it was appended: changes whenever the ledger does.
     pub fn ledger_head(&self) -> Result<Option<(u64, String)>, StoreError> {
-        head(&self.connection())
+        self.read(head)
     }
 
     /// Reads the ledger from end to end.
@@ -177,11 +177,14 @@ impl Store {
     /// Keeps a release. One that exists under this name with another digest is replaced: the ledger holds the history.
     pub fn put_release(&self, release: &Release) -> Result<(), StoreError> {
         let body = encode("release", &release.object)?;
-        self.connection().execute(
-            "INSERT OR REPLACE INTO release VALUES (?1, ?2, ?3, ?4)",
-            params![release.name, release.service, release.digest.to_string(), body],
-        )?;
-        Ok(())
+        self.transaction(Mode::Record, |session| {
+            session.execute(
+                "INSERT INTO release VALUES (?1, ?2, ?3, ?4) ON CONFLICT(name) DO UPDATE
+                 SET service = excluded.service, digest = excluded.digest, body = excluded.body",
+                &values![&release.name, &release.service, release.digest.to_string(), &body],
+            )?;
+            Ok(())
+        })
     }
 
     /// The release of this name.
@@ -191,28 +194,23 @@ impl Store {
 
     /// All releases, by name.
     pub fn releases(&self) -> Result<Vec<Release>, StoreError> {
-        let connection = self.connection();
-        let mut statement =
-            connection.prepare_cached("SELECT name, service, digest, body FROM release ORDER BY name")?;
-        let mut rows = statement.query([])?;
-        let mut releases = Vec::new();
-        while let Some(row) = rows.next()? {
-            releases.push(Release {
-                name: row.get(0)?,
-                service: row.get(1)?,
-                digest: crate::database::parse("digest", row.get(2)?)?,
-                object: decode("release", row.get::<_, String>(3)?.as_bytes())?,
-            });
-        }
-        Ok(releases)
+        self.read(|session| {
+            session.rows("SELECT name, service, digest, body FROM release ORDER BY name", &[], |row| {
+                Ok(Release {
+                    name: row.text(0)?,
+                    service: row.text(1)?,
+                    digest: parse("digest", row.text(2)?)?,
+                    object: decode("release", &row.bytes(3)?)?,
+                })
+            })
+        })
     }
 }
 
-fn head(connection: &Connection) -> Result<Option<(u64, String)>, StoreError> {
-    let found = connection
-        .query_row("SELECT number, hash FROM ledger_head", [], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))
-        .optional()?;
-    Ok(found.map(|(number, hash)| (u64::try_from(number).unwrap_or(0), hash)))
+fn head(session: &mut dyn Session) -> Result<Option<(u64, String)>, StoreError> {
+    session.row("SELECT number, hash FROM ledger_head", &[], |row| {
+        Ok((u64::try_from(row.integer(0)?).unwrap_or(0), row.text(1)?))
+    })
 }
 
 /// Length-prefixed, so that no two different entries have the same input.

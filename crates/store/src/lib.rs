@@ -1,6 +1,7 @@
 //! What Assay remembers: facts by digest, what runs where, decisions, releases and the promotion ledger.
 //!
-//! One SQLite file (write-ahead log, one writer) behind [`Store`]. Digest-keyed facts never change, so that a cached one
+//! One SQLite file (write-ahead log, one writer) or one PostgreSQL database (several replicas) behind [`Store`]: the same
+//! statements, the same tables, the same tests. Digest-keyed facts never change, so that a cached one
 //! needs no expiry; history is kept as rollout intervals, never as Pod rows. Decisions go through [`DecisionLog`]: to a
 //! segment file before the answer, to the database in batches.
 //!
@@ -16,6 +17,7 @@
 //! # Ok::<(), assay_store::StoreError>(())
 //! ```
 
+mod backend;
 mod database;
 mod decision;
 mod decision_batch;
@@ -24,9 +26,13 @@ mod error;
 mod facts;
 mod inventory;
 mod ledger;
+mod location;
+mod postgres;
 mod query;
 mod recorded_verdict;
+mod retention;
 mod schema;
+mod sqlite;
 
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
@@ -34,4 +40,6 @@ pub use decision_log::DecisionLog;
 pub use error::StoreError;
 pub use inventory::{InventoryRow, RunningContainer, RunningPod, SignatureState};
 pub use ledger::{LedgerEntry, LedgerEvent, LedgerStatus, Release};
+pub use location::{PostgresLocation, StoreLocation};
 pub use query::{RunningImage, VersionMatch};
+pub use retention::{Expired, Retention};

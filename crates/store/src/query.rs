@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use assay_model::{Digest, Timestamp};
-use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::{Value, values};
 use crate::database::{Store, micros, parse, time};
 use crate::{InventoryRow, StoreError};
 
@@ -45,32 +45,38 @@ impl Store {
         name: &str,
         mut wanted: impl FnMut(VersionMatch<'_>) -> bool,
     ) -> Result<BTreeSet<Digest>, StoreError> {
-        let connection = self.connection();
-        let mut versions = connection.prepare_cached("SELECT id, kind, version FROM package WHERE name = ?1")?;
-        let mut images = connection.prepare_cached(
-            "SELECT digest FROM image_package JOIN image ON image.id = image_package.image WHERE package = ?1",
-        )?;
-        let mut found = BTreeSet::new();
-        let mut rows = versions.query([name])?;
-        while let Some(row) = rows.next()? {
-            let (id, kind, version): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if wanted(VersionMatch { kind: &kind, version: &version }) {
-                for digest in images.query_map([id], |row| row.get::<_, String>(0))? {
-                    found.insert(parse("digest", digest?)?);
-                }
+        let versions = self.read(|session| {
+            session.rows("SELECT id, kind, version FROM package WHERE name = ?1", &values![name], |row| {
+                Ok((row.integer(0)?, row.text(1)?, row.text(2)?))
+            })
+        })?;
+        let wanted: Vec<i64> = versions
+            .into_iter()
+            .filter(|(_, kind, version)| wanted(VersionMatch { kind, version }))
+            .map(|(id, ..)| id)
+            .collect();
+        self.read(|session| {
+            let mut found = BTreeSet::new();
+            for id in &wanted {
+                let sql =
+                    "SELECT digest FROM image_package JOIN image ON image.id = image_package.image WHERE package = ?1";
+                let digests: Vec<Digest> = session.rows(sql, &values![*id], |row| parse("digest", row.text(0)?))?;
+                found.extend(digests);
             }
-        }
-        Ok(found)
+            Ok(found)
+        })
     }
 
     /// The images of which a vulnerability is known, by any of its names.
     pub fn images_with_vulnerability(&self, id: &str) -> Result<BTreeSet<Digest>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(
-            "SELECT digest FROM image_vulnerability v JOIN image ON image.id = v.image WHERE vulnerability = ?1",
-        )?;
-        let rows = statement.query_map([id], |row| row.get::<_, String>(0))?;
-        rows.map(|digest| parse("digest", digest?)).collect()
+        let found = self.read(|session| {
+            session.rows(
+                "SELECT digest FROM image_vulnerability v JOIN image ON image.id = v.image WHERE vulnerability = ?1",
+                &values![id],
+                |row| parse("digest", row.text(0)?),
+            )
+        })?;
+        Ok(found.into_iter().collect())
     }
 
     /// What runs of these images, by their own digest or by that of an index that holds them. Each container once.
@@ -78,7 +84,7 @@ impl Store {
         let condition = "image.digest = ?1 OR image.digest IN (SELECT image_index FROM index_member WHERE member = ?1)";
         let (mut rows, mut seen) = (Vec::new(), BTreeSet::new());
         for digest in images {
-            for row in self.inventory_where(condition, &[&digest.to_string()])? {
+            for row in self.inventory_where(condition, &values![digest.to_string()])? {
                 let place = (row.cluster.clone(), row.namespace.clone(), row.pod.clone(), row.container.clone());
                 if seen.insert(place) {
                     rows.push(row);
@@ -99,47 +105,41 @@ impl Store {
 
     /// Where an image ran and runs, oldest first.
     pub fn rollouts(&self, digest: Digest) -> Result<Vec<RunningImage>, StoreError> {
-        self.rollouts_where("image.digest = ?1", &[&digest.to_string()])
+        self.rollouts_where("image.digest = ?1", &values![digest.to_string()])
     }
 
     /// What began to run at or after `since`, oldest first.
     pub fn rollouts_since(&self, since: Timestamp) -> Result<Vec<RunningImage>, StoreError> {
-        self.rollouts_where("rollout.since >= ?1", &[&micros(since)])
+        self.rollouts_where("rollout.since >= ?1", &values![micros(since)])
     }
 
-    fn rollouts_where(
-        &self,
-        condition: &'static str,
-        parameters: &[&dyn rusqlite::ToSql],
-    ) -> Result<Vec<RunningImage>, StoreError> {
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached(&format!(
+    fn rollouts_where(&self, condition: &'static str, values: &[Value<'_>]) -> Result<Vec<RunningImage>, StoreError> {
+        let sql = format!(
             "SELECT cluster.name, namespace, workload.kind || '/' || workload.name, container, digest, since, until
              FROM rollout JOIN workload ON workload.id = rollout.workload JOIN cluster ON cluster.id = workload.cluster
                 JOIN image ON image.id = rollout.image
              WHERE {condition} ORDER BY since, cluster.name, namespace, 3, container"
-        ))?;
-        let mut rows = statement.query(parameters)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(RunningImage {
-                cluster: row.get(0)?,
-                namespace: row.get(1)?,
-                workload: row.get(2)?,
-                container: row.get(3)?,
-                digest: parse("digest", row.get(4)?)?,
-                since: time(row.get(5)?),
-                until: row.get::<_, Option<i64>>(6)?.map(time),
-            });
-        }
-        Ok(found)
+        );
+        self.read(|session| {
+            session.rows(&sql, values, |row| {
+                Ok(RunningImage {
+                    cluster: row.text(0)?,
+                    namespace: row.text(1)?,
+                    workload: row.text(2)?,
+                    container: row.text(3)?,
+                    digest: parse("digest", row.text(4)?)?,
+                    since: time(row.integer(5)?),
+                    until: row.optional_integer(6)?.map(time),
+                })
+            })
+        })
     }
 
     /// When the store first heard of an image.
     pub fn first_seen(&self, digest: Digest) -> Result<Option<Timestamp>, StoreError> {
-        use rusqlite::OptionalExtension as _;
-        let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT first_seen FROM image WHERE digest = ?1")?;
-        Ok(statement.query_row(params![digest.to_string()], |row| row.get(0)).optional()?.map(time))
+        self.read(|session| {
+            let key = values![digest.to_string()];
+            session.row("SELECT first_seen FROM image WHERE digest = ?1", &key, |row| Ok(time(row.integer(0)?)))
+        })
     }
 }

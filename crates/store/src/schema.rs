@@ -1,4 +1,9 @@
-//! The tables, as a list of migrations. `user_version` counts the ones that were applied.
+//! The tables, as a list of migrations: here for SQLite, whose `user_version` counts the ones that were applied, and in
+//! [`postgres`] for PostgreSQL, whose table `assay_schema` does.
+//!
+//! A migration only adds: while replicas are replaced one by one, the old ones go on with the new tables.
+
+pub(crate) mod postgres;
 
 use rusqlite::Connection;
 

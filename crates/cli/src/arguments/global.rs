@@ -32,9 +32,12 @@ pub(crate) struct Global {
     /// Folder of things that can be made again
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) cache_dir: Option<PathBuf>,
-    /// The store: sqlite:FILE
+    /// The store: sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Option<String>,
+    /// Folder of the store; for one in PostgreSQL, of the key of its seals and of decisions on their way
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
     /// Certificates (PEM) of registries' own authorities
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
@@ -62,6 +65,7 @@ impl Global {
         set("progress", if self.no_progress { vec!["false".to_owned()] } else { Vec::new() });
         set("cache-dir", self.cache_dir.iter().map(path).collect());
         set("store", self.store.iter().cloned().collect());
+        set("state-dir", self.state_dir.iter().map(path).collect());
         set("ca-file", self.ca_file.iter().map(path).collect());
         set("plain-http", self.plain_http.clone());
         flags

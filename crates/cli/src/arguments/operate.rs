@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use assay_model::{EnvironmentName, Reference, Repository};
 use clap::{Args, Subcommand};
 
+use super::RetentionArguments;
+
 /// `assay release`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReleaseCommand {
@@ -138,6 +140,8 @@ pub(crate) struct ServeArguments {
     /// Labels of the namespaces: kubectl get namespaces -o json
     #[arg(long, value_name = "FILE")]
     pub(crate) namespaces: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArguments,
     /// Platform that nodes of the cluster run; may be repeated
     #[arg(long)]
     pub(crate) platform: Vec<assay_model::Platform>,

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use assay_kinds::Kind;
 use assay_kube::Manifests;
 use assay_model::{EnvironmentName, Platform};
-use assay_server::{CertificateSource, GatheringFacts, Namespaces, Running, Server, ServerOptions};
+use assay_server::{CertificateSource, GatheringFacts, KeepDecisions, Namespaces, Running, Server, ServerOptions};
 
 use roots::Roots;
 
@@ -42,6 +42,8 @@ pub(crate) struct ServeOptions {
     pub(crate) platforms: Vec<Platform>,
     /// The host or service that the API server calls; set = the webhook configuration is written.
     pub(crate) called: Option<String>,
+    /// How long decisions are kept.
+    pub(crate) retention: KeepDecisions,
     /// The cluster to follow, where there is one.
     pub(crate) register: Option<RegisterOptions>,
 }
@@ -66,6 +68,7 @@ pub(crate) fn serve(options: &ServeOptions, session: &Session<'_>) -> Result<()>
         started.address = options.listen;
         started.certificate = options.certificate.clone();
         started.mutate = options.mutate;
+        started.retention = options.retention;
         started.namespaces = namespaces(options)?;
         let running = Server::start(started).await?;
         let mut roots = Roots::default();

@@ -9,6 +9,7 @@ use assay_store::InventoryRow;
 
 use super::page::{count, cut};
 use super::{Align, Page, Report, Table};
+use crate::commands::decisions::ExpireOutcome;
 use crate::commands::inventory::{InventoryOutcome, SyncOutcome, WhoRunsOutcome};
 use crate::commands::release::{CreateOutcome, LedgerOutcome, PromoteOutcome, Rebuilt, StatusOutcome};
 use crate::commands::trace::{ExplainOutcome, Standing, TraceOutcome};
@@ -366,6 +367,18 @@ impl Report for TraceOutcome {
         };
         out
     }
+}
+
+impl Report for ExpireOutcome {
+    const NAME: &'static str = "decisions-expire";
+
+    fn text(&self, _page: Page) -> String {
+        format!("{} gone ({} bytes), {} bytes left\n", count_of(self.decisions), self.bytes, self.left)
+    }
+}
+
+fn count_of(decisions: u64) -> String {
+    count(usize::try_from(decisions).unwrap_or(usize::MAX), "decision")
 }
 
 impl Report for ExplainOutcome {

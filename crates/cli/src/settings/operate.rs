@@ -47,6 +47,7 @@ impl ServeArguments {
             namespaces: self.namespaces,
             platforms: self.platform,
             called: self.print_webhook_configuration,
+            retention: self.retention.into(),
         }
     }
 }

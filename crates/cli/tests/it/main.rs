@@ -11,6 +11,7 @@ mod attacks_lab;
 mod build;
 mod check;
 mod config;
+mod decisions;
 mod key;
 mod operate;
 mod promotion;

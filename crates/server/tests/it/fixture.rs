@@ -141,6 +141,15 @@ pub(crate) async fn start(temper: Temper) -> Harness {
 pub(crate) async fn start_with(temper: Temper, change: impl FnOnce(&mut ServerOptions)) -> Harness {
     let directory = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(&directory.path().join("store.db")).unwrap());
+    start_on(store, directory, temper, change).await
+}
+
+pub(crate) async fn start_on(
+    store: Arc<Store>,
+    directory: TempDir,
+    temper: Temper,
+    change: impl FnOnce(&mut ServerOptions),
+) -> Harness {
     let table = Table::new(temper);
     let facts: Arc<dyn FactSource> = Arc::clone(&table) as _;
     let mut options = ServerOptions::new(facts, Arc::clone(&store), directory.path().join("decisions"));

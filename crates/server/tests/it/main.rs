@@ -13,5 +13,8 @@ mod gathering;
 mod mutate;
 mod operations;
 mod parity;
+#[path = "../../../store/tests/it/peer.rs"]
+mod postgresql;
 mod pressure;
 mod records;
+mod replicas;

@@ -8,10 +8,22 @@ use assay_model::Digest;
 use assay_store::{DecisionLog, RedactedObject, Store};
 
 use crate::fixture::{at, decision};
+use crate::place::{Place, on_both};
 
-#[test]
-fn a_decision_is_found_by_the_beginning_of_its_id() {
-    let store = Store::in_memory().unwrap();
+on_both!(
+    a_decision_is_found_by_the_beginning_of_its_id,
+    admissions_are_what_was_allowed_for_good,
+    the_newest_decisions_are_found_whatever_batch_they_came_in,
+    the_log_brings_records_into_the_store,
+    a_segment_that_was_stored_before_the_crash_is_stored_once,
+    a_full_segment_does_not_wait_for_its_time,
+    a_damaged_segment_is_kept_aside,
+    a_database_that_fails_loses_nothing,
+    a_log_that_cannot_be_written_says_so,
+);
+
+fn a_decision_is_found_by_the_beginning_of_its_id(place: &Place) {
+    let store = place.open();
     let records: Vec<_> = (0..40).map(|number| decision(number, true, b"v1")).collect();
     store.put_decisions(&records[..20]).unwrap();
     store.put_decisions(&[&records[..], &records[..]].concat()).unwrap();
@@ -28,9 +40,8 @@ fn a_decision_is_found_by_the_beginning_of_its_id() {
     assert_eq!(store.decisions(1).unwrap()[0].at, at(39), "newest first");
 }
 
-#[test]
-fn admissions_are_what_was_allowed_for_good() {
-    let store = Store::in_memory().unwrap();
+fn admissions_are_what_was_allowed_for_good(place: &Place) {
+    let store = place.open();
     let of = |number, allowed, image: &[u8], kind: &str| {
         let mut record = decision(number, allowed, image);
         record.request.workload.kind = kind.into();
@@ -52,9 +63,8 @@ fn admissions_are_what_was_allowed_for_good() {
     assert_eq!(admissions.iter().map(|a| (a.at, &a.decision)).collect::<Vec<_>>(), [(at(5), &again.id)], "the last");
 }
 
-#[test]
-fn the_newest_decisions_are_found_whatever_batch_they_came_in() {
-    let store = Store::in_memory().unwrap();
+fn the_newest_decisions_are_found_whatever_batch_they_came_in(place: &Place) {
+    let store = place.open();
     let of = |numbers: &[u64]| numbers.iter().map(|number| decision(*number, true, b"v1")).collect::<Vec<_>>();
     store.put_decisions(&of(&[1, 2, 9])).unwrap();
     store.put_decisions(&of(&[3, 8])).unwrap();
@@ -81,10 +91,9 @@ fn secrets_of_the_object_are_not_kept() {
     assert_eq!(kept["spec"]["containers"][0]["env"][1]["valueFrom"]["secretKeyRef"]["key"], "y");
 }
 
-#[test]
-fn the_log_brings_records_into_the_store() {
+fn the_log_brings_records_into_the_store(place: &Place) {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(Store::in_memory().unwrap());
+    let store = Arc::new(place.open());
     let log = DecisionLog::open(Arc::clone(&store), directory.path()).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..4 {
@@ -102,7 +111,7 @@ fn the_log_brings_records_into_the_store() {
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "segments are gone");
 }
 
-/// A segment as a process leaves it that is killed after these lines.
+/// A segment as an earlier version leaves it that is killed after these lines.
 fn segment(lines: &[&str]) -> Vec<u8> {
     let mut packer = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
     for line in lines {
@@ -144,10 +153,9 @@ fn what_a_killed_process_left_is_taken_in() {
     assert_eq!(store.decisions(10).unwrap().len(), 3, "dropping the log stores what waits");
 }
 
-#[test]
-fn a_segment_that_was_stored_before_the_crash_is_stored_once() {
+fn a_segment_that_was_stored_before_the_crash_is_stored_once(place: &Place) {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(Store::in_memory().unwrap());
+    let store = Arc::new(place.open());
     let records: Vec<_> = (0..3).map(|number| decision(number, true, b"v1")).collect();
     store.put_decisions(&records[..2]).unwrap();
     let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();
@@ -158,11 +166,9 @@ fn a_segment_that_was_stored_before_the_crash_is_stored_once() {
     assert_eq!(store.decisions_of(Digest::of(b"v1")).unwrap().len(), 3);
 }
 
-#[test]
-fn a_full_segment_does_not_wait_for_its_time() {
+fn a_full_segment_does_not_wait_for_its_time(place: &Place) {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.db");
-    let store = Arc::new(Store::open(&path).unwrap());
+    let store = Arc::new(place.open());
     let log = DecisionLog::open(Arc::clone(&store), &directory.path().join("log")).unwrap();
     let mut large = decision(0, true, b"v1");
     large.verdict.notes = vec!["x".repeat(300_000)];
@@ -172,50 +178,44 @@ fn a_full_segment_does_not_wait_for_its_time() {
     }
     assert!(log.flush());
     assert_eq!(store.decisions(100).unwrap().len(), 40);
-    let batches = rusqlite::Connection::open(&path).unwrap();
-    let (rows, largest): (i64, i64) = batches
-        .query_row("SELECT count(*), max(size) FROM decision_batch", [], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap();
+    let found = place.ask("SELECT count(*), max(size) FROM decision_batch").remove(0);
+    let (rows, largest) = found.split_once('|').unwrap();
+    let (rows, largest): (i64, i64) = (rows.parse().unwrap(), largest.parse().unwrap());
     assert!(rows >= 10 && largest < 2 << 20, "{rows} rows, the largest has {largest} bytes");
 }
 
-#[test]
-fn a_damaged_segment_is_kept_aside() {
+fn a_damaged_segment_is_kept_aside(place: &Place) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("00000001.decisions"), "x\ny\n").unwrap();
     std::fs::write(directory.path().join("00000002.decisions"), segment(&[&line(1), "{}\n", &line(2)])).unwrap();
-    let store = Arc::new(Store::in_memory().unwrap());
+    let store = Arc::new(place.open());
     let _log = DecisionLog::open(Arc::clone(&store), directory.path()).unwrap();
     assert!(directory.path().join("00000001.damaged").exists());
     assert!(directory.path().join("00000002.damaged").exists());
     assert_eq!(store.decisions(10).unwrap().len(), 2, "what can be read is taken in");
 }
 
-#[test]
-fn a_database_that_fails_loses_nothing() {
+fn a_database_that_fails_loses_nothing(place: &Place) {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store.db");
-    let store = Arc::new(Store::open(&path).unwrap());
+    let store = Arc::new(place.open());
     let log = DecisionLog::open(Arc::clone(&store), &directory.path().join("log")).unwrap();
-    let other = rusqlite::Connection::open(&path).unwrap();
-    other.execute_batch("ALTER TABLE decision RENAME TO hidden").unwrap();
+    place.ask("ALTER TABLE decision RENAME TO hidden");
     // More segments than are kept in memory.
     for number in 1..=8 {
         log.append(&decision(number, true, b"v1")).unwrap();
         assert!(!log.flush(), "the store does not take it");
         assert_eq!(log.waiting(), number);
     }
-    other.execute_batch("ALTER TABLE hidden RENAME TO decision").unwrap();
+    place.ask("ALTER TABLE hidden RENAME TO decision");
     assert!(log.flush());
     assert_eq!(log.waiting(), 0);
     assert_eq!(store.decisions(10).unwrap().len(), 8);
 }
 
-#[test]
-fn a_log_that_cannot_be_written_says_so() {
+fn a_log_that_cannot_be_written_says_so(place: &Place) {
     let directory = tempfile::tempdir().unwrap();
     let log_path = directory.path().join("log");
-    let log = DecisionLog::open(Arc::new(Store::in_memory().unwrap()), &log_path).unwrap();
+    let log = DecisionLog::open(Arc::new(place.open()), &log_path).unwrap();
     std::fs::remove_dir_all(&log_path).unwrap();
     std::fs::write(&log_path, "in the way").unwrap();
     assert!(log.append(&decision(1, true, b"v1")).is_err());

@@ -1,13 +1,19 @@
 //! Facts come back by exactly the key that they follow from.
 
 use assay_model::Digest;
-use assay_store::Store;
 
 use crate::fixture::{at, contents, findings};
+use crate::place::{Place, on_both};
 
-#[test]
-fn contents_come_back_by_digest_and_analyser() {
-    let store = Store::in_memory().unwrap();
+on_both!(
+    contents_come_back_by_digest_and_analyser,
+    layers_come_back_by_blob_and_analyser,
+    findings_come_back_by_contents_and_pack,
+    new_contents_replace_the_package_list_of_the_image,
+);
+
+fn contents_come_back_by_digest_and_analyser(place: &Place) {
+    let store = place.open();
     let digest = Digest::of(b"image");
     let contents = contents(&[("zlib", "1.2.13")]);
     store.put_contents(digest, &contents, at(1)).unwrap();
@@ -17,17 +23,15 @@ fn contents_come_back_by_digest_and_analyser() {
     assert_eq!(store.known_images().unwrap(), [digest]);
 }
 
-#[test]
-fn layers_come_back_by_blob_and_analyser() {
-    let store = Store::in_memory().unwrap();
+fn layers_come_back_by_blob_and_analyser(place: &Place) {
+    let store = place.open();
     store.put_layer(Digest::of(b"blob"), 1, b"found").unwrap();
     assert_eq!(store.layer(Digest::of(b"blob"), 1).unwrap().as_deref(), Some(&b"found"[..]));
     assert!(store.layer(Digest::of(b"blob"), 2).unwrap().is_none());
 }
 
-#[test]
-fn findings_come_back_by_contents_and_pack() {
-    let store = Store::in_memory().unwrap();
+fn findings_come_back_by_contents_and_pack(place: &Place) {
+    let store = place.open();
     let (subject, contents) = (Digest::of(b"image"), Digest::of(b"contents"));
     let findings = findings("CVE-2026-1234");
     store.put_findings(subject, contents, &findings).unwrap();
@@ -39,9 +43,8 @@ fn findings_come_back_by_contents_and_pack() {
     assert!(store.images_with_vulnerability("CVE-2026-9999").unwrap().is_empty());
 }
 
-#[test]
-fn new_contents_replace_the_package_list_of_the_image() {
-    let store = Store::in_memory().unwrap();
+fn new_contents_replace_the_package_list_of_the_image(place: &Place) {
+    let store = place.open();
     let digest = Digest::of(b"image");
     store.put_contents(digest, &contents(&[("zlib", "1.2.13"), ("bash", "5")]), at(1)).unwrap();
     store.put_contents(digest, &contents(&[("zlib", "1.3.1")]), at(2)).unwrap();

@@ -1,13 +1,21 @@
 //! What runs, what ran, and who runs it.
 
 use assay_model::Digest;
-use assay_store::{SignatureState, Store};
+use assay_store::SignatureState;
 
 use crate::fixture::{at, contents, decision, findings, pod};
+use crate::place::{Place, on_both};
 
-#[test]
-fn a_sync_replaces_pods_and_closes_intervals() {
-    let store = Store::in_memory().unwrap();
+on_both!(
+    a_sync_replaces_pods_and_closes_intervals,
+    clusters_do_not_touch_each_other,
+    rows_carry_what_is_known_of_the_image,
+    the_zero_day_question_is_answered_from_any_side,
+    a_pod_that_reports_the_index_is_found_by_its_platforms,
+);
+
+fn a_sync_replaces_pods_and_closes_intervals(place: &Place) {
+    let store = place.open();
     let pods = [pod("api-1", "api", b"v1", at(0)), pod("api-2", "api", b"v1", at(5))];
     store.sync_inventory("east", at(10), &pods).unwrap();
     store.sync_inventory("east", at(20), &pods).unwrap();
@@ -26,9 +34,8 @@ fn a_sync_replaces_pods_and_closes_intervals() {
     assert_eq!(store.clusters().unwrap(), [("east".to_owned(), at(30))]);
 }
 
-#[test]
-fn clusters_do_not_touch_each_other() {
-    let store = Store::in_memory().unwrap();
+fn clusters_do_not_touch_each_other(place: &Place) {
+    let store = place.open();
     store.sync_inventory("east", at(10), &[pod("api-1", "api", b"v1", at(0))]).unwrap();
     store.sync_inventory("west", at(10), &[pod("api-1", "api", b"v1", at(0))]).unwrap();
     store.sync_inventory("west", at(20), &[]).unwrap();
@@ -36,9 +43,8 @@ fn clusters_do_not_touch_each_other() {
     assert_eq!(rows.iter().map(|row| row.cluster.as_str()).collect::<Vec<_>>(), ["east"]);
 }
 
-#[test]
-fn rows_carry_what_is_known_of_the_image() {
-    let store = Store::in_memory().unwrap();
+fn rows_carry_what_is_known_of_the_image(place: &Place) {
+    let store = place.open();
     let digest = Digest::of(b"v1");
     store.sync_inventory("east", at(10), &[pod("api-1", "api", b"v1", at(0))]).unwrap();
     let row = store.inventory().unwrap().remove(0);
@@ -60,9 +66,8 @@ fn rows_carry_what_is_known_of_the_image() {
     assert_eq!(row.environment.unwrap().as_str(), "prod");
 }
 
-#[test]
-fn the_zero_day_question_is_answered_from_any_side() {
-    let store = Store::in_memory().unwrap();
+fn the_zero_day_question_is_answered_from_any_side(place: &Place) {
+    let store = place.open();
     store.put_contents(Digest::of(b"v1"), &contents(&[("zlib", "1.2.13")]), at(0)).unwrap();
     store.put_contents(Digest::of(b"v2"), &contents(&[("zlib", "1.3.1")]), at(0)).unwrap();
     store.put_findings(Digest::of(b"v1"), Digest::of(b"c"), &findings("CVE-2026-1234")).unwrap();
@@ -78,9 +83,8 @@ fn the_zero_day_question_is_answered_from_any_side() {
     assert!(store.who_runs_package("zli", |_| true).unwrap().is_empty(), "names match whole");
 }
 
-#[test]
-fn a_pod_that_reports_the_index_is_found_by_its_platforms() {
-    let store = Store::in_memory().unwrap();
+fn a_pod_that_reports_the_index_is_found_by_its_platforms(place: &Place) {
+    let store = place.open();
     let (index, amd64, arm64) = (Digest::of(b"index"), Digest::of(b"amd64"), Digest::of(b"arm64"));
     for member in [amd64, arm64] {
         store.put_index_member(index, member).unwrap();

@@ -1,10 +1,17 @@
 //! The ledger shows every change made after the fact.
 
 use assay_model::Digest;
-use assay_store::{LedgerEvent, Release, Store, StoreError};
-use rusqlite::Connection;
+use assay_store::{LedgerEvent, Release, StoreError};
 
 use crate::fixture::{at, promotion};
+use crate::place::{Place, on_both};
+
+on_both!(
+    entries_are_numbered_and_chained,
+    a_retirement_is_seen_by_the_promotions_before_it,
+    tampering_is_found,
+    releases_come_back_by_name,
+);
 
 fn promoted(digest: &[u8], environment: &str) -> LedgerEvent {
     LedgerEvent::Promotion {
@@ -17,9 +24,8 @@ fn promoted(digest: &[u8], environment: &str) -> LedgerEvent {
     }
 }
 
-#[test]
-fn entries_are_numbered_and_chained() {
-    let store = Store::in_memory().unwrap();
+fn entries_are_numbered_and_chained(place: &Place) {
+    let store = place.open();
     assert_eq!(store.verify_ledger().unwrap().entries, 0);
     for environment in ["dev", "staging", "prod"] {
         store.append_ledger(promoted(b"v1", environment)).unwrap();
@@ -32,9 +38,8 @@ fn entries_are_numbered_and_chained() {
     assert_eq!(store.ledger_head().unwrap(), Some((3, status.head.unwrap().to_string())));
 }
 
-#[test]
-fn a_retirement_is_seen_by_the_promotions_before_it() {
-    let store = Store::in_memory().unwrap();
+fn a_retirement_is_seen_by_the_promotions_before_it(place: &Place) {
+    let store = place.open();
     store.append_ledger(promoted(b"v1", "prod")).unwrap();
     store.append_ledger(promoted(b"v1", "staging")).unwrap();
     let retired = LedgerEvent::Retirement {
@@ -49,8 +54,7 @@ fn a_retirement_is_seen_by_the_promotions_before_it() {
     assert_eq!(retired, [Some("CVE-2026-1234".to_owned()), None]);
 }
 
-#[test]
-fn tampering_is_found() {
+fn tampering_is_found(place: &Place) {
     for (statement, number) in [
         ("UPDATE ledger SET body = replace(body, 'ada', 'eve') WHERE number = 2", 2),
         ("DELETE FROM ledger WHERE number = 1", 1),
@@ -59,13 +63,12 @@ fn tampering_is_found() {
         ("UPDATE ledger SET hash = (SELECT hash FROM ledger WHERE number = 1) WHERE number = 3", 3),
         ("UPDATE ledger SET number = 9 WHERE number = 3", 3),
     ] {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("store.db");
-        let store = Store::open(&path).unwrap();
+        let store = place.open();
+        place.ask("DELETE FROM ledger; DELETE FROM ledger_head");
         for environment in ["dev", "staging", "prod"] {
             store.append_ledger(promoted(b"v1", environment)).unwrap();
         }
-        Connection::open(&path).unwrap().execute(statement, []).unwrap();
+        place.ask(statement);
         match store.verify_ledger() {
             Err(StoreError::Ledger { number: found, .. }) => assert_eq!(found, number, "{statement}"),
             other => panic!("{statement}: {other:?}"),
@@ -74,9 +77,8 @@ fn tampering_is_found() {
     }
 }
 
-#[test]
-fn releases_come_back_by_name() {
-    let store = Store::in_memory().unwrap();
+fn releases_come_back_by_name(place: &Place) {
+    let store = place.open();
     let release = Release {
         name: "payments-api-1.18".into(),
         service: "payments-api".into(),

@@ -8,3 +8,7 @@ mod fixture;
 mod inventory;
 mod killed;
 mod ledger;
+mod peer;
+mod place;
+mod postgres;
+mod retention;

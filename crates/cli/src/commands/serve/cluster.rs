@@ -66,6 +66,7 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         let mut started = ServerOptions::new(Arc::clone(&facts) as _, store, session.decision_directory()?);
         started.address = options.listen;
         started.mutate = options.mutate;
+        started.retention = options.retention;
         // Presented until the cluster's own is known.
         started.certificate = CertificateSource::Development { names: vec!["localhost".to_owned()] };
         let running = Server::start(started).await?;

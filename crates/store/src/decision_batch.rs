@@ -69,6 +69,8 @@ struct WrittenRequest<'a> {
 #[derive(Deserialize)]
 struct WrittenImage {
     digests: Vec<Digest>,
+    #[serde(default)]
+    covering: Vec<Digest>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +87,7 @@ impl Keys {
         Some(Self {
             id: id(&record.id)?,
             at: micros(record.at),
-            digests: distinct(request.images.iter().flat_map(|image| &image.digests)),
+            digests: distinct(request.images.iter().flat_map(|image| image.digests.iter().chain(&image.covering))),
             admitted: admitted(
                 record.verdict.allowed && !record.dry_run,
                 || request.namespace.clone(),
@@ -102,7 +104,7 @@ impl Keys {
         Some(Self {
             id: id(&written.id)?,
             at: micros(written.at),
-            digests: distinct(request.images.iter().flat_map(|image| &image.digests)),
+            digests: distinct(request.images.iter().flat_map(|image| image.digests.iter().chain(&image.covering))),
             admitted: admitted(
                 written.verdict.allowed && !written.dry_run,
                 || request.namespace.clone().into_owned(),
@@ -211,7 +213,7 @@ fn damaged(why: impl std::fmt::Display) -> StoreError {
 }
 
 /// The text of a batch. One that begins like a record is not compressed: those of the first schema.
-fn unpack(body: Vec<u8>, size: i64) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn unpack(body: Vec<u8>, size: i64) -> Result<Vec<u8>, StoreError> {
     if body.first() == Some(&b'{') {
         return Ok(body);
     }
@@ -421,7 +423,7 @@ fn batch_text(connection: &Connection, number: i64) -> Result<Vec<u8>, StoreErro
     unpack(body, size)
 }
 
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
 }
 

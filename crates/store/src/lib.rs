@@ -16,6 +16,7 @@
 //! # Ok::<(), assay_store::StoreError>(())
 //! ```
 
+mod audit;
 mod database;
 mod decision;
 mod decision_batch;
@@ -28,6 +29,7 @@ mod query;
 mod recorded_verdict;
 mod schema;
 
+pub use audit::{FindingKind, FindingRecord, PolicyChange};
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;

@@ -1,6 +1,7 @@
 //! What else is known: an immutable snapshot beside the facts of each image.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use assay_model::{Digest, EnvironmentName, FindingCounts, Repository, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -39,10 +40,10 @@ pub struct Promotion {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<Promotion>", into = "Vec<Promotion>")]
 pub struct Promotions {
-    /// By digest, then by number.
-    entries: Vec<Promotion>,
+    /// By digest, then by number. Shared: a World is made for many requests.
+    entries: Arc<[Promotion]>,
     /// The newest number of each service, by environment.
-    newest: BTreeMap<EnvironmentName, BTreeMap<String, u64>>,
+    newest: Arc<BTreeMap<EnvironmentName, BTreeMap<String, u64>>>,
 }
 
 impl Promotions {
@@ -67,13 +68,13 @@ impl From<Vec<Promotion>> for Promotions {
             let newest = newest.entry(environment.clone()).or_default().entry(service.clone()).or_default();
             *newest = (*newest).max(*number);
         }
-        Self { entries, newest }
+        Self { entries: entries.into(), newest: Arc::new(newest) }
     }
 }
 
 impl From<Promotions> for Vec<Promotion> {
     fn from(promotions: Promotions) -> Self {
-        let mut entries = promotions.entries;
+        let mut entries = promotions.entries.to_vec();
         entries.sort_by_key(|entry| entry.number);
         entries
     }

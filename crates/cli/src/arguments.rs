@@ -26,9 +26,11 @@ pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgumen
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
+#[cfg(feature = "lab")]
+pub(crate) use operate::DrillArguments;
 pub(crate) use operate::{
-    ExplainArguments, InventoryCommand, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments,
-    ServeArguments, TraceArguments, WhoRunsArguments,
+    ExplainArguments, InventoryCommand, ReadinessArguments, ReleaseCommand, ReleaseCreateArguments,
+    ReleasePromoteArguments, ServeArguments, TraceArguments, WhoRunsArguments,
 };
 pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
@@ -105,6 +107,11 @@ pub(crate) enum Command {
     Decisions(DecisionsCommand),
     /// Serve the admission webhook
     Serve(ServeArguments),
+    /// Try the attacks of the catalogue against a cluster, as dry runs; exit 1 names each control that does not hold
+    #[cfg(feature = "lab")]
+    Drill(DrillArguments),
+    /// Say what enforcing a control would have blocked, whose that is, and the day it can be enforced
+    Readiness(ReadinessArguments),
     /// Write the CustomResourceDefinitions of Environment, Exception, ReleaseArtifact and TrustRoot
     Crds,
     /// Controls: what is checked, why, and what each Environment does with it

@@ -1,5 +1,6 @@
 //! One function a command: settings in, typed outcome out.
 
+mod backstop;
 pub(crate) mod build;
 pub(crate) mod check;
 mod completions;
@@ -7,6 +8,8 @@ mod config;
 mod crds;
 pub(crate) mod database;
 pub(crate) mod decisions;
+#[cfg(feature = "lab")]
+pub(crate) mod drill;
 pub(crate) mod exception;
 pub(crate) mod inventory;
 pub(crate) mod key;
@@ -18,6 +21,7 @@ pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
+pub(crate) mod readiness;
 pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod root;
@@ -205,6 +209,17 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             serve::serve(&arguments.resolve(), &session)?;
             Ok(Status::Pass)
         }
+        #[cfg(feature = "lab")]
+        Command::Drill(arguments) => {
+            let outcome = drill::drill(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Readiness(arguments) => {
+            let outcome = readiness::readiness(arguments.resolve()?, &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
         Command::Crds => {
             printer.data(&crds::write()?);
             Ok(Status::Pass)
@@ -215,6 +230,10 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Policy(PolicyCommand::Explain { control }) => {
             emit(&policy::explain(&control, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Policy(PolicyCommand::Backstop { own_namespace }) => {
+            printer.data(&backstop::write(&own_namespace, &session)?);
             Ok(Status::Pass)
         }
         Command::Exception(ExceptionCommand::Check { .. }) => {

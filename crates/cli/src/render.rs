@@ -4,6 +4,8 @@ mod check;
 mod config;
 mod database;
 mod document;
+#[cfg(feature = "lab")]
+mod drill;
 mod exception;
 mod key;
 #[cfg(feature = "lab")]
@@ -13,6 +15,7 @@ mod operate;
 mod page;
 mod pin;
 mod policy;
+mod readiness;
 mod registry;
 mod root;
 mod sarif;

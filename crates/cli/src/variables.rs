@@ -30,6 +30,8 @@ pub(crate) const IDENTITY_TOKEN: &str = "ASSAY_IDENTITY_TOKEN";
 pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// The name of the user, for the ledger.
 pub(crate) const USER: &str = "USER";
+/// The name of the machine or Pod.
+pub(crate) const HOSTNAME: &str = "HOSTNAME";
 /// The log filter.
 pub(crate) const LOG: &str = "ASSAY_LOG";
 
@@ -88,6 +90,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     other("GOOGLE_APPLICATION_CREDENTIALS", "Credentials file for gcpkms:// keys and Google identity tokens."),
     other("COSIGN_PKCS11_MODULE_PATH", "Module of pkcs11: keys whose URI names none; also COSIGN_PKCS11_PIN."),
     other(USER, "Who promotes, where `release promote` is not told."),
+    other(HOSTNAME, "What a replica of `serve --register` is called among the others."),
     other("KUBECONFIG", "The cluster of `serve --register`, as kubectl finds it."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),

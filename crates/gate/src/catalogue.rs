@@ -156,8 +156,10 @@ mod tests {
             ("run-as-non-root", "W E E"),
             ("pull-policy", "A W E"),
             ("no-broad-pull-secrets", "W E E"),
+            ("service-account", "A W E"),
             ("release-known", "A W E"),
             ("rollback-risk", "W E E"),
+            ("runtime-match", "A A A"),
             ("exception-expiry", "E E E!"),
         ];
         let letter = |action| match action {

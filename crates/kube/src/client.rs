@@ -7,9 +7,11 @@
 mod authentication;
 mod config;
 mod error;
+mod lease;
 mod object;
 mod watch;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 
 pub use self::config::Config;
 pub use self::error::ApiError;
+pub use self::lease::Election;
 pub use self::object::StoredObject;
 pub use self::watch::{Change, Watcher};
 
@@ -62,6 +65,26 @@ impl Resource {
 pub const NAMESPACES: Resource = Resource::cluster("", "v1", "namespaces");
 /// Secrets.
 pub const SECRETS: Resource = Resource::namespaced("", "v1", "secrets");
+/// Pods.
+pub const PODS: Resource = Resource::namespaced("", "v1", "pods");
+/// Services.
+pub const SERVICES: Resource = Resource::namespaced("", "v1", "services");
+/// Events.
+pub const EVENTS: Resource = Resource::namespaced("", "v1", "events");
+/// Ingresses.
+pub const INGRESSES: Resource = Resource::namespaced("networking.k8s.io", "v1", "ingresses");
+/// HTTPRoutes of the Gateway API.
+pub const HTTP_ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "httproutes");
+/// GRPCRoutes of the Gateway API.
+pub const GRPC_ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "grpcroutes");
+/// Leases.
+pub const LEASES: Resource = Resource::namespaced("coordination.k8s.io", "v1", "leases");
+/// ValidatingAdmissionPolicies.
+pub const VALIDATING_POLICIES: Resource =
+    Resource::cluster("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies");
+/// ValidatingAdmissionPolicyBindings.
+pub const VALIDATING_POLICY_BINDINGS: Resource =
+    Resource::cluster("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings");
 /// CustomResourceDefinitions.
 pub const CUSTOM_RESOURCE_DEFINITIONS: Resource =
     Resource::cluster("apiextensions.k8s.io", "v1", "customresourcedefinitions");
@@ -133,6 +156,16 @@ impl Client {
 
     /// All objects that are selected, page by page.
     pub async fn list(&self, resource: Resource, selection: &Selection) -> Result<Listing, ApiError> {
+        self.list_keeping(resource, selection, |object| object).await
+    }
+
+    /// The same, with each object reduced as soon as its page is there.
+    async fn list_keeping(
+        &self,
+        resource: Resource,
+        selection: &Selection,
+        keep: fn(StoredObject) -> StoredObject,
+    ) -> Result<Listing, ApiError> {
         let mut listing = Listing { items: Vec::new(), resource_version: String::new() };
         let mut next: Option<String> = None;
         for _ in 0..PAGES_MAX {
@@ -146,7 +179,9 @@ impl Client {
             metadata["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut listing.resource_version);
             next = metadata["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned);
             match page["items"].take() {
-                Value::Array(items) => listing.items.extend(items.into_iter().map(StoredObject::received)),
+                Value::Array(items) => {
+                    listing.items.extend(items.into_iter().map(|item| keep(StoredObject::received(item))));
+                }
                 Value::Null => {}
                 _ => return Err(ApiError::Malformed { message: "a list whose items are no list".to_owned() }),
             }
@@ -155,6 +190,49 @@ impl Client {
             }
         }
         Err(ApiError::Malformed { message: format!("a list of more than {PAGES_MAX} pages") })
+    }
+
+    /// The API groups that the cluster serves, without the core group.
+    pub async fn groups(&self) -> Result<BTreeSet<String>, ApiError> {
+        let mut url = self.server().clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("apis");
+        }
+        let answer = self.ask(Method::GET, url, None).await?;
+        let groups = answer["groups"].as_array().into_iter().flatten();
+        Ok(groups.filter_map(|group| group["name"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// Asks what creating an object would come to; nothing is stored (`dryRun=All`).
+    pub async fn try_create(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        object: &Value,
+    ) -> Result<StoredObject, ApiError> {
+        let mut url = self.url(resource, namespace, None, None);
+        url.query_pairs_mut().append_pair("dryRun", "All");
+        self.ask(Method::POST, url, Some(("application/json", object))).await.map(StoredObject)
+    }
+
+    /// Asks what replacing an object, or a subresource of it, would come to; nothing is stored (`dryRun=All`).
+    pub async fn try_replace(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        sub_resource: Option<&str>,
+        object: &Value,
+    ) -> Result<StoredObject, ApiError> {
+        let mut url = self.url(resource, namespace, Some(name), sub_resource);
+        url.query_pairs_mut().append_pair("dryRun", "All");
+        self.ask(Method::PUT, url, Some(("application/json", object))).await.map(StoredObject)
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, resource: Resource, namespace: Option<&str>, name: &str) -> Result<(), ApiError> {
+        let url = self.url(resource, namespace, Some(name), None);
+        self.ask(Method::DELETE, url, None).await.map(drop)
     }
 
     /// Creates an object.
@@ -178,6 +256,18 @@ impl Client {
     ) -> Result<StoredObject, ApiError> {
         let url = self.url(resource, namespace, Some(name), None);
         self.ask(Method::PUT, url, Some(("application/json", object))).await.map(StoredObject)
+    }
+
+    /// Merges into an object (RFC 7396).
+    pub async fn merge(
+        &self,
+        resource: Resource,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+    ) -> Result<StoredObject, ApiError> {
+        let url = self.url(resource, namespace, Some(name), None);
+        self.ask(Method::PATCH, url, Some(("application/merge-patch+json", patch))).await.map(StoredObject)
     }
 
     /// Merges into the status of an object (RFC 7396).

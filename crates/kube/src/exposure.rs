@@ -48,6 +48,12 @@ struct Service<'n> {
     alias: Option<ServiceKey<'n>>,
 }
 
+/// Whether objects of this API group lead to Services in ways that are not read here. Where a cluster serves one, what
+/// nothing else leads to may still be reached.
+pub fn is_other_router(group: &str) -> bool {
+    OTHER_ROUTERS.contains(&group)
+}
+
 /// Whether the objects of this group and kind say something about exposure.
 pub(crate) fn concerns_exposure(group: &str, kind: &str) -> bool {
     match group {

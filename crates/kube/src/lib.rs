@@ -18,6 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod backstop;
 mod client;
 mod crd;
 mod credential;
@@ -28,19 +29,22 @@ mod manifest;
 mod object;
 mod response;
 mod review;
+mod running;
 mod values;
 mod workload;
 
+pub use backstop::{BACKSTOP_CONTROLS, BackstopEnvironment, backstop};
 pub use client::{
-    ApiError, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, Listing, MUTATING_WEBHOOKS, NAMESPACES, Resource,
-    SECRETS, Selection, StoredObject, VALIDATING_WEBHOOKS, Watcher,
+    ApiError, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, EVENTS, Election, GRPC_ROUTES, HTTP_ROUTES,
+    INGRESSES, LEASES, Listing, MUTATING_WEBHOOKS, NAMESPACES, PODS, Resource, SECRETS, SERVICES, Selection,
+    StoredObject, VALIDATING_POLICIES, VALIDATING_POLICY_BINDINGS, VALIDATING_WEBHOOKS, Watcher,
 };
 pub use crd::{
     ANNOTATION_BYTES_MAX, ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, TRUST_ROOTS, custom_resource_definitions,
 };
 pub use credential::{PullCredentials, pull_credentials};
 pub use edit::{EditError, Replacement, apply};
-pub use exposure::{EXPOSURE_LABEL, exposure};
+pub use exposure::{EXPOSURE_LABEL, exposure, is_other_router};
 pub use kustomize::KustomizeImage;
 pub use manifest::{
     ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Place, Skipped, namespace_of,
@@ -48,5 +52,9 @@ pub use manifest::{
 pub use object::Object;
 pub use response::{PatchOperation, Response, Status, json_pointer};
 pub use review::{Admission, PassReason, Review, ReviewError, ReviewOperation};
+pub use running::{
+    ContainerView, JobControllers, PodPhase, PodView, in_use, job_controllers, owner_of, reduced_pod, reduced_route,
+    template_of, workload_of,
+};
 pub use values::ValuesImage;
 pub use workload::{Origin, is_built_in_controller, is_workload, request_of};

@@ -6,6 +6,7 @@
 //! and repaired. Nothing is decided before everything has been listed once; whatever cannot be seen later leaves in force
 //! what was.
 
+mod audit;
 mod authority;
 mod book;
 mod controller;
@@ -16,11 +17,11 @@ mod webhooks;
 
 use std::sync::{Arc, Mutex};
 
-use assay_kube::Client;
+use assay_kube::{Client, Election};
 use assay_model::Digest;
 use assay_trust::TrustMaterial;
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 pub use self::book::{Base, MaterialSource};
 pub use self::webhooks::Called;
@@ -41,6 +42,10 @@ pub struct ClusterOptions {
     pub called: Called,
     /// Assay's own namespace: it holds the certificate, and is not judged.
     pub namespace: String,
+    /// What the cluster is called in the inventory and in findings.
+    pub cluster: String,
+    /// What this replica is called among the others; no two have the same name.
+    pub identity: String,
     /// Whether the tags of Pods are pinned.
     pub mutate: bool,
     /// What is in force beside the objects of the cluster.
@@ -107,12 +112,40 @@ pub enum Notice {
     },
     /// Policy, certificate and webhooks are in place for the first time.
     Ready,
+    /// This replica audits what runs.
+    Leads,
+    /// Another replica does.
+    Follows,
+    /// Whether this replica leads cannot be found out.
+    NoLease {
+        /// Why.
+        why: String,
+    },
+    /// What runs was judged again, and some of it stands otherwise.
+    Findings {
+        /// Findings that are new.
+        opened: usize,
+        /// Findings that are no longer so.
+        closed: usize,
+    },
 }
+
+/// The Lease of the replica that does what only one may do.
+const LEASE: &str = "assay";
+/// For giving the Lease back.
+const RELEASE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A server that follows its cluster. Dropping it stops that; the server goes on by what it knows.
 pub struct Cluster {
     shared: Arc<Shared>,
     tasks: JoinSet<()>,
+    election: JoinHandle<()>,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.election.abort();
+    }
 }
 
 impl std::fmt::Debug for Cluster {
@@ -140,9 +173,39 @@ impl Cluster {
             touched: Notify::new(),
             reissue: Notify::new(),
             renewed: Notify::new(),
+            rejudge: watch::Sender::new(0),
+            store: running.store(),
         });
-        let tasks = controller::start(&shared);
-        Self { shared, tasks }
+        let ClusterOptions { client, namespace, identity, notify, .. } = &shared.options;
+        let election = Election::new(client.clone(), namespace, LEASE, identity.clone());
+        let (holds, held) = watch::channel(None);
+        let failed = {
+            let (notify, last) = (Arc::clone(notify), Mutex::new(String::new()));
+            move |error: &assay_kube::ApiError| {
+                let why = error.to_string();
+                let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if *last != why {
+                    last.clone_from(&why);
+                    tracing::error!(why, "the Lease cannot be used");
+                    notify(Notice::NoLease { why });
+                }
+            }
+        };
+        let election = tokio::spawn(election.run(holds, failed));
+        let tasks = controller::start(&shared, &held);
+        Self { shared, tasks, election }
+    }
+
+    /// What is known of images may be different by now, such as with another vulnerability pack: what runs is judged again.
+    pub fn facts_changed(&self) {
+        self.shared.rejudge.send_modify(|count| *count += 1);
+    }
+
+    /// Stops following, and lets another replica lead at once.
+    pub async fn stop(mut self) {
+        self.tasks.shutdown().await;
+        // Nobody listens any more: it gives the Lease back.
+        let _ = tokio::time::timeout(RELEASE, &mut self.election).await;
     }
 
     /// Trust roots have other material by now: these are those of [`Base::roots`], and those of the cluster are read again.

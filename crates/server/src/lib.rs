@@ -21,6 +21,7 @@
 
 mod admission;
 mod admitted;
+pub mod audit;
 mod certificate;
 mod cluster;
 mod facts;
@@ -28,6 +29,7 @@ mod gathering;
 mod metrics;
 mod namespaces;
 mod options;
+mod running;
 mod server;
 
 pub use admission::message::{denial, warnings};
@@ -38,4 +40,5 @@ pub use gathering::GatheringFacts;
 pub use metrics::TrustRootStatus;
 pub use namespaces::Namespaces;
 pub use options::{Clock, KeepDecisions, ServerOptions};
+pub use running::running_pod;
 pub use server::{Running, Server, ServerError};

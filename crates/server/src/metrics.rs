@@ -1,5 +1,7 @@
 //! Metrics with bounded labels: no image, digest, vulnerability, namespace or Pod ever becomes one.
 
+mod audit;
+
 use std::sync::atomic::AtomicU64;
 
 use assay_model::Timestamp;
@@ -10,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+pub(crate) use self::audit::AuditMetrics;
 
 /// Upper bounds in seconds: a warm answer takes tenths of a millisecond, the API server waits for ten seconds at most.
 const BUCKETS: [f64; 12] = [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 2.5, 5.0, 10.0];
@@ -60,6 +64,7 @@ pub(crate) struct Metrics {
     pub(crate) objects_refused: Gauge,
     pub(crate) webhook_writes: Counter,
     pub(crate) watch_failures: Counter,
+    pub(crate) audit: AuditMetrics,
 }
 
 impl Metrics {
@@ -79,6 +84,7 @@ impl Metrics {
             objects_refused: Gauge::default(),
             webhook_writes: Counter::default(),
             watch_failures: Counter::default(),
+            audit: AuditMetrics::new(&mut registry),
             registry: Registry::default(),
         };
         registry.register("admission_requests", "Admission requests answered", metrics.requests.clone());

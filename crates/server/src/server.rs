@@ -172,6 +172,10 @@ impl Running {
         Arc::clone(&self.admissions)
     }
 
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
     pub(crate) fn certificate(&self) -> Arc<Certificate> {
         Arc::clone(&self.certificate)
     }

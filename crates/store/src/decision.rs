@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_case::{Case, ContainerRole, Node, Operation, Request, User, Verdict, Workload};
-use assay_model::{Digest, Timestamp};
+use assay_model::{Digest, Reference, Timestamp};
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -25,6 +25,9 @@ pub struct ImageRecord {
     pub written: String,
     /// The digests that were judged, one a platform; empty where nothing could be resolved.
     pub digests: Vec<Digest>,
+    /// The other digests by which the same is called: of the indexes that hold it, and the one that the reference names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covering: Vec<Digest>,
 }
 
 /// What was asked, without what must not be kept.
@@ -55,16 +58,22 @@ impl RequestProjection {
         let Request { operation, workload, namespace, service_account, user, images, document, .. } = &case.request;
         let images = images
             .iter()
-            .map(|image| ImageRecord {
-                role: image.role,
-                name: image.name.clone(),
-                field: image.field.clone(),
-                written: image.written.clone(),
-                digests: case
-                    .facts_of(&image.written)
-                    .get()
-                    .map(|facts| facts.iter().map(|facts| facts.subject.digest).collect())
-                    .unwrap_or_default(),
+            .map(|image| {
+                let facts = case.facts_of(&image.written);
+                let facts = facts.get().copied().unwrap_or_default();
+                let digests: Vec<Digest> = facts.iter().map(|facts| facts.subject.digest).collect();
+                let indexes = facts.iter().filter_map(|facts| facts.subject.index);
+                let named = image.reference.as_ref().ok().and_then(Reference::digest);
+                let covering: BTreeSet<Digest> =
+                    indexes.chain(named).filter(|digest| !digests.contains(digest)).collect();
+                ImageRecord {
+                    role: image.role,
+                    name: image.name.clone(),
+                    field: image.field.clone(),
+                    written: image.written.clone(),
+                    digests,
+                    covering: covering.into_iter().collect(),
+                }
             })
             .collect();
         Self {

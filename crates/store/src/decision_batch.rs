@@ -69,6 +69,8 @@ struct WrittenRequest<'a> {
 #[derive(Deserialize)]
 struct WrittenImage {
     digests: Vec<Digest>,
+    #[serde(default)]
+    covering: Vec<Digest>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +87,7 @@ impl Keys {
         Some(Self {
             id: id(&record.id)?,
             at: micros(record.at),
-            digests: distinct(request.images.iter().flat_map(|image| &image.digests)),
+            digests: distinct(request.images.iter().flat_map(|image| image.digests.iter().chain(&image.covering))),
             admitted: admitted(
                 record.verdict.allowed && !record.dry_run,
                 || request.namespace.clone(),
@@ -102,7 +104,7 @@ impl Keys {
         Some(Self {
             id: id(&written.id)?,
             at: micros(written.at),
-            digests: distinct(request.images.iter().flat_map(|image| &image.digests)),
+            digests: distinct(request.images.iter().flat_map(|image| image.digests.iter().chain(&image.covering))),
             admitted: admitted(
                 written.verdict.allowed && !written.dry_run,
                 || request.namespace.clone().into_owned(),

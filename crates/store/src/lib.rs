@@ -18,6 +18,7 @@
 //! ```
 
 mod backend;
+mod audit;
 mod database;
 mod decision;
 mod decision_batch;
@@ -34,6 +35,7 @@ mod retention;
 mod schema;
 mod sqlite;
 
+pub use audit::{FindingKind, FindingRecord, PolicyChange};
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;

@@ -75,6 +75,11 @@ INSERT INTO admitted_image SELECT namespace, digest, id, max(at)
     WHERE allowed AND NOT dry_run GROUP BY namespace, digest;
 DROP TABLE decision_image;
 DROP TABLE decision_single;
+", "
+CREATE TABLE finding(cluster TEXT, id TEXT, opened INTEGER NOT NULL, closed INTEGER, body TEXT NOT NULL,
+    PRIMARY KEY(cluster, id)) WITHOUT ROWID;
+CREATE INDEX finding_open ON finding(cluster) WHERE closed IS NULL;
+CREATE TABLE policy_change(number INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);
 "];
 
 /// Brings a database to the newest schema, all of it or nothing.

@@ -137,6 +137,9 @@ pub(crate) struct ServeArguments {
     /// Assay's own namespace: holds its certificate, and is not judged
     #[arg(long, value_name = "NAME", requires = "register")]
     pub(crate) own_namespace: Option<String>,
+    /// What the cluster is called in the inventory and in findings
+    #[arg(long, value_name = "NAME", requires = "register", default_value = "default")]
+    pub(crate) cluster: String,
     /// Labels of the namespaces: kubectl get namespaces -o json
     #[arg(long, value_name = "FILE")]
     pub(crate) namespaces: Option<PathBuf>,
@@ -145,4 +148,60 @@ pub(crate) struct ServeArguments {
     /// Platform that nodes of the cluster run; may be repeated
     #[arg(long)]
     pub(crate) platform: Vec<assay_model::Platform>,
+}
+
+/// `assay readiness`
+#[derive(Debug, Args)]
+pub(crate) struct ReadinessArguments {
+    /// How many days a control has to have been clean, and how far back decisions are looked at
+    #[arg(long, value_name = "DAYS", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=365))]
+    pub(crate) days: u16,
+    /// One Environment only; the one to flip in
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) env: Option<EnvironmentName>,
+    /// One namespace only
+    #[arg(long, value_name = "NAMESPACE", conflicts_with = "flip")]
+    pub(crate) namespace: Option<String>,
+    /// What the cluster is called in findings
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) cluster: String,
+    /// Enforce this control in the Environment of --env; refused while something would break
+    #[arg(long, value_name = "CONTROL", requires = "env")]
+    pub(crate) flip: Option<assay_model::ControlId>,
+    /// Flip although something would break
+    #[arg(long, requires_all = ["flip", "reason"])]
+    pub(crate) force: bool,
+    /// Why; kept on record
+    #[arg(long, value_name = "TEXT", requires = "force")]
+    pub(crate) reason: Option<String>,
+    /// Who flips; the user of this process where missing
+    #[arg(long, value_name = "WHO", requires = "flip")]
+    pub(crate) by: Option<String>,
+    /// Kubeconfig of the cluster whose Environment is changed; the change is printed where neither this nor --context is given
+    #[arg(long, value_name = "FILE", requires = "flip")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME", requires = "flip")]
+    pub(crate) context: Option<String>,
+}
+
+/// `assay drill`
+#[cfg(feature = "lab")]
+#[derive(Debug, Args)]
+pub(crate) struct DrillArguments {
+    /// Context of the kubeconfig; the current one where missing
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Kubeconfig of the cluster; as kubectl finds it where missing
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Namespace that the attacks aim at
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: String,
+    /// Throwaway repository for the images of the attacks, below a prefix that the Environment allows
+    #[arg(long, value_name = "REPOSITORY")]
+    pub(crate) registry: Repository,
+    /// Drill this control only; may be repeated
+    #[arg(long, value_name = "CONTROL")]
+    pub(crate) control: Vec<assay_model::ControlId>,
 }

@@ -52,6 +52,12 @@ pub(crate) enum PolicyCommand {
         /// The control
         control: String,
     },
+    /// Write what the API server can refuse by itself: one merged ValidatingAdmissionPolicy and binding an Environment
+    Backstop {
+        /// Assay's own namespace, which is not judged
+        #[arg(long, value_name = "NAME", default_value = "assay-system")]
+        own_namespace: String,
+    },
 }
 
 /// `assay exception`

@@ -4,7 +4,8 @@ use assay_case::Operation;
 use assay_server::CertificateSource;
 
 use crate::Result;
-use crate::arguments::{ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments};
+use crate::arguments::{ReadinessArguments, ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments};
+use crate::commands::readiness::{ClusterTarget, FlipOptions, ReadinessOptions};
 use crate::commands::release::{CreateOptions, PromoteOptions};
 use crate::commands::serve::{RegisterOptions, ServeOptions};
 use crate::failure::CliError;
@@ -38,7 +39,8 @@ impl ServeArguments {
             _ => CertificateSource::Development { names: self.development_certificate },
         };
         let (kubeconfig, context, namespace) = (self.kubeconfig, self.context, self.own_namespace);
-        let register = self.register.map(|name| RegisterOptions { name, kubeconfig, context, namespace });
+        let cluster = self.cluster;
+        let register = self.register.map(|name| RegisterOptions { name, kubeconfig, context, namespace, cluster });
         ServeOptions {
             register,
             listen: self.listen,
@@ -49,5 +51,35 @@ impl ServeArguments {
             called: self.print_webhook_configuration,
             retention: self.retention.into(),
         }
+    }
+}
+
+impl ReadinessArguments {
+    /// What is asked, and what is to be flipped.
+    pub(crate) fn resolve(self) -> Result<ReadinessOptions> {
+        let Self { days, env, namespace, cluster, flip, reason, by, kubeconfig, context, force: _ } = self;
+        let flip = match (flip, &env) {
+            (Some(control), Some(environment)) => {
+                let by = by.or_else(|| variables::read(variables::USER)).ok_or_else(|| CliError::Usage {
+                    message: "nobody is named who answers for it".to_owned(),
+                    next: "--by WHO".to_owned(),
+                })?;
+                let is_cluster = kubeconfig.is_some() || context.is_some();
+                let target = is_cluster.then_some(ClusterTarget { kubeconfig, context });
+                Some(FlipOptions { control, environment: environment.clone(), by, reason, target })
+            }
+            _ => None,
+        };
+        Ok(ReadinessOptions { days, environment: env, namespace, cluster, flip })
+    }
+}
+
+#[cfg(feature = "lab")]
+impl crate::arguments::DrillArguments {
+    /// What is drilled.
+    pub(crate) fn resolve(self) -> crate::commands::drill::DrillOptions {
+        let Self { context, kubeconfig, namespace, registry, control } = self;
+        let target = ClusterTarget { kubeconfig, context };
+        crate::commands::drill::DrillOptions { target, namespace, registry, controls: control }
     }
 }

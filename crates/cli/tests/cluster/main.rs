@@ -6,9 +6,12 @@
 #![cfg(feature = "lab")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit;
+mod backstop;
 mod certificates;
 mod client;
 mod crds;
+mod drill;
 mod lab;
 mod outage;
 #[path = "../interop/peer.rs"]
@@ -17,5 +20,6 @@ mod peer;
 mod plane;
 mod policy;
 mod process;
+mod readiness;
 mod scale;
 mod serving;

@@ -83,13 +83,18 @@ impl ControlPlane {
 
     /// What earlier tests left and others would stumble over.
     fn clean(&mut self) {
-        for kind in ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"] {
+        for kind in [
+            "validatingwebhookconfigurations",
+            "mutatingwebhookconfigurations",
+            "validatingadmissionpolicies",
+            "validatingadmissionpolicybindings",
+        ] {
             self.try_kubectl(&["delete", kind, "--all", "--ignore-not-found"]);
         }
         let kinds = "crd/environments.assay.dev,crd/exceptions.assay.dev,crd/releaseartifacts.assay.dev,crd/trustroots.assay.dev";
         self.try_kubectl(&["delete", kinds, "--ignore-not-found"]);
-        self.try_kubectl(&["delete", "secret", "--all", "-n", "assay-system"]);
-        self.try_kubectl(&["delete", "deployments,pods", "--all", "-A", "--force", "--grace-period=0"]);
+        self.try_kubectl(&["delete", "secret,lease", "--all", "-n", "assay-system"]);
+        self.try_kubectl(&["delete", "deployments,pods,services,events", "--all", "-A", "--force", "--grace-period=0"]);
     }
 
     pub(crate) fn kubeconfig(&self) -> PathBuf {

@@ -162,13 +162,13 @@ fn a_definition_that_is_deleted_takes_no_control_with_it() {
 }
 
 /// So many seconds from now.
-fn at(seconds: i64) -> String {
+pub(crate) fn at(seconds: i64) -> String {
     let now = Timestamp::try_from(SystemTime::now()).unwrap();
     let at = Timestamp::from_second(now.as_second() + seconds).unwrap();
     at.to_string()
 }
 
-fn exception(name: &str, control: &str, expires: &str, break_glass: bool) -> Value {
+pub(crate) fn exception(name: &str, control: &str, expires: &str, break_glass: bool) -> Value {
     json!({
         "apiVersion": "assay.dev/v1", "kind": "Exception", "metadata": {"name": name},
         "spec": {
@@ -179,17 +179,17 @@ fn exception(name: &str, control: &str, expires: &str, break_glass: bool) -> Val
     })
 }
 
-fn approved(mut exception: Value, by: &str) -> Value {
+pub(crate) fn approved(mut exception: Value, by: &str) -> Value {
     exception["spec"]["approval"] = json!({"by": by, "at": at(0)});
     exception
 }
 
 /// Applies as somebody.
-fn apply_as(plane: &ControlPlane, user: &str, group: &str, object: &Value) -> Said {
+pub(crate) fn apply_as(plane: &ControlPlane, user: &str, group: &str, object: &Value) -> Said {
     plane.try_kubectl_with(&["apply", "-f", "-", "--as", user, "--as-group", group], &object.to_string())
 }
 
-fn let_people_write(plane: &ControlPlane) {
+pub(crate) fn let_people_write(plane: &ControlPlane) {
     let subjects = ["developers", "leads"]
         .map(|group| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": group}));
     let binding = json!({

@@ -45,6 +45,11 @@ impl Serving {
         self.program.until(text, has);
     }
 
+    /// What it has said.
+    pub(crate) fn log(&self) -> String {
+        self.program.log()
+    }
+
     /// Resident memory, in megabytes.
     pub(crate) fn megabytes(&self) -> u64 {
         self.program.memory("VmRSS:")

@@ -39,6 +39,8 @@ pub struct Watcher {
     client: Client,
     resource: Resource,
     selection: Selection,
+    /// What is kept of each object.
+    keep: fn(StoredObject) -> StoredObject,
     /// Where to go on; `None` = everything has to be listed.
     version: Option<String>,
     stream: Option<Events>,
@@ -48,7 +50,15 @@ pub struct Watcher {
 impl Watcher {
     /// Watches what is selected. Nothing is asked before [`Watcher::next`].
     pub fn new(client: Client, resource: Resource, selection: Selection) -> Self {
-        Self { client, resource, selection, version: None, stream: None, failures: 0 }
+        Self { client, resource, selection, keep: |object| object, version: None, stream: None, failures: 0 }
+    }
+
+    /// The same, with each object reduced to what is needed of it before the next page is read: of what there are many
+    /// thousands, the whole never lies in memory. `metadata.name`, `namespace` and `resourceVersion` have to stay.
+    #[must_use]
+    pub fn keeping(mut self, keep: fn(StoredObject) -> StoredObject) -> Self {
+        self.keep = keep;
+        self
     }
 
     /// What is watched.
@@ -86,7 +96,8 @@ impl Watcher {
 
     async fn step(&mut self) -> Result<Option<Change>, ApiError> {
         let Some(version) = self.version.clone() else {
-            let Listing { items, resource_version } = self.client.list(self.resource, &self.selection).await?;
+            let Listing { items, resource_version } =
+                self.client.list_keeping(self.resource, &self.selection, self.keep).await?;
             self.version = Some(resource_version);
             return Ok(Some(Change::Listed(items)));
         };
@@ -111,8 +122,8 @@ impl Watcher {
             self.version = Some(object.resource_version().to_owned());
         }
         Ok(match kind.as_str() {
-            "ADDED" | "MODIFIED" => Some(Change::Applied(object)),
-            "DELETED" => Some(Change::Deleted(object)),
+            "ADDED" | "MODIFIED" => Some(Change::Applied((self.keep)(object))),
+            "DELETED" => Some(Change::Deleted((self.keep)(object))),
             // BOOKMARK: only the version is news.
             _ => None,
         })

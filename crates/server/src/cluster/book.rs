@@ -18,6 +18,9 @@ use serde_json::Value;
 use super::vouch::{self, ANNOTATION, RecordKey};
 use crate::Namespaces;
 
+/// Before the end of an Exception.
+const MOMENT: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Reads the material of a TrustRoot; the error is what is wrong with it.
 pub type MaterialSource = Arc<dyn Fn(&TrustRoot) -> Result<TrustMaterial, String> + Send + Sync>;
 
@@ -51,6 +54,12 @@ pub(super) enum Sort {
 
 impl Sort {
     pub(super) const ALL: [Self; 4] = [Self::TrustRoot, Self::Environment, Self::Exception, Self::Release];
+
+    /// Name of the CustomResourceDefinition.
+    pub(super) fn definition(self) -> String {
+        let resource = self.resource();
+        format!("{}.{}", resource.plural, resource.group)
+    }
 
     pub(super) fn resource(self) -> Resource {
         match self {
@@ -152,6 +161,18 @@ impl Entry {
         let why = self.read.as_ref().err().or(self.refusal.as_ref())?;
         Some((why, self.good.is_some()))
     }
+}
+
+/// What the audit asks of an Exception.
+#[derive(Clone, Debug)]
+pub(super) struct ExceptionView {
+    pub(super) name: String,
+    pub(super) owner: Option<String>,
+    pub(super) expires: Option<Timestamp>,
+    /// Whether it counts now.
+    pub(super) counts: bool,
+    /// Whether somebody who may approve it did.
+    pub(super) was_approved: bool,
 }
 
 /// What came of a change.
@@ -363,6 +384,26 @@ impl Book {
             Ok(Part::Exception(input)) => Some(self.standing(input, namespaces, now)),
             _ => None,
         }
+    }
+
+    /// The Exceptions that can be read.
+    pub(super) fn exceptions(&self, namespaces: &Namespaces, now: Timestamp) -> Vec<ExceptionView> {
+        let view = |entry: &Entry| {
+            let Ok(Part::Exception(input)) = &entry.read else { return None };
+            let standing = self.standing(input, namespaces, now);
+            let spec = &input.exception.spec;
+            // Of an Exception that has ended nothing else is said: as it was a moment before, it may have been in order.
+            let before = spec.expires_at.filter(|at| *at <= now).and_then(|at| at.checked_sub(MOMENT).ok());
+            let was_approved = before.map_or(standing.is_ok(), |at| self.standing(input, namespaces, at).is_ok());
+            Some(ExceptionView {
+                name: input.exception.metadata.name.clone(),
+                owner: spec.owner.clone(),
+                expires: spec.expires_at,
+                counts: standing.is_ok(),
+                was_approved,
+            })
+        };
+        self.entries.values().filter_map(view).collect()
     }
 
     /// When the next Exception ends.

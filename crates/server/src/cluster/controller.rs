@@ -10,9 +10,11 @@ use assay_kube::{
     VALIDATING_WEBHOOKS, Watcher,
 };
 use assay_model::{Digest, Explain as _, Timestamp};
+use assay_store::Store;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::audit;
 use super::authority::{self, SECRET};
 use super::book::{Book, Sort};
 use super::status::{self, Writing};
@@ -70,6 +72,9 @@ pub(super) struct Shared {
     pub(super) renewed: Notify,
     /// Somebody touched the Secret.
     pub(super) reissue: Notify,
+    /// Counts the reasons to judge again what runs.
+    pub(super) rejudge: watch::Sender<u64>,
+    pub(super) store: Arc<Store>,
 }
 
 impl Shared {
@@ -81,13 +86,13 @@ impl Shared {
         (self.admissions.clock)()
     }
 
-    fn notice(&self, notice: Notice) {
+    pub(super) fn notice(&self, notice: Notice) {
         (self.options.notify)(notice);
     }
 }
 
 /// Starts all tasks; they end when the set is dropped.
-pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
+pub(super) fn start(shared: &Arc<Shared>, held: &watch::Receiver<Option<bool>>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (events, inbox) = mpsc::channel(QUEUE);
     let namespace = shared.options.namespace.as_str();
@@ -108,7 +113,8 @@ pub(super) fn start(shared: &Arc<Shared>) -> JoinSet<()> {
     let (configuration, wanted_configuration) = watch::channel(None);
     let (bundle, known_bundle) = watch::channel(None);
     tasks.spawn(keep_authority(Arc::clone(shared), bundle));
-    tasks.spawn(keep_webhooks(Arc::clone(shared), wanted_configuration));
+    tasks.spawn(keep_webhooks(Arc::clone(shared), wanted_configuration, held.clone()));
+    tasks.spawn(audit::keep(Arc::clone(shared), held.clone()));
     tasks.spawn(write_statuses(Arc::clone(shared), wanted_statuses));
     let state =
         State { seen: BTreeSet::new(), known: BTreeMap::new(), warmed: BTreeSet::new(), silent: BTreeSet::new() };
@@ -156,6 +162,7 @@ async fn follow(
             Duration::try_from(at.duration_since(now)).unwrap_or_default() + Duration::from_millis(100)
         });
         let mut due = Due::default();
+        let mut is_over = false;
         tokio::select! {
             event = inbox.recv() => {
                 let Some(event) = event else { return };
@@ -165,7 +172,10 @@ async fn follow(
                     take(&shared, &mut state, event, &mut due).await;
                 }
             }
-            () = tokio::time::sleep(sleep.min(ROUND)) => due.round = true,
+            () = tokio::time::sleep(sleep.min(ROUND)) => {
+                due.round = true;
+                is_over = expiry.is_some_and(|at| at <= shared.now());
+            }
             () = shared.renewed.notified() => due.policy = true,
             changed = bundle.changed() => {
                 // The key of records came with it.
@@ -188,6 +198,9 @@ async fn follow(
         }
         if !(due.policy || due.namespaces || due.round) {
             continue;
+        }
+        if due.policy || due.namespaces || is_over {
+            shared.rejudge.send_modify(|count| *count += 1);
         }
         let _ = statuses.send_replace(writings(&shared));
         let bundle = bundle.borrow_and_update().clone();
@@ -265,9 +278,7 @@ async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Cha
 /// Whether objects go because their definition goes: an accident that must not change what is decided. A definition that
 /// cannot be asked for counts as there: what somebody deletes is deleted.
 async fn is_being_removed(shared: &Shared, sort: Sort) -> bool {
-    let resource = sort.resource();
-    let name = format!("{}.{}", resource.plural, resource.group);
-    match shared.options.client.get(CUSTOM_RESOURCE_DEFINITIONS, None, &name).await {
+    match shared.options.client.get(CUSTOM_RESOURCE_DEFINITIONS, None, &sort.definition()).await {
         Ok(definition) => StoredObject::is_terminating(&definition),
         Err(error) => error.is_not_found(),
     }
@@ -379,18 +390,32 @@ async fn keep_authority(shared: Arc<Shared>, bundle: watch::Sender<Option<String
     }
 }
 
-/// Keeps the webhook configurations what they have to be.
-async fn keep_webhooks(shared: Arc<Shared>, mut wanted: watch::Receiver<Option<Wanted>>) {
+/// Keeps the webhook configurations what they have to be. Only the replica that holds the Lease changes what is there: two
+/// versions side by side would take each other's work for an edit.
+async fn keep_webhooks(
+    shared: Arc<Shared>,
+    mut wanted: watch::Receiver<Option<Wanted>>,
+    mut held: watch::Receiver<Option<bool>>,
+) {
+    if held.wait_for(Option::is_some).await.is_err() {
+        return;
+    }
     let mut is_first = true;
+    let mut kept: Option<Wanted> = None;
     loop {
-        let objects = wanted.borrow_and_update().as_ref().map(Wanted::objects);
+        let leads = *held.borrow_and_update() == Some(true);
+        let now = wanted.borrow_and_update().clone();
         let mut pause = ROUND;
-        for (resource, object) in objects.iter().flatten() {
-            match webhooks::repair(&shared.options.client, *resource, object).await {
-                Ok(Repair::None) => {}
+        for (resource, object) in now.iter().flat_map(Wanted::objects) {
+            match webhooks::repair(&shared.options.client, resource, &object, leads).await {
+                // What the leading replica keeps is in place, be it of another version.
+                Ok(Repair::None | Repair::Left) => {}
                 Ok(repair) => {
                     shared.admissions.metrics.webhook_writes.inc();
                     shared.notice(Notice::Registered { resource: resource.plural, repair: repair == Repair::Replaced });
+                    if leads && kept == now {
+                        audit::edited(&shared, resource, repair == Repair::Created).await;
+                    }
                 }
                 Err(error) => {
                     pause = AGAIN;
@@ -401,13 +426,17 @@ async fn keep_webhooks(shared: Arc<Shared>, mut wanted: watch::Receiver<Option<W
                 }
             }
         }
-        if objects.is_some() && pause == ROUND && std::mem::take(&mut is_first) {
-            shared.notice(Notice::Ready);
+        if now.is_some() && pause == ROUND {
+            kept = now.filter(|_| leads);
+            if std::mem::take(&mut is_first) {
+                shared.notice(Notice::Ready);
+            }
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shared.touched.notified() => {}
             changed = wanted.changed() => if changed.is_err() { return },
+            changed = held.changed() => if changed.is_err() { return },
         }
     }
 }

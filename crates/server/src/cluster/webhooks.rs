@@ -206,10 +206,17 @@ pub(super) enum Repair {
     Created,
     /// It was different.
     Replaced,
+    /// It is different, and another one's to change.
+    Left,
 }
 
-/// Makes a configuration what it should be.
-pub(super) async fn repair(client: &Client, resource: Resource, wanted: &Value) -> Result<Repair, ApiError> {
+/// Makes a configuration what it should be. One that is there is changed only by who `leads`.
+pub(super) async fn repair(
+    client: &Client,
+    resource: Resource,
+    wanted: &Value,
+    leads: bool,
+) -> Result<Repair, ApiError> {
     match client.get(resource, None, NAME).await {
         Err(error) if error.is_not_found() => {
             client.create(resource, None, wanted).await?;
@@ -217,6 +224,7 @@ pub(super) async fn repair(client: &Client, resource: Resource, wanted: &Value) 
         }
         Err(error) => Err(error),
         Ok(held) if held.0["webhooks"] == wanted["webhooks"] => Ok(Repair::None),
+        Ok(_) if !leads => Ok(Repair::Left),
         Ok(held) => {
             let mut object = wanted.clone();
             object["metadata"]["resourceVersion"] = json!(held.resource_version());

@@ -134,6 +134,7 @@ pub(crate) fn decision(number: u64, allowed: bool, image: &[u8]) -> DecisionReco
         field: "spec.containers[0].image".into(),
         written: "registry.example.com/payments/api:prod".into(),
         digests: vec![Digest::of(image)],
+        covering: Vec::new(),
     }];
     let at = at(number.cast_signed());
     DecisionRecord {

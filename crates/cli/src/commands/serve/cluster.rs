@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use assay_gather::{Gatherer, Options};
 use assay_kinds::{SigstoreRoot, TrustRoot};
 use assay_kube::{Client, Config};
+use assay_model::{Digest, Timestamp};
 use assay_server::{
     Base, Called, CertificateSource, Cluster, ClusterOptions, GatheringFacts, MaterialSource, Notice, Server,
     ServerOptions,
@@ -22,6 +23,7 @@ use crate::commands::policies::{self, TufSource};
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::variables;
 
 /// Where Assay runs where nothing says otherwise.
 const NAMESPACE: &str = "assay-system";
@@ -39,6 +41,8 @@ pub(crate) struct RegisterOptions {
     pub(crate) context: Option<String>,
     /// Assay's own namespace.
     pub(crate) namespace: Option<String>,
+    /// What the cluster is called in inventory and findings.
+    pub(crate) cluster: String,
 }
 
 /// Serves until it is told to stop.
@@ -82,6 +86,8 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
                 client: client.clone(),
                 called,
                 namespace: namespace.clone(),
+                cluster: register.cluster.clone(),
+                identity: identity(),
                 mutate: options.mutate,
                 base,
                 source: source(session.settings.clone(), Arc::clone(&named)),
@@ -116,6 +122,7 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
                         match gathering.gatherer() {
                             Ok(gatherer) => {
                                 facts.replace(gatherer);
+                                cluster.facts_changed();
                                 printer.note("vulnerability pack read again");
                             }
                             Err(failure) => drop(printer.failure(&failure)),
@@ -125,10 +132,17 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
             }
         }
         printer.note("stopping: requests under way are finished");
-        drop(cluster);
+        cluster.stop().await;
         running.shutdown().await;
         Ok(())
     })
+}
+
+/// What this replica is called among the others: the name of its Pod, or of the machine, and a number of its own.
+fn identity() -> String {
+    let name = variables::read(variables::HOSTNAME).unwrap_or_else(|| "assay".to_owned());
+    let nonce = Digest::of(format!("{} {}", std::process::id(), Timestamp::now().as_nanosecond()).as_bytes()).hex();
+    format!("{name}_{}", nonce.get(..8).unwrap_or_default())
 }
 
 /// The TUF repositories that TrustRoots of the cluster name, by the name of the object.
@@ -255,6 +269,10 @@ fn words(notice: &Notice) -> String {
                 "the definition of {plural} is being deleted; what was in force stays: assay crds | kubectl apply -f -"
             )
         }
+        Notice::Leads => "leading: this replica audits what runs".to_owned(),
+        Notice::Follows => "following: another replica audits what runs".to_owned(),
+        Notice::NoLease { why } => format!("who audits what runs cannot be agreed on: {why}"),
+        Notice::Findings { opened, closed } => format!("what runs was judged: {opened} new findings, {closed} closed"),
         Notice::Ready => "ready: the cluster is followed, the webhook is registered".to_owned(),
     }
 }

@@ -1,0 +1,114 @@
+//! Metrics of the background audit. Environments become a label, as many as there may be; names of Pods never do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assay_store::{FindingKind, FindingRecord};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper bounds in seconds of one round: twenty thousand Pods take less than one.
+const BUCKETS: [f64; 8] = [0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// Environments that become a label; all others are one.
+const ENVIRONMENTS_MAX: usize = 50;
+/// What those others are called, and what has none.
+const OTHER: &str = "other";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EncodeLabelSet)]
+struct FindingLabel {
+    kind: &'static str,
+    environment: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExceptionLabel {
+    state: &'static str,
+}
+
+/// What the audit counts.
+#[derive(Clone, Debug)]
+pub(crate) struct AuditMetrics {
+    /// 1 on the replica that holds the Lease.
+    pub(crate) leader: Gauge,
+    pub(crate) pods: Gauge,
+    pub(crate) groups: Gauge,
+    pub(crate) judged: Counter,
+    pub(crate) duration: Histogram,
+    pub(crate) findings_left_out: Gauge,
+    pub(crate) inventory_at: Gauge,
+    pub(crate) events_dropped: Counter,
+    pub(crate) tampering: Counter,
+    findings: Family<FindingLabel, Gauge>,
+    exceptions: Family<ExceptionLabel, Gauge>,
+}
+
+impl AuditMetrics {
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let own = Self {
+            leader: Gauge::default(),
+            pods: Gauge::default(),
+            groups: Gauge::default(),
+            judged: Counter::default(),
+            duration: Histogram::new(BUCKETS),
+            findings_left_out: Gauge::default(),
+            inventory_at: Gauge::default(),
+            events_dropped: Counter::default(),
+            tampering: Counter::default(),
+            findings: Family::default(),
+            exceptions: Family::default(),
+        };
+        registry.register("leader", "1 on the replica that audits what runs", own.leader.clone());
+        registry.register("audit_pods", "Pods that the audit knows", own.pods.clone());
+        registry.register("audit_templates", "Different templates and images among them", own.groups.clone());
+        registry.register("audit_judged", "Templates that were judged again", own.judged.clone());
+        registry.register("audit_duration_seconds", "Time of one round of judging", own.duration.clone());
+        registry.register("findings", "Open findings about what runs", own.findings.clone());
+        registry.register("findings_left_out", "Findings that there was no room for", own.findings_left_out.clone());
+        registry.register("exceptions", "Exceptions by what they do", own.exceptions.clone());
+        registry.register(
+            "inventory_timestamp_seconds",
+            "When the inventory of what runs was written last",
+            own.inventory_at.clone(),
+        );
+        registry.register("events_dropped", "Events that could not be written", own.events_dropped.clone());
+        registry.register(
+            "tampering",
+            "Edits by others of the webhook configurations, which were repaired",
+            own.tampering.clone(),
+        );
+        own
+    }
+
+    /// Shows what is open, and nothing else.
+    pub(crate) fn set_findings<'f>(&self, open: impl Iterator<Item = &'f FindingRecord>) {
+        let mut environments = BTreeSet::new();
+        let mut counts: BTreeMap<FindingLabel, i64> = BTreeMap::new();
+        for finding in open {
+            let environment = finding.environment.as_ref().map_or(OTHER, |own| own.as_str());
+            let is_shown = environments.contains(environment) || environments.len() < ENVIRONMENTS_MAX;
+            if is_shown {
+                environments.insert(environment);
+            }
+            let environment = if is_shown { environment } else { OTHER }.to_owned();
+            *counts.entry(FindingLabel { kind: finding.kind.name(), environment }).or_default() += 1;
+        }
+        self.findings.clear();
+        for kind in FindingKind::ALL {
+            counts.entry(FindingLabel { kind: kind.name(), environment: OTHER.to_owned() }).or_default();
+        }
+        for (label, count) in counts {
+            self.findings.get_or_create(&label).set(count);
+        }
+    }
+
+    /// Shows how many Exceptions are in which state.
+    pub(crate) fn set_exceptions(&self, states: &BTreeMap<&'static str, i64>) {
+        for state in ["active", "ending", "expired", "inactive"] {
+            let count = states.get(state).copied().unwrap_or(0);
+            self.exceptions.get_or_create(&ExceptionLabel { state }).set(count);
+        }
+    }
+}

@@ -25,6 +25,7 @@ mod go_binary;
 mod go_mod;
 mod haskell;
 mod images;
+pub(crate) mod index;
 mod java;
 mod javascript;
 mod jvm_manifests;

@@ -51,8 +51,8 @@ fn read_lock(file: &File<'_>, found: &mut Found) {
 fn read_config(file: &File<'_>, found: &mut Found) {
     let text = file.text();
     let complete = xml::read(&text, &mut |event| {
-        if let xml::Event::Start { name: "package", attributes } = event {
-            let value = |key| xml::attribute(attributes, key).unwrap_or_default();
+        if let xml::Event::Start { name: "package", element } = event {
+            let value = |key| xml::attribute(element, key).unwrap_or_default();
             if !value("id").is_empty() && !value("version").is_empty() {
                 found.add(file, declared(PackageType::Nuget, &value("id"), &value("version"), file));
             }

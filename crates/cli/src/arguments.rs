@@ -18,7 +18,7 @@ use crate::settings::Flags;
 
 pub(crate) use build::{BuildArguments, SummaryArguments};
 pub(crate) use global::Global;
-pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
+pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgument, WrittenArguments};
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
@@ -139,6 +139,7 @@ impl Command {
             Self::Scan(arguments) => {
                 set("severity", arguments.severity.clone());
                 set("fail-on", arguments.fail_on.clone());
+                set("licences", arguments.licences.clone());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod database;
 mod document;
+mod each;
 mod exception;
 mod key;
 #[cfg(feature = "lab")]

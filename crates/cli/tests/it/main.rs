@@ -13,6 +13,7 @@ mod check;
 mod config;
 mod key;
 mod operate;
+mod platforms;
 mod promotion;
 mod reference;
 mod root;

@@ -22,7 +22,7 @@ pub(crate) use decisions::{
     DecisionsCommand, DecisionsExpireArguments, DecisionsExportArguments, RecordForm, RetentionArguments,
 };
 pub(crate) use global::Global;
-pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgument};
+pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgument, WrittenArguments};
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
@@ -153,6 +153,7 @@ impl Command {
             Self::Scan(arguments) => {
                 set("severity", arguments.severity.clone());
                 set("fail-on", arguments.fail_on.clone());
+                set("licences", arguments.licences.clone());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }

@@ -10,6 +10,7 @@ pub(crate) mod database;
 pub(crate) mod decisions;
 #[cfg(feature = "lab")]
 pub(crate) mod drill;
+pub(crate) mod each;
 pub(crate) mod exception;
 pub(crate) mod inventory;
 pub(crate) mod key;
@@ -42,12 +43,13 @@ use assay_case::Operation;
 
 use crate::arguments::{
     Command, ConfigCommand, DbCommand, DecisionsCommand, ExceptionCommand, InventoryCommand, KeyCommand, PolicyCommand,
-    ReleaseCommand, RootCommand, SbomCommand, TrustCommand, VexCommand,
+    ReleaseCommand, RootCommand, SbomArguments, SbomCommand, TrustCommand, VexCommand, WrittenArguments,
 };
+use crate::commands::each::emit_each;
 use crate::output::{Format, emit};
 use crate::printer::Printer;
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{PlatformChoice, Settings};
 use crate::{Result, Status};
 
 /// Runs a command and writes its outcome.
@@ -57,7 +59,13 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
     match command {
         Command::Scan(arguments) => {
             let explained = arguments.explain.clone();
-            let outcome = scan::scan(arguments.resolve(settings)?, &session)?;
+            let options = arguments.resolve(settings)?;
+            if settings.platform.value == PlatformChoice::All && explained.is_none() {
+                let each = scan::scan_each(&options, &session)?;
+                emit_each(&each, outputs, Format::Text, printer)?;
+                return Ok(each.status(scan::ScanOutcome::status));
+            }
+            let outcome = scan::scan(options, &session)?;
             if let Some(id) = explained {
                 emit(&scan::explain(&outcome, &id, settings)?, outputs, Format::Text, printer)?;
                 return Ok(Status::Pass);
@@ -65,14 +73,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
         }
-        Command::Sbom(arguments) => {
-            let outcome = match (arguments.command, arguments.target) {
-                (Some(SbomCommand::Convert { file }), _) => sbom::convert(file, &session)?,
-                (None, target) => sbom::sbom(&target::Target::parse(&target.unwrap_or_default())?, &session)?,
-            };
-            emit(&outcome, outputs, Format::Cyclonedx, printer)?;
-            Ok(Status::Pass)
-        }
+        Command::Sbom(arguments) => sbom_command(arguments, &session),
         Command::Db(DbCommand::Build(arguments)) => {
             let options = arguments.resolve();
             if options.split {
@@ -275,4 +276,36 @@ fn exception_note(outcome: &exception::NewExceptionOutcome, printer: &Printer) {
     if !outcome.missing.is_empty() {
         printer.note(&format!("it does nothing yet; missing: {}", outcome.missing.join(", ")));
     }
+}
+
+fn sbom_command(arguments: SbomArguments, session: &Session<'_>) -> Result<Status> {
+    let (outputs, printer) = (&session.settings.outputs, session.printer);
+    let version = |written: &WrittenArguments| written.spec_version.unwrap_or_default();
+    let outcome = match arguments.command {
+        None => {
+            let target = target::Target::parse(&arguments.target.unwrap_or_default())?;
+            if session.settings.platform.value == PlatformChoice::All {
+                let each = sbom::sbom_each(&target, version(&arguments.written), session)?;
+                emit_each(&each, outputs, Format::Cyclonedx, printer)?;
+                return Ok(Status::Pass);
+            }
+            sbom::sbom(&target, version(&arguments.written), session)?
+        }
+        Some(SbomCommand::Convert { file, written }) => sbom::convert(&file, version(&written))?,
+        Some(SbomCommand::Merge { files, name, written }) => sbom::merged(&files, &name, version(&written))?,
+        Some(SbomCommand::Enrich { file, from, written }) => sbom::enriched(&file, &from, version(&written), session)?,
+        Some(SbomCommand::Cluster { files, name, written }) => sbom::cluster(&files, &name, version(&written))?,
+        Some(SbomCommand::Diff { before, after }) => {
+            emit(&sbom::diff(&before, &after, session)?, outputs, Format::Text, printer)?;
+            return Ok(Status::Pass);
+        }
+        Some(SbomCommand::Score { file, standard, fail_under }) => {
+            let standards: Vec<_> = standard.into_iter().map(Into::into).collect();
+            let outcome = sbom::scored(&file, &standards, fail_under)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            return Ok(if outcome.passes() { Status::Pass } else { Status::Denied });
+        }
+    };
+    emit(&outcome, outputs, Format::Cyclonedx, printer)?;
+    Ok(Status::Pass)
 }

@@ -26,10 +26,18 @@ pub(crate) enum Format {
     Markdown,
     /// Workflow commands of GitHub Actions.
     Github,
-    /// CycloneDX 1.6 JSON.
+    /// CycloneDX JSON.
     Cyclonedx,
-    /// SPDX 2.3 JSON.
+    /// CycloneDX XML.
+    CyclonedxXml,
+    /// SPDX JSON.
     Spdx,
+    /// SPDX 2.3 as lines of tags and values.
+    SpdxTagValue,
+    /// Syft's own JSON.
+    SyftJson,
+    /// Trivy's own JSON.
+    TrivyJson,
     /// CycloneDX 1.6 JSON with the vulnerabilities of what is in it.
     CyclonedxVdr,
     /// The predicate of cosign's vulnerability attestations.
@@ -41,7 +49,7 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 16] = [
         Self::Text,
         Self::Json,
         Self::Sarif,
@@ -49,7 +57,11 @@ impl Format {
         Self::Markdown,
         Self::Github,
         Self::Cyclonedx,
+        Self::CyclonedxXml,
         Self::Spdx,
+        Self::SpdxTagValue,
+        Self::SyftJson,
+        Self::TrivyJson,
         Self::CyclonedxVdr,
         Self::CosignVuln,
         Self::Openvex,
@@ -66,7 +78,11 @@ impl Format {
             Self::Markdown => "markdown",
             Self::Github => "github",
             Self::Cyclonedx => "cyclonedx",
+            Self::CyclonedxXml => "cyclonedx-xml",
             Self::Spdx => "spdx",
+            Self::SpdxTagValue => "spdx-tag-value",
+            Self::SyftJson => "syft-json",
+            Self::TrivyJson => "trivy-json",
             Self::CyclonedxVdr => "cyclonedx-vdr",
             Self::CosignVuln => "cosign-vuln",
             Self::Openvex => "openvex",

@@ -6,6 +6,7 @@ mod database;
 mod document;
 #[cfg(feature = "lab")]
 mod drill;
+mod each;
 mod exception;
 mod key;
 #[cfg(feature = "lab")]

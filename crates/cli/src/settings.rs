@@ -4,6 +4,7 @@
 mod files;
 mod image;
 mod operate;
+mod platform;
 mod policy;
 mod trust;
 
@@ -11,7 +12,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use assay_model::{EnvironmentName, NameError, Platform, Severity};
+use assay_model::{EnvironmentName, NameError, Severity};
+use assay_sbom::LicenceRule;
 use assay_vuln::Threshold;
 
 use crate::Result;
@@ -20,6 +22,7 @@ use crate::output::Output;
 use crate::variables::{self, VARIABLES};
 
 use files::SettingsFile;
+pub(crate) use platform::PlatformChoice;
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,32 @@ impl fmt::Display for Origin {
             Self::Variable(name) => f.write_str(name),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// What makes a scan fail.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum FailOn {
+    /// A finding that reaches this.
+    Threshold(Threshold),
+    /// A licence that the rules deny.
+    Licence,
+}
+
+impl std::str::FromStr for FailOn {
+    type Err = <Threshold as std::str::FromStr>::Err;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        if text == "licence" { Ok(Self::Licence) } else { text.parse().map(Self::Threshold) }
+    }
+}
+
+impl fmt::Display for FailOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Threshold(threshold) => threshold.fmt(f),
+            Self::Licence => f.write_str("licence"),
         }
     }
 }
@@ -88,12 +117,14 @@ pub(crate) struct Settings {
     pub(crate) state_dir: Sourced<PathBuf>,
     /// The store.
     pub(crate) store: Sourced<String>,
-    /// The platform to choose; none = linux/amd64, or the only one.
-    pub(crate) platform: Sourced<Option<Platform>>,
+    /// The platform to choose.
+    pub(crate) platform: Sourced<PlatformChoice>,
     /// Severities to show; empty = all.
     pub(crate) severity: Sourced<Vec<Severity>>,
     /// What fails a scan: any of these.
-    pub(crate) fail_on: Sourced<Vec<Threshold>>,
+    pub(crate) fail_on: Sourced<Vec<FailOn>>,
+    /// Which licences may be there; empty = they are not judged.
+    pub(crate) licences: Sourced<Vec<LicenceRule>>,
     /// Vulnerability pack; none = the embedded sample.
     pub(crate) pack: Sourced<Option<PathBuf>>,
     /// Sigstore trusted root; none = public good.
@@ -139,9 +170,11 @@ impl Settings {
                 Ok(values.first().cloned().unwrap_or_else(default))
             })?,
             state_dir,
-            platform: layers.pick("platform", |values| values.first().map(|text| text.parse()).transpose())?,
+            platform: layers
+                .pick("platform", |values| values.first().map_or(Ok(PlatformChoice::Usual), |text| text.parse()))?,
             severity: layers.pick("severity", |values| values.iter().map(|text| text.parse()).collect())?,
             fail_on: layers.pick("fail-on", |values| values.iter().map(|text| text.parse()).collect())?,
+            licences: layers.pick("licences", |values| values.iter().map(|text| text.parse()).collect())?,
             pack: layers.pick("pack", path)?,
             trusted_root: layers.pick("trusted-root", path)?,
             ca_file: layers.pick("ca-file", path)?,
@@ -165,6 +198,7 @@ impl Settings {
             ColorChoice::Always => "always",
             ColorChoice::Never => "never",
         };
+        let licences: Vec<_> = self.licences.value.iter().map(ToString::to_string).collect();
         let thresholds: Vec<_> = self.fail_on.value.iter().map(ToString::to_string).collect();
         let severities = self.severity.value.iter().map(|severity| severity.name()).collect::<Vec<_>>().join(" ");
         vec![
@@ -174,10 +208,11 @@ impl Settings {
             row("config", &self.config, join(&self.config.value)),
             row("environment", &self.environment, text(self.environment.value.as_ref())),
             row("fail-on", &self.fail_on, thresholds.join(" ")),
+            row("licences", &self.licences, licences.join(", ")),
             row("offline", &self.offline, self.offline.value.to_string()),
             row("pack", &self.pack, optional(&self.pack.value)),
             row("plain-http", &self.plain_http, self.plain_http.value.join(" ")),
-            row("platform", &self.platform, text(self.platform.value.as_ref())),
+            row("platform", &self.platform, self.platform.value.to_string()),
             row("progress", &self.progress, self.progress.value.to_string()),
             row("severity", &self.severity, severities),
             row("state-dir", &self.state_dir, display(&self.state_dir.value)),
@@ -305,12 +340,12 @@ mod tests {
         let (project, user) = (Some("fail-on: medium\n"), Some("fail-on: low\noffline: true\n"));
 
         let settings = Settings::from_layers(Vec::new(), &layers(&set, project, user)).unwrap();
-        assert_eq!(settings.fail_on.value, ["high".parse().unwrap()]);
+        assert_eq!(settings.fail_on.value, ["high".parse::<FailOn>().unwrap()]);
         assert_eq!(settings.fail_on.origin, Origin::Variable("ASSAY_FAIL_ON"));
         assert_eq!(settings.offline, Sourced { value: true, origin: Origin::File("user.yaml".into()) });
 
         let settings = Settings::from_layers(Vec::new(), &layers(&none, project, user)).unwrap();
-        assert_eq!(settings.fail_on.value, ["medium".parse().unwrap()]);
+        assert_eq!(settings.fail_on.value, ["medium".parse::<FailOn>().unwrap()]);
         assert_eq!(settings.color, Sourced { value: ColorChoice::Auto, origin: Origin::Default });
 
         let mut flagged = layers(&none, project, user);

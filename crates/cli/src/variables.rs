@@ -49,12 +49,17 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("offline", "ASSAY_OFFLINE", "`true`: no network at all."),
     of("color", "ASSAY_COLOR", "auto, always or never."),
     of("progress", "ASSAY_PROGRESS", "`false`: no progress line."),
-    of("platform", "ASSAY_PLATFORM", "The platform to choose of an image index, os/architecture[/variant]."),
+    of("platform", "ASSAY_PLATFORM", "The platform to choose of an image index, os/architecture[/variant], or `all`."),
+    of(
+        "licences",
+        "ASSAY_LICENCES",
+        "Rules for licences, separated by commas: deny GPL-3.0-*, review LGPL-2.1-only, allow MIT.",
+    ),
     of("severity", "ASSAY_SEVERITY", "Severities that `scan` shows, separated by commas."),
     of(
         "fail-on",
         "ASSAY_FAIL_ON",
-        "What makes `scan` exit 1: a severity, kev, fixable, risk:70, age:30d, joined by +.",
+        "What makes `scan` exit 1: a severity, kev, fixable, risk:70, age:30d, joined by +; licence.",
     ),
     of("pack", "ASSAY_PACK", "Vulnerability pack, a file; the embedded sample where unset."),
     of(

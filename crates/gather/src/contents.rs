@@ -1,5 +1,6 @@
 //! Layers -> contents -> findings.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use assay_case::{Cause, Known};
@@ -9,11 +10,32 @@ use assay_oci::{CONFIG_MAX, Descriptor, OciError, Source};
 use assay_store::Store;
 use assay_vuln::Pack;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::OnceCell;
 
 use crate::resolve::Image;
 
 /// Layers of one image that are read at the same time: enough to overlap waiting and inflating.
 const LAYERS_AT_ONCE: usize = 3;
+
+/// Layers that several images of one question have in common: each is read once. The others are dropped when their image is
+/// merged.
+#[derive(Debug, Default)]
+pub(crate) struct Shared(HashMap<Digest, OnceCell<Arc<LayerResult>>>);
+
+impl Shared {
+    /// What more than one of the images has.
+    pub(crate) fn of(images: &[Arc<Image>]) -> Arc<Self> {
+        let mut seen: HashMap<Digest, usize> = HashMap::new();
+        for image in images {
+            let own: HashSet<Digest> = image.layers.iter().map(|layer| layer.digest).collect();
+            for digest in own {
+                *seen.entry(digest).or_default() += 1;
+            }
+        }
+        let several = seen.into_iter().filter(|(_, images)| *images > 1);
+        Arc::new(Self(several.map(|(digest, _)| (digest, OnceCell::new())).collect()))
+    }
+}
 
 /// Contents and the digest by which their findings are kept.
 #[derive(Clone, Debug)]
@@ -38,6 +60,7 @@ pub(crate) async fn contents(
     store: Option<Arc<Store>>,
     limits: Limits,
     now: Timestamp,
+    shared: Arc<Shared>,
 ) -> Result<Held, Cause> {
     let subject = image.subject.digest;
     if let Some(index) = image.subject.index {
@@ -49,8 +72,18 @@ pub(crate) async fn contents(
     let configuration = source.blob(&image.config).await.map_err(|error| Cause::from_error(&error))?;
     let configuration = configuration.bytes(CONFIG_MAX).await.map_err(|error| Cause::from_error(&error))?;
     let configuration = ImageConfiguration::parse(&configuration).map_err(|error| Cause::from_error(&error))?;
-    let layers: Vec<LayerResult> = stream::iter(image.layers.iter().cloned())
-        .map(|layer| read_layer(source.clone(), layer, store.clone(), limits))
+    let layers: Vec<Arc<LayerResult>> = stream::iter(image.layers.iter().cloned())
+        .map(|layer| {
+            let (source, store, shared) = (source.clone(), store.clone(), &shared);
+            async move {
+                let digest = layer.digest;
+                let read = async move { Ok(Arc::new(read_layer(source, layer, store, limits).await?)) };
+                match shared.0.get(&digest) {
+                    Some(cell) => cell.get_or_try_init(|| read).await.cloned(),
+                    None => read.await,
+                }
+            }
+        })
         .buffered(LAYERS_AT_ONCE)
         .try_collect()
         .await?;

@@ -8,7 +8,7 @@ use assay_oci::{ImageSource, Source};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::contents::{self, Held};
+use crate::contents::{self, Held, Shared};
 use crate::evidence::{self, Claims, Judge, Judgements};
 use crate::flight::{Flights, Ticket};
 use crate::memory::Memory;
@@ -26,6 +26,15 @@ type EvidenceKey = (Arc<str>, Subject);
 
 /// The claims about a digest, and which digest they are about.
 type Early = (Digest, Ticket<Result<Arc<Claims>, Cause>>);
+
+/// One question: through which scope, how it was resolved, what is wanted and until when, and what its images share.
+struct Asked<'a> {
+    scope: &'a Arc<str>,
+    resolution: Resolution,
+    wanted: &'a Wanted,
+    until: Option<Instant>,
+    shared: Arc<Shared>,
+}
 
 /// Gathers facts. Cloning shares the memory, the flights and the store.
 #[derive(Clone)]
@@ -86,11 +95,12 @@ impl Gatherer {
             Ok(resolved) => resolved,
             Err(cause) => return Known::Unknown { cause },
         };
+        let asked = Asked { scope: &access.scope, resolution, wanted, until, shared: Shared::of(&images) };
         let mut facts = Vec::with_capacity(images.len());
         for image in images.iter() {
             let pinned = reference.pinned(image.subject.digest);
             match Source::open(&access.client, &ImageSource::Registry(pinned)).await {
-                Ok(source) => facts.push(self.facts_of(&access.scope, source, image, resolution, wanted, until)),
+                Ok(source) => facts.push(self.facts_of(&asked, source, image)),
                 Err(error) => return Known::Unknown { cause: Cause::from_error(&error) },
             }
         }
@@ -147,9 +157,9 @@ impl Gatherer {
             Err(cause) => return Known::Unknown { cause },
         };
         let scope: Arc<str> = "local".into();
-        let facts = images
-            .iter()
-            .map(|image| self.facts_of(&scope, source.clone(), image, Resolution::ByDigest, wanted, until));
+        let (resolution, shared) = (Resolution::ByDigest, Shared::of(&images));
+        let asked = Asked { scope: &scope, resolution, wanted, until, shared };
+        let facts = images.iter().map(|image| self.facts_of(&asked, source.clone(), image));
         let facts = futures_util::future::join_all(facts).await;
         Known::new(facts.into_iter().map(Arc::new).collect(), self.now())
     }
@@ -217,20 +227,13 @@ impl Gatherer {
         Ok((images, resolution))
     }
 
-    async fn facts_of(
-        &self,
-        scope: &Arc<str>,
-        source: Source,
-        image: &Arc<Image>,
-        resolution: Resolution,
-        wanted: &Wanted,
-        until: Option<Instant>,
-    ) -> Facts {
+    async fn facts_of(&self, asked: &Asked<'_>, source: Source, image: &Arc<Image>) -> Facts {
+        let Asked { scope, resolution, wanted, until, .. } = *asked;
         let contents = async {
             if !wanted.contents {
                 return (not_gathered(), not_gathered());
             }
-            match within(until, Box::pin(self.contents(scope, source.clone(), image))).await {
+            match within(until, Box::pin(self.contents(asked, source.clone(), image))).await {
                 Ok(held) => {
                     let contents = Known::new(Arc::clone(&held.contents), held.at);
                     let findings = self.match_held(Some(image.subject.digest), held);
@@ -253,14 +256,14 @@ impl Gatherer {
         Facts { subject: image.subject.clone(), resolution, contents, findings, evidence }
     }
 
-    async fn contents(&self, scope: &Arc<str>, source: Source, image: &Arc<Image>) -> Result<Held, Cause> {
+    async fn contents(&self, asked: &Asked<'_>, source: Source, image: &Arc<Image>) -> Result<Held, Cause> {
         let inner = &self.inner;
         let digest = image.subject.digest;
         if let Some(held) = inner.contents.get(&digest) {
             return Ok(held);
         }
         let (store, limits) = (inner.options.store.clone(), inner.options.limits);
-        let read = contents::contents(source, Arc::clone(image), store, limits, self.now());
+        let read = contents::contents(source, Arc::clone(image), store, limits, self.now(), Arc::clone(&asked.shared));
         let me = self.clone();
         let flight = async move {
             if let Some(held) = me.inner.contents.get(&digest) {
@@ -270,7 +273,7 @@ impl Gatherer {
             me.inner.contents.put(digest, held.clone());
             Ok(held)
         };
-        landed(inner.contents_flights.join(scoped(scope, image), Box::pin(flight)).await)
+        landed(inner.contents_flights.join(scoped(asked.scope, image), Box::pin(flight)).await)
     }
 
     async fn match_held(&self, subject: Option<Digest>, held: Held) -> Known<Arc<Findings>> {

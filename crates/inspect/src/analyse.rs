@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use assay_model::{Bound, Package, Partial, SecretMatch};
 
+use crate::ecosystems::index::{self, Rows};
 use crate::ecosystems::{self, File, Found, Scope};
 use crate::elf::{Binary, Capture};
 use crate::layer::{Fact, Says};
@@ -80,27 +81,29 @@ impl Analysis {
 
     /// Whether some parser reads the file at this path.
     fn is_wanted(&self, path: &str) -> bool {
-        self.wanted(path) != Wanted::Nothing
+        os_release::is_path(path) || !self.readers(path, index::candidates(path)).is_empty()
     }
 
-    /// How much of the file at this path parsers read.
-    fn wanted(&self, path: &str) -> Wanted {
+    /// Those of the candidates that read the file.
+    fn readers(&self, path: &str, candidates: Rows) -> Rows {
+        candidates.filter(|ecosystem| ecosystem.wants(path, self.scope))
+    }
+
+    /// How much of the file at this path its readers need.
+    fn wanted(path: &str, readers: Rows) -> Wanted {
         if os_release::is_path(path) {
             return Wanted::Everything;
         }
-        let mut wanted = Wanted::Nothing;
-        for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
-            wanted = wanted.max(match ecosystem.start() {
-                0 => Wanted::Everything,
-                bytes => Wanted::Start(bytes),
-            });
-        }
-        wanted
+        let wanted = readers.ecosystems().map(|ecosystem| match ecosystem.start() {
+            0 => Wanted::Everything,
+            bytes => Wanted::Start(bytes),
+        });
+        wanted.max().unwrap_or(Wanted::Nothing)
     }
 
     /// What the path alone says: every directory once.
-    fn path(&mut self, path: &str) {
-        for package in ecosystems::ALL.iter().filter_map(|ecosystem| ecosystem.read_path(path)) {
+    fn path(&mut self, path: &str, candidates: Rows) {
+        for package in candidates.ecosystems().filter_map(|ecosystem| ecosystem.read_path(path)) {
             if !self.places.insert(package.path.clone()) {
                 continue;
             }
@@ -110,11 +113,13 @@ impl Analysis {
 
     /// Takes one regular file.
     pub(crate) fn file<B: Body>(&mut self, path: &str, size: u64, body: &mut B) -> Result<(), B::Error> {
-        self.path(path);
+        let candidates = index::candidates(path);
+        self.path(path, candidates);
         let search = secrets::searches(path);
-        match self.wanted(path) {
-            Wanted::Everything => return self.whole_file(path, size, search, body),
-            Wanted::Start(bytes) => return self.start_of_file(path, bytes, body),
+        let readers = self.readers(path, candidates);
+        match Self::wanted(path, readers) {
+            Wanted::Everything => return self.whole_file(path, size, (readers, search), body),
+            Wanted::Start(bytes) => return self.start_of_file(path, bytes, readers, body),
             Wanted::Nothing => {}
         }
         let first = body.peek()?;
@@ -137,7 +142,13 @@ impl Analysis {
         Ok(())
     }
 
-    fn whole_file<B: Body>(&mut self, path: &str, size: u64, search: bool, body: &mut B) -> Result<(), B::Error> {
+    fn whole_file<B: Body>(
+        &mut self,
+        path: &str,
+        size: u64,
+        (readers, search): (Rows, bool),
+        body: &mut B,
+    ) -> Result<(), B::Error> {
         if size > self.limits.file_bytes {
             self.partial(path.to_owned(), Bound::Bytes);
             return Ok(());
@@ -158,7 +169,7 @@ impl Analysis {
                 self.says(path, [Says::OsRelease(release)]);
             }
         } else {
-            self.parse(path, &buffer);
+            self.parse(path, &buffer, readers);
         }
         if search && secrets::is_text(&buffer) {
             self.scanner.begin();
@@ -169,17 +180,23 @@ impl Analysis {
         Ok(())
     }
 
-    fn parse(&mut self, path: &str, bytes: &[u8]) {
+    fn parse(&mut self, path: &str, bytes: &[u8], readers: Rows) {
         let file = File { path, bytes, limits: &self.limits };
         let mut found = Found::default();
-        for ecosystem in ecosystems::ALL.iter().filter(|ecosystem| ecosystem.wants(path, self.scope)) {
+        for ecosystem in readers.ecosystems() {
             ecosystem.read(&file, &mut found);
         }
         self.collect(path, found);
     }
 
     /// A file whose beginning says everything; the rest goes by unseen.
-    fn start_of_file<B: Body>(&mut self, path: &str, bytes: usize, body: &mut B) -> Result<(), B::Error> {
+    fn start_of_file<B: Body>(
+        &mut self,
+        path: &str,
+        bytes: usize,
+        readers: Rows,
+        body: &mut B,
+    ) -> Result<(), B::Error> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         while buffer.len() < bytes {
@@ -191,7 +208,7 @@ impl Analysis {
             buffer.extend_from_slice(next.get(..take).unwrap_or_default());
             body.consume(take);
         }
-        self.parse(path, &buffer);
+        self.parse(path, &buffer, readers);
         self.keep(buffer);
         Ok(())
     }

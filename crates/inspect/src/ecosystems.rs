@@ -25,6 +25,7 @@ mod go_binary;
 mod go_mod;
 mod haskell;
 mod images;
+pub(crate) mod index;
 mod java;
 mod javascript;
 mod jvm_manifests;
@@ -78,6 +79,7 @@ pub(crate) static ALL: &[&dyn Ecosystem] = &[
     &php::INSTALLED,
     &php::LOCK,
     &dotnet::INSTALLED,
+    &dotnet::Assemblies,
     &dotnet::LOCK,
     &dotnet::CONFIG,
     &r::INSTALLED,
@@ -394,6 +396,11 @@ pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 /// Keys and values of the object at a key.
 pub(crate) fn object<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     value.get(key).and_then(Value::as_object).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+}
+
+/// The package of an image, named as in a manifest, that this place names.
+pub(crate) fn image_package(reference: &str, path: &str) -> Option<Package> {
+    images::image(reference, &File { path, bytes: &[], limits: &Limits::default() })
 }
 
 /// A package that the file declares.

@@ -110,3 +110,44 @@ impl Explain for ConfigError {
         Some("build the image again with a current builder; no runtime would start it as it is".to_owned())
     }
 }
+
+/// Why nothing can be said about a cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A document is larger than [`crate::Limits::json_bytes`].
+    #[error("the document has {size} bytes, more than the {limit} that are read")]
+    TooLarge {
+        /// Its size.
+        size: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// A document is not JSON.
+    #[error("the document is not JSON: {reason}")]
+    NotJson {
+        /// Where and why.
+        reason: String,
+    },
+    /// There is neither a Node nor a Pod in the documents.
+    #[error("there is neither a Node nor a Pod in it")]
+    Nothing,
+}
+
+impl Explain for ClusterError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "cluster-too-large",
+            Self::NotJson { .. } => "cluster-not-json",
+            Self::Nothing => "cluster-empty",
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        Some(match self {
+            Self::TooLarge { .. } => "give the cluster's own: kubectl get pods -n kube-system -o json".to_owned(),
+            Self::NotJson { .. } | Self::Nothing => {
+                "kubectl get nodes,pods -A -o json | assay sbom cluster -".to_owned()
+            }
+        })
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! One streaming pass over each layer ([`inspect_layer`]) finds package databases, installed packages, build information
 //! in executables, Java archives and secrets; [`merge`] puts the layers on top of each other; [`inspect_directory`] does
-//! the same for a folder. Nothing is unpacked to disk, every reader is bounded by [`Limits`], and whatever was not read to
+//! the same for a folder, [`inspect_cluster`] for what `kubectl` says of a cluster. Nothing is unpacked to disk, every reader is bounded by [`Limits`], and whatever was not read to
 //! its end is named in `partial`: an unknown is never passed off as clean.
 //!
 //! It does not fetch anything, reads no clock, matches no vulnerabilities and decides nothing. How versions compare is
@@ -27,6 +27,7 @@
 //! lists what there is.
 
 mod analyse;
+mod cluster;
 mod config;
 mod directory;
 mod ecosystems;
@@ -39,20 +40,22 @@ mod limits;
 mod merge;
 mod os_release;
 mod path;
+mod pe;
 mod secrets;
 mod sqlite;
 mod tar;
 mod xml;
 mod zip;
 
+pub use cluster::{Cluster, inspect_cluster};
 pub use config::{CONFIG_BYTES, CONFIG_PATH, ImageConfiguration, scan_config};
 pub use directory::{DirectoryOptions, inspect_archive, inspect_bytes, inspect_directory, inspect_file, inspect_root};
 pub use ecosystems::{About, Scope, known_programs, registry};
-pub use error::{ConfigError, DirectoryError, LayerError};
+pub use error::{ClusterError, ConfigError, DirectoryError, LayerError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};
 pub use limits::Limits;
 pub use merge::merge;
 pub use secrets::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, SecretRules, SecretRulesError};
 
 /// Version of the analyser: it grows with every change of what is found, so that results of older ones are not reused.
-pub const ANALYSER: u32 = 2;
+pub const ANALYSER: u32 = 3;

@@ -1,5 +1,6 @@
 //! Layers put on top of each other: what an image holds when it runs, and what it still ships beneath.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use assay_model::{
@@ -29,8 +30,14 @@ const LINKS: u32 = 8;
 /// Whiteouts and opaque directories hide what lies below them (OCI image-spec, layer.md), later files replace earlier ones,
 /// files that a distribution package owns are not listed a second time, and each package is attributed to the layer that
 /// first brought it. Secrets count in every layer: one whose file is deleted or replaced later is marked `deleted_later`.
-/// With a configuration, its environment and history are searched too. Needs no more memory than the results.
-pub fn merge(layers: &[LayerResult], configuration: Option<&ImageConfiguration>) -> Contents {
+/// With a configuration, its environment and history are searched too. Needs no more memory than the results. Layers may be
+/// shared (`Arc`): images of one index often have the same ones.
+pub fn merge<L: Borrow<LayerResult>>(layers: &[L], configuration: Option<&ImageConfiguration>) -> Contents {
+    let layers: Vec<&LayerResult> = layers.iter().map(Borrow::borrow).collect();
+    merged(&layers, configuration)
+}
+
+fn merged(layers: &[&LayerResult], configuration: Option<&ImageConfiguration>) -> Contents {
     let hidden = Visibility::of(layers);
     let mut facts: Vec<Placed> = Vec::new();
     let mut secrets: Vec<SecretMatch> = Vec::new();
@@ -156,7 +163,7 @@ const PACKAGE_MANAGERS: [&str; 13] =
 /// Folders of programs.
 const PROGRAMS: [&str; 7] = ["bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "busybox"];
 
-fn surface(layers: &[LayerResult], visibility: &Visibility<'_>) -> Surface {
+fn surface(layers: &[&LayerResult], visibility: &Visibility<'_>) -> Surface {
     let bytes = layers.iter().map(|layer| layer.uncompressed).sum();
     let mut surface = Surface { bytes, ..programs(visibility.programs.iter().copied()) };
     for (layer, hidden) in layers.iter().zip(&visibility.hidden) {
@@ -251,7 +258,7 @@ fn find_os_release(facts: &[Placed]) -> Option<OsRelease> {
 
 /// A package database is rewritten whole by every layer that installs something. A package belongs to the lowest layer
 /// from which on, without a break, the database lists it.
-fn attribute(facts: &mut [Placed], layers: &[LayerResult]) {
+fn attribute(facts: &mut [Placed], layers: &[&LayerResult]) {
     let key = |package: &Package| -> (String, String, Option<String>) {
         (package.name.clone(), package.version.clone(), package.architecture.clone())
     };
@@ -296,7 +303,7 @@ struct Visibility<'a> {
 
 impl<'a> Visibility<'a> {
     /// Looks from the top down, as an overlay file system does.
-    fn of(layers: &'a [LayerResult]) -> Self {
+    fn of(layers: &[&'a LayerResult]) -> Self {
         let mut seen: HashSet<&str> = HashSet::new();
         let mut directories: HashSet<&str> = HashSet::new();
         let mut whiteouts: HashSet<&str> = HashSet::new();

@@ -1,21 +1,27 @@
-//! The part of XML that manifests are made of: elements, attributes and text, as events, without a document in memory.
+//! XML as a stream of elements and texts, for the manifests that come in it, without a document in memory.
 //!
-//! Source: Extensible Markup Language 1.0, sections 2 and 3.1. Entities other than the five predefined ones and character
-//! references stay as written, so nothing is ever fetched or expanded; document type declarations are passed over.
+//! Read by `quick-xml`. No entity but XML's own five and character references is expanded: others stay as written, so that
+//! nothing is fetched and nothing grows. Depth and the length of a text are bounded.
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesRef, BytesStart, Event as Raw};
 
 /// Elements inside each other that are followed.
 const DEPTH: usize = 256;
+/// Bytes of one text; more is cut.
+const TEXT_BYTES: usize = 64 << 10;
 
-/// What a document has next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a document has next. Names are without their prefixes.
+#[derive(Debug)]
 pub(crate) enum Event<'a> {
     /// An element begins; an empty one is followed by its end.
     Start {
+        /// Its name.
         name: &'a str,
-        /// What stands behind the name: [`attribute`] reads it.
-        attributes: &'a str,
+        /// Its attributes: [`attribute`] reads them.
+        element: &'a BytesStart<'a>,
     },
-    /// Text, trimmed, as written.
+    /// What stands between two tags, trimmed, with references as what they stand for; never empty.
     Text(&'a str),
     /// An element ends.
     End(&'a str),
@@ -23,122 +29,75 @@ pub(crate) enum Event<'a> {
 
 /// Calls `each` with what a document holds, in order; whether it is whole, and not nested deeper than 256 elements.
 pub(crate) fn read(text: &str, each: &mut dyn FnMut(Event<'_>)) -> bool {
-    let mut rest = text.trim_start_matches('\u{feff}');
-    let mut open: Vec<&str> = Vec::new();
-    let mut seen = false;
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    let (mut depth, mut seen, mut between) = (0_usize, false, String::new());
     loop {
-        let Some((before, from)) = rest.split_once('<') else { return seen && open.is_empty() };
-        let before = before.trim();
-        if !before.is_empty() {
-            each(Event::Text(before));
-        }
-        let skip = |end: &str| from.split_once(end).map(|(_, behind)| behind);
-        if let Some(comment) = from.strip_prefix("!--") {
-            let Some((_, behind)) = comment.split_once("-->") else { return false };
-            rest = behind;
-        } else if let Some(data) = from.strip_prefix("![CDATA[") {
-            let Some((data, behind)) = data.split_once("]]>") else { return false };
-            each(Event::Text(data.trim()));
-            rest = behind;
-        } else if from.starts_with('?') {
-            let Some(behind) = skip("?>") else { return false };
-            rest = behind;
-        } else if from.starts_with('!') {
-            let Some(behind) = skip(">") else { return false };
-            rest = behind;
-        } else if let Some(end) = from.strip_prefix('/') {
-            let Some((name, behind)) = end.split_once('>') else { return false };
-            let name = local(name.trim());
-            if open.pop() != Some(name) {
-                return false;
+        let Ok(event) = reader.read_event() else { return false };
+        match &event {
+            Raw::Text(more) => append(&mut between, &String::from_utf8_lossy(more)),
+            Raw::CData(more) => append(&mut between, &String::from_utf8_lossy(more)),
+            Raw::GeneralRef(reference) => refer(&mut between, reference),
+            Raw::Comment(_) | Raw::Decl(_) | Raw::PI(_) | Raw::DocType(_) => {}
+            Raw::Start(_) | Raw::Empty(_) | Raw::End(_) | Raw::Eof => {
+                let whole = between.trim();
+                // Text beside the root element is no XML.
+                if !whole.is_empty() && depth == 0 {
+                    return false;
+                }
+                if !whole.is_empty() {
+                    each(Event::Text(whole));
+                }
+                between.clear();
             }
-            each(Event::End(name));
-            rest = behind;
-        } else {
-            let Some(end) = end_of_tag(from) else { return false };
-            let (tag, behind) = from.split_at(end);
-            rest = behind.get(1..).unwrap_or_default();
-            let (tag, is_empty) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
-            let (name, attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
-            let name = local(name);
-            seen = true;
-            each(Event::Start { name, attributes });
-            if is_empty {
+        }
+        match &event {
+            Raw::Start(element) | Raw::Empty(element) => {
+                let is_empty = matches!(event, Raw::Empty(_));
+                let local = element.local_name();
+                let Ok(name) = std::str::from_utf8(local.as_ref()) else { return false };
+                seen = true;
+                each(Event::Start { name, element });
+                if is_empty {
+                    each(Event::End(name));
+                } else if depth == DEPTH {
+                    return false;
+                } else {
+                    depth += 1;
+                }
+            }
+            Raw::End(element) => {
+                let local = element.local_name();
+                let Ok(name) = std::str::from_utf8(local.as_ref()) else { return false };
+                depth = depth.saturating_sub(1);
                 each(Event::End(name));
-            } else if open.len() >= DEPTH {
-                return false;
-            } else {
-                open.push(name);
             }
-        }
-    }
-}
-
-/// Without a namespace prefix.
-fn local(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or(name)
-}
-
-/// The place of the `>` that is not inside quotes.
-fn end_of_tag(text: &str) -> Option<usize> {
-    let mut quote = None;
-    for (at, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (None, b'>') => return Some(at),
-            (Some(open), byte) if open == byte => quote = None,
+            Raw::Eof => return seen && depth == 0,
             _ => {}
         }
     }
-    None
 }
 
-/// The value of an attribute, unescaped.
-pub(crate) fn attribute(attributes: &str, key: &str) -> Option<String> {
-    let mut rest = attributes;
-    while let Some((name, behind)) = rest.split_once('=') {
-        let behind = behind.trim_start();
-        let quote = behind.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-        let (value, after) = behind.get(1..)?.split_once(quote)?;
-        if local(name.trim()) == key {
-            return Some(unescape(value));
-        }
-        rest = after;
+fn append(text: &mut String, more: &str) {
+    if text.len() + more.len() <= TEXT_BYTES {
+        text.push_str(more);
     }
-    None
 }
 
-/// Text with the five predefined entities and character references as what they stand for.
-pub(crate) fn unescape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, from)) = rest.split_once('&') {
-        out.push_str(before);
-        let known = from.split_once(';').filter(|(name, _)| name.len() <= 8).and_then(|(name, behind)| {
-            let number = |digits: &str, radix| u32::from_str_radix(digits, radix).ok().and_then(char::from_u32);
-            let c = match name {
-                "amp" => '&',
-                "lt" => '<',
-                "gt" => '>',
-                "quot" => '"',
-                "apos" => '\'',
-                _ => match name.strip_prefix("#x") {
-                    Some(digits) => number(digits, 16)?,
-                    None => number(name.strip_prefix('#')?, 10)?,
-                },
-            };
-            Some((c, behind))
-        });
-        if let Some((c, behind)) = known {
-            out.push(c);
-            rest = behind;
-        } else {
-            out.push('&');
-            rest = from;
-        }
+/// Adds what a reference stands for; one that only the document itself would explain stays as written.
+fn refer(text: &mut String, reference: &BytesRef<'_>) {
+    let name = String::from_utf8_lossy(reference);
+    match (reference.resolve_char_ref(), quick_xml::escape::resolve_predefined_entity(&name)) {
+        (Ok(Some(character)), _) => append(text, character.encode_utf8(&mut [0; 4])),
+        (_, Some(known)) => append(text, known),
+        _ => append(text, &format!("&{name};")),
     }
-    out.push_str(rest);
-    out
+}
+
+/// The value of an attribute, with references as what they stand for; none where it is missing or damaged.
+pub(crate) fn attribute(element: &BytesStart<'_>, key: &str) -> Option<String> {
+    let found =
+        element.attributes().flatten().find(|attribute| attribute.key.local_name().as_ref() == key.as_bytes())?;
+    Some(found.unescape_value().ok()?.into_owned())
 }
 
 #[cfg(test)]
@@ -151,10 +110,8 @@ mod tests {
         let mut out = Vec::new();
         let whole = read(text, &mut |event| {
             out.push(match event {
-                Event::Start { name, attributes } => {
-                    format!("<{name}{}", attribute(attributes, "a").unwrap_or_default())
-                }
-                Event::Text(text) => unescape(text),
+                Event::Start { name, element } => format!("<{name}{}", attribute(element, "a").unwrap_or_default()),
+                Event::Text(text) => text.to_owned(),
                 Event::End(name) => format!("/{name}"),
             });
         });
@@ -166,25 +123,36 @@ mod tests {
         let text = "\u{feff}<?xml version='1.0'?><!DOCTYPE x><!-- <no/> --><x:r a='>&#65;'><e b=\"1\" a=\"2\"/> t &lt; <![CDATA[<c>]]></x:r>";
         let (events, whole) = events(text);
         assert!(whole);
-        assert_eq!(events, ["<r>A", "<e2", "/e", "t <", "<c>", "/r"]);
+        assert_eq!(events, ["<r>A", "<e2", "/e", "t < <c>", "/r"]);
     }
 
     #[test]
     fn broken_and_deep_documents_are_not_whole() {
-        for text in ["", "text", "<a>", "<a></b>", "<a", "<a b='", "<!-- x", "</a>"] {
+        for text in ["", "text", "<a>", "<a></b>", "<a", "<a b='", "<!-- x", "</a>", "<a/>text"] {
             assert!(!events(text).1, "{text}");
         }
         assert!(!events(&"<a>".repeat(DEPTH + 1)).1);
+        let deep = format!("{}{}", "<a>".repeat(DEPTH), "</a>".repeat(DEPTH));
+        assert!(events(&deep).1);
     }
 
     #[test]
     fn entities_of_the_document_are_not_expanded() {
-        assert_eq!(unescape("&lol; &amp;amp; &#xzz; &"), "&lol; &amp; &#xzz; &");
+        let bomb = "<!DOCTYPE a [<!ENTITY lol \"haha\"><!ENTITY lol2 \"&lol;&lol;\">]><a b='&lol2;'>&lol2; &amp;amp; &#xzz;</a>";
+        assert_eq!(events(bomb), (vec!["<a".into(), "&lol2; &amp; &#xzz;".into(), "/a".into()], true));
+    }
+
+    #[test]
+    fn a_text_is_cut_and_the_document_goes_on() {
+        let long = format!("<a>{}<b/>x</a>", "&#65;".repeat(TEXT_BYTES + 10));
+        let (events, whole) = events(&long);
+        assert!(whole);
+        assert_eq!((events[1].len(), events.len()), (TEXT_BYTES, 6));
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "[<>a/!=\"'& ?\\[\\]-]{0,60}") {
+        fn any_text_is_read_or_refused(text in "[<>a/!=\"'& ?\\[\\];#x-]{0,60}") {
             let _ = events(&text);
         }
     }

@@ -122,7 +122,7 @@ impl Client {
     }
 }
 
-fn tls(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, OciError> {
+pub(crate) fn tls(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, OciError> {
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = ca_file {
         let pem = std::fs::read(path).map_err(|error| OciError::file(path, &error))?;

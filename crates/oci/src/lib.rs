@@ -1,4 +1,5 @@
-//! Images where they are: registries, OCI layouts and archives, read and written by digest.
+//! Images where they are: registries, OCI layouts and archives, read and written by digest; the stores of docker, Podman
+//! and containerd, read.
 //!
 //! Every byte is checked against its digest and size before it may be used; a tag is read once. What an image contains is
 //! `inspect`'s business, whether a signature is good is `trust`'s.
@@ -37,7 +38,7 @@ pub use blob::{Blob, BlobReader};
 pub use client::{Artifact, ArtifactLayer, Client, ClientOptions, Pushed, Referrers, Resolved, RetryOptions};
 pub use copy::{CopyReport, copy};
 pub use error::OciError;
-pub use location::{ImageSource, Selector};
+pub use location::{Engine, ImageSource, Selector};
 pub use manifest::{
     CONFIG_MAX, ContainerConfig, Descriptor, HistoryEntry, ImageConfig, ImageIndex, ImageManifest, MANIFEST_MAX,
     Manifest, RawManifest, RootFs, media_type,

@@ -4,6 +4,7 @@
 //! (CVE-2026-50162, CVE-2024-24579).
 
 mod docker;
+pub(crate) mod engine;
 mod files;
 mod tar;
 mod writer;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use assay_model::{Digest, Hasher, Platform, Repository, Subject};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+use tempfile::TempPath;
 use tokio::io::AsyncReadExt as _;
 
 use crate::attachment::Attachment;
@@ -45,6 +47,10 @@ pub(crate) struct Local {
     made: BTreeMap<Digest, Bytes>,
     /// Blobs that do not lie under their digest.
     names: BTreeMap<Digest, String>,
+    /// What stands for the file's name in subjects; none = that itself.
+    called: Option<PathBuf>,
+    /// A file that is there only for this.
+    _held: Option<TempPath>,
 }
 
 impl Local {
@@ -54,17 +60,34 @@ impl Local {
             ImageSource::Layout { path, .. } => Self::layout(Files::folder(path)?),
             ImageSource::OciArchive { path, .. } => Self::layout(Files::archive(path)?),
             ImageSource::DockerArchive { path, selector } => docker::open(Files::archive(path)?, selector),
+            ImageSource::Containerd { path, .. } => Ok(Self::of(Files::folder(path)?)),
+            ImageSource::Engine { .. } => {
+                Err(OciError::BadLocation { written: source.to_string(), reason: "is in an engine".to_owned() })
+            }
             ImageSource::Registry(reference) => {
                 Err(OciError::BadLocation { written: reference.to_string(), reason: "is in a registry".to_owned() })
             }
         }
     }
 
+    /// Opens what an engine saved of the image of this name. Blocks.
+    pub(crate) fn saved(file: TempPath, name: &str) -> Result<Self, OciError> {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        let called = last.split(['@', ':']).next().unwrap_or(last);
+        let local = docker::open(Files::archive(&file)?, &Selector::Only)?;
+        Ok(Self { called: Some(PathBuf::from(called)), _held: Some(file), ..local })
+    }
+
+    /// Files without a list of images.
+    fn of(files: Files) -> Self {
+        Self { files, index: Vec::new(), made: BTreeMap::new(), names: BTreeMap::new(), called: None, _held: None }
+    }
+
     fn layout(files: Files) -> Result<Self, OciError> {
         let bad = |reason: String| OciError::BadArchive { path: files.path().to_owned(), reason };
         let bytes = files.read("index.json", MANIFEST_MAX)?;
         let index: ImageIndex = json::parse(&bytes).map_err(|reason| bad(format!("index.json: {reason}")))?;
-        Ok(Self { index: index.manifests, files, made: BTreeMap::new(), names: BTreeMap::new() })
+        Ok(Self { index: index.manifests, ..Self::of(files) })
     }
 
     fn what(&self, digest: Digest) -> String {
@@ -125,7 +148,7 @@ impl Local {
 
     /// Resolves to one image, as [`Client::resolve`](crate::Client::resolve) does.
     pub(crate) fn resolve(&self, selector: &Selector, platform: Option<&Platform>) -> Result<Resolved, OciError> {
-        let repository = repository_of(self.files.path())?;
+        let repository = repository_of(self.called.as_deref().unwrap_or_else(|| self.files.path()))?;
         let first = self.root(selector)?;
         let Manifest::Index(index) = &first.manifest else {
             let subject = Subject { repository, digest: first.digest, index: None, platform: None };

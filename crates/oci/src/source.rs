@@ -7,7 +7,7 @@ use assay_model::{Digest, Platform, Repository};
 use crate::attachment::Attachment;
 use crate::blob::Blob;
 use crate::client::{Client, Resolved};
-use crate::local::Local;
+use crate::local::{Local, engine};
 use crate::location::{ImageSource, Selector};
 use crate::manifest::{Descriptor, RawManifest};
 use crate::{OciError, Referrers};
@@ -35,6 +35,13 @@ impl Source {
             ImageSource::Layout { selector, .. }
             | ImageSource::OciArchive { selector, .. }
             | ImageSource::DockerArchive { selector, .. } => selector.clone(),
+            ImageSource::Containerd { digest, .. } => Selector::Digest(*digest),
+            ImageSource::Engine { engine, name } => {
+                let file = engine::save(*engine, name).await?;
+                let name = name.clone();
+                let local = blocking(move || Local::saved(file, &name)).await?;
+                return Ok(Self { kind: Kind::Local { local: Arc::new(local), selector: Selector::Only } });
+            }
         };
         let source = source.clone();
         let local = blocking(move || Local::open(&source)).await?;

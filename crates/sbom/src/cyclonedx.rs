@@ -1,10 +1,11 @@
-//! CycloneDX JSON: the part of the format that Assay writes and reads (CycloneDX 1.6, ECMA-424).
+//! CycloneDX: the part of the format that Assay writes and reads (ECMA-424; JSON here, XML in [`xml`]).
 //!
 //! One set of types serves both ways. Reading ignores what is not listed here and takes `null` for absent, since real
 //! documents contain both.
 
 pub(crate) mod read;
 pub(crate) mod write;
+pub(crate) mod xml;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +16,10 @@ use crate::read::null_as_default;
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Bom {
     #[serde(rename = "$schema", skip_deserializing)]
-    schema: &'static str,
+    schema: String,
     bom_format: String,
     spec_version: String,
-    #[serde(skip_deserializing)]
+    #[serde(deserialize_with = "null_as_default")]
     serial_number: String,
     #[serde(skip_deserializing)]
     version: u32,
@@ -35,23 +36,61 @@ pub(crate) struct Bom {
 #[derive(Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
-    #[serde(skip_deserializing)]
+    #[serde(deserialize_with = "null_as_default")]
     timestamp: String,
-    #[serde(skip_deserializing)]
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     lifecycles: Vec<Phase>,
-    #[serde(skip_deserializing)]
     tools: Tools,
+    /// People and organisations that made the document. Only read.
+    #[serde(deserialize_with = "null_as_default", skip_serializing)]
+    authors: Vec<Organisation>,
+    /// The organisation that made the document (1.6). Only read.
+    #[serde(skip_serializing)]
+    manufacturer: Option<Organisation>,
     component: Option<Component>,
+    #[serde(deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    properties: Vec<Property>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
 struct Phase {
-    phase: &'static str,
+    #[serde(deserialize_with = "null_as_default")]
+    phase: String,
 }
 
-#[derive(Serialize, Default)]
-struct Tools {
-    components: Vec<Component>,
+/// What made the document. Reading keeps names and versions, whichever form they come in.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Tools {
+    /// 1.5 and later.
+    Components { components: Vec<Component> },
+    /// 1.4.
+    List(Vec<Tool>),
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Tool {
+    #[serde(deserialize_with = "null_as_default")]
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Tools {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        let list = value.get("components").unwrap_or(&value).as_array();
+        let tool = |tool: &serde_json::Value| Tool::deserialize(tool).ok();
+        Ok(Self::List(list.into_iter().flatten().filter_map(tool).collect()))
+    }
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -90,6 +129,9 @@ struct Component {
 #[serde(default)]
 struct Organisation {
     name: Option<String>,
+    /// Of a person. Only read.
+    #[serde(skip_serializing)]
+    email: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]

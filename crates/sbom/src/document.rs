@@ -1,43 +1,104 @@
 //! What a document is about, how it came to be, and writing it.
 
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 
-use assay_model::{Contents, Digest, Purl, Repository, Timestamp};
+use assay_model::{Contents, Digest, Layer, Package, PackageType, Purl, Repository, Timestamp};
 use serde::Serialize;
 
-use crate::{cyclonedx, spdx};
+use crate::licence::Licence;
+use crate::{cyclonedx, spdx, spdx3, syft, trivy};
 
-/// A document format that is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Format {
-    /// CycloneDX JSON (ECMA-424); 1.6 is written.
-    CycloneDx,
-    /// SPDX JSON (ISO/IEC 5962); 2.3 is written.
-    Spdx,
+/// A version of CycloneDX.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum CycloneDxVersion {
+    /// 1.4: no life cycle, no place of a component.
+    V1_4,
+    /// 1.5.
+    V1_5,
+    /// 1.6 (ECMA-424).
+    #[default]
+    V1_6,
+    /// 1.7.
+    V1_7,
 }
 
-impl Format {
-    /// The format's own name.
-    pub fn name(self) -> &'static str {
+impl CycloneDxVersion {
+    /// All of them, oldest first.
+    pub const ALL: [Self; 4] = [Self::V1_4, Self::V1_5, Self::V1_6, Self::V1_7];
+
+    /// As documents write it: `1.6`.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::CycloneDx => "CycloneDX",
-            Self::Spdx => "SPDX",
+            Self::V1_4 => "1.4",
+            Self::V1_5 => "1.5",
+            Self::V1_6 => "1.6",
+            Self::V1_7 => "1.7",
         }
     }
 
-    /// Media type of its JSON form, as registered with IANA.
+    /// The version that documents write like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|version| version.as_str() == text)
+    }
+}
+
+/// A document format, read and written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Format {
+    /// CycloneDX JSON.
+    CycloneDx(CycloneDxVersion),
+    /// CycloneDX XML.
+    CycloneDxXml(CycloneDxVersion),
+    /// SPDX JSON (ISO/IEC 5962); 2.3 is written, 2.2 is read, too.
+    Spdx,
+    /// SPDX tag-value, the same content as lines.
+    SpdxTagValue,
+    /// SPDX 3.0 JSON-LD; 3.0.1 is written.
+    Spdx3,
+    /// Syft's own JSON. It has no field for who supplies a package.
+    Syft,
+    /// Trivy's own JSON. It has no field for who supplies a package of a language.
+    Trivy,
+}
+
+impl Format {
+    /// CycloneDX JSON of the version that is written where none is asked for.
+    pub const CYCLONEDX: Self = Self::CycloneDx(CycloneDxVersion::V1_6);
+
+    /// The format's own name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CycloneDx(_) => "CycloneDX",
+            Self::CycloneDxXml(_) => "CycloneDX XML",
+            Self::Spdx => "SPDX",
+            Self::SpdxTagValue => "SPDX tag-value",
+            Self::Spdx3 => "SPDX 3",
+            Self::Syft => "Syft JSON",
+            Self::Trivy => "Trivy JSON",
+        }
+    }
+
+    /// Its media type, as registered with IANA where it is.
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::CycloneDx => "application/vnd.cyclonedx+json",
+            Self::CycloneDx(_) => "application/vnd.cyclonedx+json",
+            Self::CycloneDxXml(_) => "application/vnd.cyclonedx+xml",
             Self::Spdx => "application/spdx+json",
+            Self::SpdxTagValue => "text/spdx",
+            Self::Spdx3 => "application/ld+json",
+            Self::Syft => "application/vnd.syft+json",
+            Self::Trivy => "application/json",
         }
     }
 
     /// The in-toto predicate type under which it is attested (in-toto attestation, predicates `cyclonedx` and `spdx`).
     pub fn predicate_type(self) -> &'static str {
         match self {
-            Self::CycloneDx => "https://cyclonedx.org/bom",
-            Self::Spdx => "https://spdx.dev/Document",
+            Self::CycloneDx(_) | Self::CycloneDxXml(_) => "https://cyclonedx.org/bom",
+            Self::Spdx | Self::SpdxTagValue | Self::Spdx3 => "https://spdx.dev/Document",
+            Self::Syft => "https://syft.dev/bom",
+            Self::Trivy => "https://cosign.sigstore.dev/attestation/v1",
         }
     }
 }
@@ -102,6 +163,11 @@ impl Lifecycle {
             Self::PostBuild => "post-build",
         }
     }
+
+    /// The one with this name; CycloneDX has others, which say nothing about how the contents were found.
+    pub(crate) fn of_phase(phase: &str) -> Option<Self> {
+        [Self::PreBuild, Self::Build, Self::PostBuild].into_iter().find(|lifecycle| lifecycle.phase() == phase)
+    }
 }
 
 /// How a document came to be.
@@ -132,27 +198,64 @@ pub fn write(
     generation: &Generation<'_>,
     format: Format,
 ) -> io::Result<()> {
+    let contents = &held(contents);
+    let identity = identity(contents, root, generation, format)?;
     match format {
-        Format::CycloneDx => {
-            serde_json::to_writer_pretty(&mut output, &cyclonedx::write::bom(contents, root, generation)?)?;
+        Format::CycloneDx(version) => {
+            let bom = cyclonedx::write::bom(contents, root, generation, version, &identity);
+            serde_json::to_writer_pretty(&mut output, &bom)?;
+        }
+        Format::CycloneDxXml(version) => {
+            let bom = cyclonedx::write::bom(contents, root, generation, version, &identity);
+            return output.write_all(cyclonedx::xml::write(&bom).as_bytes());
         }
         Format::Spdx => {
-            serde_json::to_writer_pretty(&mut output, &spdx::write::document(contents, root, generation)?)?;
+            serde_json::to_writer_pretty(&mut output, &spdx::write::document(contents, root, generation, &identity))?;
         }
+        Format::SpdxTagValue => {
+            let document = spdx::write::document(contents, root, generation, &identity);
+            return output.write_all(spdx::tag_value::write(&document).as_bytes());
+        }
+        Format::Spdx3 => {
+            serde_json::to_writer_pretty(&mut output, &spdx3::write::document(contents, root, generation, &identity))?;
+        }
+        Format::Syft => serde_json::to_writer_pretty(&mut output, &syft::write::report(contents, root, generation))?,
+        Format::Trivy => serde_json::to_writer_pretty(&mut output, &trivy::write::report(contents, root, generation))?,
     }
     output.write_all(b"\n")
+}
+
+/// What a document holds of contents, in one order: packages once, each with the needs that can be met, and what was not
+/// read. The same contents give the same document however they came to be, and what is read from one gives it again.
+fn held(contents: &Contents) -> Contents {
+    let names: HashSet<(PackageType, &str)> =
+        contents.packages.iter().map(|package| (package.kind, package.name.as_str())).collect();
+    let package = |package: &Package| {
+        let mut package = package.clone();
+        let (kind, own) = (package.kind, package.name.clone());
+        package.depends_on.retain(|name| *name != own && names.contains(&(kind, name.as_str())));
+        package.depends_on.sort();
+        package.depends_on.dedup();
+        package.licence = package.licence.as_deref().and_then(Licence::of).map(|licence| licence.text().to_owned());
+        package
+    };
+    let packages: BTreeSet<Package> = contents.packages.iter().map(package).collect();
+    let partial: BTreeSet<_> = contents.partial.iter().cloned().collect();
+    let layers = contents.layers.iter().map(|layer| Layer { created_by: None, ..layer.clone() }).collect();
+    Contents {
+        os: contents.os.clone(),
+        packages: packages.into_iter().collect(),
+        layers,
+        partial: partial.into_iter().collect(),
+        ..Contents::default()
+    }
 }
 
 /// The document's identity: a UUID of version 8 (RFC 9562, section 5.8) whose free bits are the first ones of the SHA-256
 /// over format, root, tool version, phase and contents.
 ///
 /// Version 5 would do the same with SHA-1. The time is left out: the same contents described again are the same document.
-pub(crate) fn identity(
-    contents: &Contents,
-    root: &Root,
-    generation: &Generation<'_>,
-    format: Format,
-) -> io::Result<String> {
+fn identity(contents: &Contents, root: &Root, generation: &Generation<'_>, format: Format) -> io::Result<String> {
     let input = (format, root, generation.tool_version, generation.lifecycle, contents);
     let digest = Digest::of(&serde_json::to_vec(&input)?);
     let mut bytes = [0; 16];
@@ -186,7 +289,7 @@ mod tests {
         assert_eq!(identity(&contents, &Root::directory("a"), &later, Format::Spdx).unwrap(), one);
         for other in [
             identity(&contents, &Root::directory("b"), &generation(), Format::Spdx),
-            identity(&contents, &Root::directory("a"), &generation(), Format::CycloneDx),
+            identity(&contents, &Root::directory("a"), &generation(), Format::CYCLONEDX),
             identity(&Contents { files: 1, ..contents.clone() }, &Root::directory("a"), &generation(), Format::Spdx),
         ] {
             assert_ne!(other.unwrap(), one);

@@ -28,7 +28,7 @@ pub enum SbomError {
         limit: usize,
     },
     /// It is a bill of materials (or looks like one) in a format or version that is not read. Convert it first.
-    #[error("{found} is not read (CycloneDX 1.4 to 1.7 JSON and SPDX 2.2 and 2.3 JSON are)")]
+    #[error("{found} is not read (CycloneDX 1.4 to 1.7, SPDX 2.2, 2.3 and 3.0, Syft and Trivy JSON are)")]
     Unsupported {
         /// Format and version found.
         found: String,

@@ -1,8 +1,14 @@
-//! Software bills of materials: [`write()`] and [`read()`] CycloneDX JSON and SPDX JSON.
+//! Software bills of materials: [`write()`] and [`read()`] CycloneDX, SPDX 2 and 3, Syft's and Trivy's JSON.
 //!
-//! Written are CycloneDX 1.6 and SPDX 2.3, read are CycloneDX 1.4 to 1.7 and SPDX 2.2 and 2.3, bare or as the predicate
-//! of an in-toto statement. What is written is deterministic: identifiers are derived from the content, times are passed
-//! in, lists are sorted, and every component can be reached from the root.
+//! Written and read are CycloneDX 1.4 to 1.7 in JSON and XML, SPDX 2.3 (2.2 is read, too) in JSON and tag-value, SPDX 3.0.1
+//! in JSON-LD, and the JSON of Syft and Trivy; JSON bare or as the predicate of an in-toto statement. What is written is
+//! deterministic: identifiers are derived from the content, times are passed in, lists are sorted, and every component can
+//! be reached from the root. Between CycloneDX and SPDX nothing is lost: a document that is read and written in another of
+//! them, and then in the first again, is the same bytes.
+//!
+//! [`merge()`] makes one document of several, [`difference()`] says what changed between two, [`enrich()`] fills in what one
+//! lacks and another knows, [`score()`] holds one against the minimum elements that authorities ask for, and a
+//! [`LicencePolicy`] says which licences may be in it.
 //!
 //! This crate does not inspect (that is `inspect`), does not match vulnerabilities (`vuln`) and does not verify who
 //! signed a document (`trust`): what [`read()`] returns is a claim.
@@ -34,20 +40,34 @@
 //! };
 //!
 //! let mut document = Vec::new();
-//! assay_sbom::write(&mut document, &contents, &Root::directory("rootfs"), &generation, Format::CycloneDx)?;
+//! assay_sbom::write(&mut document, &contents, &Root::directory("rootfs"), &generation, Format::CYCLONEDX)?;
 //! assert_eq!(assay_sbom::read(&document)?.contents.packages, contents.packages);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod cyclonedx;
+mod difference;
 mod document;
+mod enrich;
 mod error;
 mod graph;
 mod licence;
+mod licence_policy;
+mod merge;
 mod property;
 mod read;
+mod score;
 mod spdx;
+mod spdx3;
+mod syft;
+mod trivy;
+mod xml;
 
-pub use document::{Format, Generation, Lifecycle, Root, write};
+pub use difference::{Change, Difference, Field, difference};
+pub use document::{CycloneDxVersion, Format, Generation, Lifecycle, Root, write};
+pub use enrich::{Enriched, enrich};
 pub use error::SbomError;
-pub use read::{Described, MAX_BYTES, MAX_DEPTH, MAX_OBJECTS, MAX_VALUES, Sbom, read};
+pub use licence_policy::{LicenceFinding, LicencePolicy, LicenceRule, LicenceVerdict};
+pub use merge::merge;
+pub use read::{Described, MAX_BYTES, MAX_DEPTH, MAX_OBJECTS, MAX_VALUES, Origin, Sbom, read};
+pub use score::{Requirement, Score, Standard, Subject, score};

@@ -12,6 +12,13 @@ pub(crate) enum Licence<'a> {
 }
 
 impl<'a> Licence<'a> {
+    /// As its package wrote it.
+    pub(crate) fn text(&self) -> &'a str {
+        match self {
+            Self::Expression(text) | Self::Name(text) => text,
+        }
+    }
+
     /// Sorts a licence as written by its package. Empty texts and SPDX's words for "unknown" are no licence.
     pub(crate) fn of(text: &'a str) -> Option<Self> {
         let text = text.trim();
@@ -25,6 +32,17 @@ impl<'a> Licence<'a> {
             Err(_) => Self::Name(text),
         })
     }
+}
+
+/// Several licences that apply together, as one text.
+pub(crate) fn together(texts: impl Iterator<Item = String>) -> Option<String> {
+    let mut texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+    if texts.len() > 1 {
+        for text in texts.iter_mut().filter(|text| text.contains(" OR ")) {
+            *text = format!("({text})");
+        }
+    }
+    Some(texts.join(" AND ")).filter(|text| !text.is_empty())
 }
 
 /// The names that an expression refers to without saying what they are (`LicenseRef-...`).

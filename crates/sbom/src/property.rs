@@ -28,6 +28,9 @@ pub(crate) const ARCHITECTURE: &str = "assay:architecture";
 /// One line for each `ID_LIKE` of the operating system.
 pub(crate) const OS_LIKE: &str = "assay:os:id-like";
 
+/// When in the life of the artifact its contents were looked at, where the format has no word for it.
+pub(crate) const LIFECYCLE: &str = "assay:lifecycle";
+
 /// A name and its value.
 pub(crate) type Property = (&'static str, String);
 
@@ -74,6 +77,11 @@ impl Properties {
         self.0.entry(name).or_default().push(value);
     }
 
+    /// All names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The first value of a name.
     pub(crate) fn first(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.first().map(String::as_str)
@@ -116,7 +124,9 @@ impl Properties {
 /// The properties as lines `name=value`, for SPDX.
 pub(crate) fn to_lines(properties: &[Property]) -> String {
     let line = |(name, value): &Property| {
-        format!("{name}={}", value.replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D"))
+        // `</text>` would end the field in SPDX's tag-value syntax.
+        let value = value.replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D");
+        format!("{name}={}", value.replace("</", "%3C/"))
     };
     properties.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -126,7 +136,7 @@ pub(crate) fn from_lines(text: &str) -> Properties {
     let mut properties = Properties::default();
     for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
         if name.starts_with("assay:") {
-            let value = value.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
+            let value = value.replace("%0D", "\r").replace("%0A", "\n").replace("%3C", "<").replace("%25", "%");
             properties.push(name.to_owned(), value);
         }
     }

@@ -3,14 +3,15 @@
 mod bounds;
 mod entry;
 
-use assay_model::{Contents, Digest, Purl};
+use assay_model::{Contents, Digest, Purl, Timestamp};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 pub use bounds::{MAX_BYTES, MAX_DEPTH, MAX_OBJECTS, MAX_VALUES};
-pub(crate) use entry::{Entry, collect};
+pub(crate) use entry::{Entry, Listed, Observed, collect};
 
-use crate::{Format, SbomError, cyclonedx, spdx};
+use crate::document::{CycloneDxVersion, Lifecycle, Root};
+use crate::{Format, SbomError, cyclonedx, spdx, spdx3, syft, trivy};
 
 /// A document as read. It is a claim: nobody has verified who wrote it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,10 +20,45 @@ pub struct Sbom {
     pub format: Format,
     /// Version of the format, for example `1.6` or `2.3`.
     pub version: String,
+    /// How it says it came to be.
+    pub origin: Origin,
     /// What it says it describes.
     pub described: Option<Described>,
     /// The packages it lists and the operating system it names. Entries that could not be read make it partial.
     pub contents: Contents,
+    /// What only its score asks for.
+    pub(crate) observed: Observed,
+}
+
+/// How a document says it came to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// People and organisations that made it.
+    pub authors: Vec<String>,
+    /// Tools that made it, as `name-version`.
+    pub tools: Vec<String>,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When in the life of the artifact its contents were looked at.
+    pub lifecycle: Option<Lifecycle>,
+    /// Its serial number or namespace.
+    pub identifier: Option<String>,
+}
+
+impl Sbom {
+    fn new(format: Format, version: &str, mut listed: Listed) -> Self {
+        let (described, origin) = (listed.described.take(), std::mem::take(&mut listed.origin));
+        let (contents, observed) = collect(listed);
+        Self { format, version: version.to_owned(), origin, described, contents, observed }
+    }
+
+    /// The root of a document that says the same; where this one names no artifact, that is `name`.
+    pub fn root(&self, name: &str) -> Root {
+        match self.described.clone() {
+            Some(Described { name, version, digest, purl }) => Root { name, version, digest, purl },
+            None => Root::directory(name),
+        }
+    }
 }
 
 /// The artifact that a document says it describes.
@@ -62,9 +98,11 @@ struct Probe<'a> {
     #[serde(rename = "SchemaVersion")]
     trivy: Option<serde_json::Value>,
     descriptor: Option<&'a RawValue>,
+    artifacts: Option<&'a RawValue>,
 }
 
-/// Reads a CycloneDX or SPDX JSON document, bare or as the predicate of an in-toto statement.
+/// Reads a document in any of the formats of [`Format`], told apart by what they begin with, bare or, where it is JSON, as
+/// the predicate of an in-toto statement.
 ///
 /// # Errors
 /// Documents over the bounds, in other formats or versions (named), signed envelopes, and documents that break their format.
@@ -73,13 +111,37 @@ pub fn read(bytes: &[u8]) -> Result<Sbom, SbomError> {
     if bytes.len() > MAX_BYTES {
         return Err(SbomError::TooLarge { size: bytes.len(), limit: MAX_BYTES });
     }
-    refuse_other_syntaxes(bytes)?;
+    match syntax(bytes)? {
+        Syntax::Json => {}
+        Syntax::Xml => {
+            let (version, bom) = cyclonedx::xml::read(bytes)?;
+            return Ok(Sbom::new(Format::CycloneDxXml(version), version.as_str(), cyclonedx::read::listed(bom)));
+        }
+        Syntax::TagValue => return read_tag_value(bytes),
+    }
     bounds::check(bytes)?;
     let probe: Probe<'_> = serde_json::from_slice(bytes).map_err(|error| SbomError::malformed("JSON", &error))?;
     if let Some(kind) = &probe.statement {
         return read_statement(kind, &probe);
     }
     read_document(bytes, &probe)
+}
+
+fn read_tag_value(bytes: &[u8]) -> Result<Sbom, SbomError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| SbomError::NotAnSbom { reason: "its lines are not in UTF-8".to_owned() })?;
+    let document = spdx::tag_value::read(text)?;
+    let version = spdx_version(document.version())?.to_owned();
+    Ok(Sbom::new(Format::SpdxTagValue, &version, spdx::read::listed(document)))
+}
+
+/// The number in `SPDX-2.3`, where it is one that is read.
+fn spdx_version(text: &str) -> Result<&str, SbomError> {
+    let version = text.strip_prefix("SPDX-").unwrap_or(text);
+    if matches!(version, "2.2" | "2.3") {
+        return Ok(version);
+    }
+    Err(SbomError::Unsupported { found: format!("SPDX {version}") })
 }
 
 fn read_statement(kind: &str, probe: &Probe<'_>) -> Result<Sbom, SbomError> {
@@ -90,32 +152,54 @@ fn read_statement(kind: &str, probe: &Probe<'_>) -> Result<Sbom, SbomError> {
     let reason = || format!("it is an in-toto statement with predicate type `{predicate_type}`");
     let predicate = probe.predicate.ok_or_else(|| SbomError::NotAnSbom { reason: reason() })?.get().as_bytes();
     let inner: Probe<'_> = serde_json::from_slice(predicate).map_err(|_| SbomError::NotAnSbom { reason: reason() })?;
-    if inner.bom_format.is_none() && inner.spdx_version.is_none() {
+    if inner.bom_format.is_none() && inner.spdx_version.is_none() && !inner.is_spdx3() && !inner.is_syft() {
         return Err(SbomError::NotAnSbom { reason: reason() });
     }
     read_document(predicate, &inner)
 }
 
+impl Probe<'_> {
+    fn is_spdx3(&self) -> bool {
+        self.context.as_ref().is_some_and(|context| context.to_string().contains("spdx.org/rdf/3.0"))
+    }
+
+    fn is_syft(&self) -> bool {
+        self.artifacts.is_some() && self.descriptor.is_some()
+    }
+}
+
 fn read_document(bytes: &[u8], probe: &Probe<'_>) -> Result<Sbom, SbomError> {
     if probe.bom_format.as_deref() == Some("CycloneDX") {
-        let version = probe.spec_version.as_ref().and_then(serde_json::Value::as_str).unwrap_or("without specVersion");
-        if !matches!(version, "1.4" | "1.5" | "1.6" | "1.7") {
-            return Err(SbomError::Unsupported { found: format!("CycloneDX {version}") });
-        }
-        let bom = serde_json::from_slice(bytes).map_err(|error| SbomError::malformed("CycloneDX", &error))?;
-        let (described, contents) = cyclonedx::read::contents(bom);
-        return Ok(Sbom { format: Format::CycloneDx, version: version.to_owned(), described, contents });
+        let text = probe.spec_version.as_ref().and_then(serde_json::Value::as_str).unwrap_or("without specVersion");
+        let Some(version) = CycloneDxVersion::parse(text) else {
+            return Err(SbomError::Unsupported { found: format!("CycloneDX {text}") });
+        };
+        let listed = cyclonedx::read::listed(parse(bytes, "CycloneDX")?);
+        return Ok(Sbom::new(Format::CycloneDx(version), text, listed));
     }
     if let Some(version) = &probe.spdx_version {
-        let version = version.strip_prefix("SPDX-").unwrap_or(version);
-        if !matches!(version, "2.2" | "2.3") {
-            return Err(SbomError::Unsupported { found: format!("SPDX {version}") });
+        let version = spdx_version(version)?;
+        return Ok(Sbom::new(Format::Spdx, version, spdx::read::listed(parse(bytes, "SPDX")?)));
+    }
+    if probe.is_spdx3() {
+        let (version, listed) = spdx3::read::listed(parse(bytes, "SPDX")?);
+        return Ok(Sbom::new(Format::Spdx3, &version, listed));
+    }
+    if probe.is_syft() {
+        let (version, listed) = syft::read::listed(parse(bytes, "Syft")?);
+        return Ok(Sbom::new(Format::Syft, &version, listed));
+    }
+    if let Some(version) = probe.trivy.as_ref().and_then(serde_json::Value::as_u64) {
+        if version != 2 {
+            return Err(SbomError::Unsupported { found: format!("Trivy JSON of schema {version}") });
         }
-        let document = serde_json::from_slice(bytes).map_err(|error| SbomError::malformed("SPDX", &error))?;
-        let (described, contents) = spdx::read::contents(document);
-        return Ok(Sbom { format: Format::Spdx, version: version.to_owned(), described, contents });
+        return Ok(Sbom::new(Format::Trivy, "2", trivy::read::listed(parse(bytes, "Trivy")?)));
     }
     Err(name_other(probe))
+}
+
+fn parse<'de, T: Deserialize<'de>>(bytes: &'de [u8], format: &'static str) -> Result<T, SbomError> {
+    serde_json::from_slice(bytes).map_err(|error| SbomError::malformed(format, &error))
 }
 
 /// Says what a JSON document is that is no bill of materials of ours.
@@ -126,28 +210,30 @@ fn name_other(probe: &Probe<'_>) -> SbomError {
         SbomError::Signed { kind: "DSSE" }
     } else if media_type.starts_with("application/vnd.dev.sigstore.bundle") {
         SbomError::Signed { kind: "Sigstore bundle" }
-    } else if context.contains("spdx.org/rdf/3") {
-        SbomError::Unsupported { found: "SPDX 3".to_owned() }
-    } else if probe.trivy.is_some() {
-        SbomError::Unsupported { found: "Trivy's own JSON".to_owned() }
-    } else if probe.descriptor.is_some() {
-        SbomError::Unsupported { found: "Syft's own JSON".to_owned() }
+    } else if context.contains("spdx.org/rdf/") {
+        SbomError::Unsupported { found: "SPDX 3 other than 3.0".to_owned() }
     } else {
         SbomError::NotAnSbom { reason: "it has neither bomFormat nor spdxVersion".to_owned() }
     }
 }
 
-/// Names the syntaxes that are not JSON by how they begin.
-fn refuse_other_syntaxes(bytes: &[u8]) -> Result<(), SbomError> {
+enum Syntax {
+    Json,
+    Xml,
+    TagValue,
+}
+
+/// The syntax, by how it begins.
+fn syntax(bytes: &[u8]) -> Result<Syntax, SbomError> {
     let unsupported = |found: &str| Err(SbomError::Unsupported { found: found.to_owned() });
     let bytes = bytes.trim_ascii_start();
     match bytes {
         [] => Err(SbomError::NotAnSbom { reason: "it is empty".to_owned() }),
-        [b'{', ..] => Ok(()),
+        [b'{', ..] => Ok(Syntax::Json),
+        [b'<', ..] => Ok(Syntax::Xml),
         [0x1f, 0x8b, ..] => unsupported("a gzip file"),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => unsupported("a zstd file"),
-        [b'<', ..] => unsupported("XML"),
-        _ if bytes.starts_with(b"SPDXVersion:") || bytes.starts_with(b"##") => unsupported("SPDX tag-value"),
+        _ if bytes.starts_with(b"SPDXVersion:") || bytes.starts_with(b"#") => Ok(Syntax::TagValue),
         _ => Err(SbomError::NotAnSbom { reason: "it is not a JSON object".to_owned() }),
     }
 }
@@ -163,7 +249,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use assay_model::Explain;
+    use assay_model::Explain as _;
 
     use super::*;
 
@@ -171,18 +257,18 @@ mod tests {
     fn other_formats_are_refused_by_name() {
         for (text, code, words) in [
             ("", "not-an-sbom", "empty"),
-            ("<bom/>", "sbom-format-unsupported", "XML"),
-            ("SPDXVersion: SPDX-2.3\n", "sbom-format-unsupported", "SPDX tag-value"),
+            ("<html/>", "not-an-sbom", "`html`"),
+            ("<bom xmlns='http://cyclonedx.org/schema/bom/1.3'/>", "sbom-format-unsupported", "CycloneDX XML 1.3"),
+            ("SPDXVersion: SPDX-2.1\n", "sbom-format-unsupported", "SPDX 2.1"),
             ("\u{1f}\u{8b}", "not-an-sbom", "not a JSON object"),
             ("[]", "not-an-sbom", "not a JSON object"),
             ("{}", "not-an-sbom", "neither"),
             (r#"{"bomFormat":"CycloneDX","specVersion":"1.3"}"#, "sbom-format-unsupported", "CycloneDX 1.3"),
             (r#"{"bomFormat":"CycloneDX"}"#, "sbom-format-unsupported", "without specVersion"),
             (r#"{"spdxVersion":"SPDX-2.1"}"#, "sbom-format-unsupported", "SPDX 2.1"),
-            (r#"{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld"}"#, "sbom-format-unsupported", "SPDX 3"),
+            (r#"{"@context":"https://spdx.org/rdf/3.1/spdx-context.jsonld"}"#, "sbom-format-unsupported", "SPDX 3"),
             (r#"{"payloadType":"a","payload":"b"}"#, "sbom-not-verified", "DSSE"),
-            (r#"{"SchemaVersion":2,"Results":[]}"#, "sbom-format-unsupported", "Trivy"),
-            (r#"{"artifacts":[],"descriptor":{"name":"syft"}}"#, "sbom-format-unsupported", "Syft"),
+            (r#"{"SchemaVersion":1,"Results":[]}"#, "sbom-format-unsupported", "Trivy"),
             (r#"{"_type":"https://in-toto.io/Statement/v1","predicateType":"x"}"#, "not-an-sbom", "`x`"),
             (r#"{"_type":"https://in-toto.io/Statement/v1","predicate":{}}"#, "not-an-sbom", "in-toto"),
             ("{\"bomFormat\":\n", "sbom-malformed", "line 2"),

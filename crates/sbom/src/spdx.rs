@@ -1,8 +1,10 @@
-//! SPDX JSON: the part of the format that Assay writes and reads (SPDX 2.3; 2.2 differs only in what is mandatory).
+//! SPDX 2: the part of the format that Assay writes and reads (SPDX 2.3; 2.2 differs only in what is mandatory). JSON here,
+//! lines of tags and values in [`tag_value`].
 //!
 //! One set of types serves both ways; reading ignores what is not listed here.
 
 pub(crate) mod read;
+pub(crate) mod tag_value;
 pub(crate) mod write;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use crate::read::null_as_default;
 
 /// SPDX's word for "nothing is said about it".
 const NOASSERTION: &str = "NOASSERTION";
+/// Begins the comment that says when in the life of the artifact it was looked at.
+const CONTEXT: &str = "Generation context: ";
 /// The document's own identifier (clause 6.3).
 const DOCUMENT: &str = "SPDXRef-DOCUMENT";
 
@@ -24,9 +28,9 @@ pub(crate) struct Document {
     #[serde(rename = "SPDXID", skip_deserializing)]
     id: &'static str,
     name: String,
-    #[serde(skip_deserializing)]
+    #[serde(deserialize_with = "null_as_default")]
     document_namespace: String,
-    #[serde(skip_deserializing)]
+    #[serde(deserialize_with = "null_as_default")]
     creation_info: CreationInfo,
     #[serde(deserialize_with = "null_as_default")]
     packages: Vec<Package>,
@@ -39,12 +43,23 @@ pub(crate) struct Document {
     has_extracted_licensing_infos: Vec<ExtractedLicence>,
 }
 
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
+impl Document {
+    /// As it is written: `SPDX-2.3`.
+    pub(crate) fn version(&self) -> &str {
+        &self.spdx_version
+    }
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
 struct CreationInfo {
+    #[serde(deserialize_with = "null_as_default")]
     created: String,
+    #[serde(deserialize_with = "null_as_default")]
     creators: Vec<String>,
+    #[serde(deserialize_with = "null_as_default")]
     comment: String,
+    #[serde(deserialize_with = "null_as_default")]
     license_list_version: String,
 }
 

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use assay_sbom::Standard;
 use clap::{Args, Subcommand, ValueEnum};
+
+use crate::commands::sbom::SpecVersion;
 
 /// What `scan` looks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -16,8 +19,8 @@ pub(crate) enum ScannerArgument {
 /// `assay scan`
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
-    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, rootfs:PATH, archive:FILE, git:URL[#REVISION],
-    /// sbom:FILE, or a path
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, docker:NAME, podman:NAME, containerd:DIGEST, dir:PATH,
+    /// rootfs:PATH, archive:FILE, git:URL[#REVISION], sbom:FILE, or a path
     pub(crate) target: String,
     /// What to look for; all where missing
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -25,13 +28,17 @@ pub(crate) struct ScanArguments {
     /// Severities to show; all where missing
     #[arg(long, value_delimiter = ',')]
     pub(crate) severity: Vec<String>,
-    /// Exit 1 if anything reaches this: a severity, kev, fixable, risk:70, age:30d, joined by + where all must hold
+    /// Exit 1 if anything reaches this: a severity, kev, fixable, risk:70, age:30d, joined by + where all must hold; or
+    /// licence, where a rule denies one
     #[arg(long, value_name = "THRESHOLD", value_delimiter = ',')]
     pub(crate) fail_on: Vec<String>,
+    /// Rules for licences: deny GPL-3.0-*, review LGPL-2.1-only, allow MIT (any allow denies the rest)
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    pub(crate) licences: Vec<String>,
     /// Leave out what has no fix
     #[arg(long)]
     pub(crate) only_fixed: bool,
-    /// Platform to choose of an image index
+    /// Platform to choose of an image index; all of them: all
     #[arg(long)]
     pub(crate) platform: Option<String>,
     /// Vulnerability pack instead of the embedded sample
@@ -58,22 +65,106 @@ pub(crate) struct ScanArguments {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct SbomArguments {
-    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, dir:PATH, or a path
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, docker:NAME, podman:NAME, containerd:DIGEST, dir:PATH, or a
+    /// path
     #[arg(required = true)]
     pub(crate) target: Option<String>,
-    /// Platform to choose of an image index
+    /// Platform to choose of an image index; all of them: all
     #[arg(long)]
     pub(crate) platform: Option<String>,
+    #[command(flatten)]
+    pub(crate) written: WrittenArguments,
     #[command(subcommand)]
     pub(crate) command: Option<SbomCommand>,
+}
+
+/// How a document is written.
+#[derive(Debug, Args)]
+pub(crate) struct WrittenArguments {
+    /// Version of the format: 1.4 to 1.7 of CycloneDX (1.6), 2.3 or 3.0.1 of SPDX (2.3)
+    #[arg(long, value_name = "VERSION", value_parser = SpecVersion::parse)]
+    pub(crate) spec_version: Option<SpecVersion>,
+}
+
+/// What a document is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StandardArgument {
+    /// NTIA minimum elements, 2021
+    Ntia,
+    /// CISA minimum elements, draft of 2025
+    Cisa2025,
+    /// BSI TR-03183-2
+    Bsi,
+}
+
+impl From<StandardArgument> for Standard {
+    fn from(argument: StandardArgument) -> Self {
+        match argument {
+            StandardArgument::Ntia => Self::Ntia,
+            StandardArgument::Cisa2025 => Self::Cisa2025,
+            StandardArgument::Bsi => Self::Bsi,
+        }
+    }
 }
 
 /// `assay sbom ...`
 #[derive(Debug, Subcommand)]
 pub(crate) enum SbomCommand {
-    /// Write an SBOM in another format: -o cyclonedx or -o spdx
+    /// Write an SBOM in another format: -o cyclonedx, cyclonedx-xml, spdx, spdx-tag-value, syft-json or trivy-json
     Convert {
-        /// CycloneDX or SPDX JSON file, - for standard input
+        /// SBOM in any of these formats, - for standard input
         file: PathBuf,
+        #[command(flatten)]
+        written: WrittenArguments,
+    },
+    /// Make one SBOM of several
+    Merge {
+        /// SBOMs in any format
+        #[arg(required = true, num_args = 2..)]
+        files: Vec<PathBuf>,
+        /// Name of what all of them are parts of
+        #[arg(long, default_value = "merged")]
+        name: String,
+        #[command(flatten)]
+        written: WrittenArguments,
+    },
+    /// Say what changed between two SBOMs, images or directories
+    Diff {
+        /// The older one
+        before: String,
+        /// The newer one
+        after: String,
+    },
+    /// Fill in licences, suppliers and digests that an SBOM lacks
+    Enrich {
+        /// SBOM in any format, - for standard input
+        file: PathBuf,
+        /// What knows more: an image, a directory, another SBOM
+        #[arg(long, required = true, value_name = "TARGET")]
+        from: Vec<String>,
+        #[command(flatten)]
+        written: WrittenArguments,
+    },
+    /// List what a cluster itself is made of: control plane, nodes, add-ons
+    Cluster {
+        /// What kubectl get nodes,pods -A -o json and kubectl version -o json write, - for standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Name of the cluster
+        #[arg(long, default_value = "cluster")]
+        name: String,
+        #[command(flatten)]
+        written: WrittenArguments,
+    },
+    /// Hold an SBOM against the minimum elements of NTIA, CISA and BSI
+    Score {
+        /// SBOM in any format, - for standard input
+        file: PathBuf,
+        /// What to hold it against; all where missing
+        #[arg(long, value_delimiter = ',', value_name = "NAME")]
+        standard: Vec<StandardArgument>,
+        /// Exit 1 if a score is below this, in percent
+        #[arg(long, value_name = "PERCENT")]
+        fail_under: Option<u32>,
     },
 }

@@ -9,7 +9,7 @@ use assay_gate::catalogue;
 use assay_kinds::Tier;
 use assay_kube::{Client, Config, ENVIRONMENTS};
 use assay_model::{ControlId, EnvironmentName, Timestamp};
-use assay_store::{PolicyChange, Store};
+use assay_store::{PolicyChange, Store, StoreError};
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::json;

@@ -9,7 +9,7 @@ use assay_model::{
     BaseImage, Contents, EvidenceTier, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity,
     Suppressed, Surface, Timestamp, VulnerabilityFinding,
 };
-use assay_sbom::{Generation, Root};
+use assay_sbom::{Generation, LicenceFinding, LicencePolicy, LicenceVerdict, Root};
 use assay_vuln::risk::{Risk, Surroundings, Use, risk};
 use assay_vuln::{LinkedSymbols, Threshold};
 use serde::Serialize;
@@ -19,14 +19,15 @@ mod said;
 
 pub(crate) use said::{IgnoredFinding, VexFinding};
 
+use super::each::{EachPlatform, OfPlatform};
 use super::target::{self, Inspected, Target};
 use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{FailOn, Settings};
 use crate::{Result, Status};
 
 /// What to scan for, and what to show of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ScanOptions {
     /// What is scanned.
     pub(crate) target: Target,
@@ -37,7 +38,9 @@ pub(crate) struct ScanOptions {
     /// Severities to show; empty = all.
     pub(crate) severity: Vec<Severity>,
     /// What fails: any of these.
-    pub(crate) fail_on: Vec<Threshold>,
+    pub(crate) fail_on: Vec<FailOn>,
+    /// Which licences may be there.
+    pub(crate) licences: LicencePolicy,
     /// Whether only what has a fix counts.
     pub(crate) only_fixed: bool,
     /// VEX documents whose statements count.
@@ -96,6 +99,9 @@ pub(crate) struct ScanOutcome {
     pub(crate) pack: Option<PackInfo>,
     /// Whether that is the embedded sample.
     pub(crate) sample_pack: bool,
+    /// Packages whose licence the rules do not allow, the worst first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) licences: Vec<LicenceFinding>,
     /// The thresholds, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fail_on: Option<String>,
@@ -202,6 +208,20 @@ pub(crate) fn scan(options: ScanOptions, session: &Session<'_>) -> Result<ScanOu
         }
         None => target::inspect(&options.target, options.vulnerabilities, session)?,
     };
+    judge(inspected, options, session)
+}
+
+/// Scans the images of all platforms of an index.
+pub(crate) fn scan_each(options: &ScanOptions, session: &Session<'_>) -> Result<EachPlatform<ScanOutcome>> {
+    let mut platforms = Vec::new();
+    for (platform, inspected) in target::inspect_each(&options.target, options.vulnerabilities, session)? {
+        platforms.push(OfPlatform { platform, outcome: judge(inspected, options.clone(), session)? });
+    }
+    Ok(EachPlatform { platforms })
+}
+
+/// Holds what was found against what is asked for.
+fn judge(inspected: Inspected, options: ScanOptions, session: &Session<'_>) -> Result<ScanOutcome> {
     let baseline = options.secret_baseline.as_deref().map(baseline).transpose()?.unwrap_or_default();
     let findings = match (&inspected.findings, options.vulnerabilities) {
         (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
@@ -256,7 +276,15 @@ fn filter(
         .collect();
     let severities: BTreeSet<Severity> = options.severity.iter().copied().collect();
     let shown = |severity: Severity| severities.is_empty() || severities.contains(&severity);
-    let thresholds = options.fail_on;
+    let texts: Vec<String> = options.fail_on.iter().map(ToString::to_string).collect();
+    let fails_on_licences = options.fail_on.contains(&FailOn::Licence);
+    let threshold = |fail_on| match fail_on {
+        FailOn::Threshold(threshold) => Some(threshold),
+        FailOn::Licence => None,
+    };
+    let thresholds: Vec<Threshold> = options.fail_on.into_iter().filter_map(threshold).collect();
+    let licences = options.licences.judge(&contents.packages);
+    let denied = licences.iter().filter(|one| fails_on_licences && one.verdict == LicenceVerdict::Deny).count();
     let fails = |(finding, risk): &&(VulnerabilityFinding, Risk)| {
         thresholds.iter().any(|threshold| threshold.is_reached(finding, risk, now))
     };
@@ -265,12 +293,12 @@ fn filter(
     let secrets: Vec<SecretMatch> = all_secrets.iter().filter(is_new).cloned().collect();
     let accepted_secrets = all_secrets.len() - secrets.len();
     let failing = all.iter().filter(fails).count()
-        + secrets.iter().filter(|secret| reaches(&thresholds, secret.severity)).count();
+        + secrets.iter().filter(|secret| reaches(&thresholds, secret.severity)).count()
+        + denied;
     let counts = FindingCounts::of(all.iter().map(|(finding, _)| finding));
     let total = all.len();
     let (vulnerabilities, risks): (Vec<_>, Vec<_>) =
         all.into_iter().filter(|(finding, _)| shown(finding.vulnerability.severity)).unzip();
-    let texts: Vec<String> = thresholds.iter().map(ToString::to_string).collect();
     Ok(ScanOutcome {
         target: inspected.name,
         digest: inspected.root.digest.map(|digest| digest.to_string()),
@@ -293,6 +321,7 @@ fn filter(
         pack: findings.as_ref().map(|findings| findings.pack.clone()),
         sample_pack: sample_pack && findings.is_some(),
         fail_on: (!texts.is_empty()).then(|| texts.join(", ")),
+        licences,
         thresholds,
         now,
         failing,

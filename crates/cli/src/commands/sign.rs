@@ -288,7 +288,7 @@ async fn add_children(client: &Client, repository: &Repository, subjects: &mut V
 /// What is found in the image, as a predicate, and the digest it is about.
 async fn found(stated: &Stated, image: &Reference, session: &Session<'_>) -> Result<(Digest, &'static str, Vec<u8>)> {
     let gatherer = session.gatherer(Vec::new(), session.existing_store()?)?;
-    let platforms = session.settings.platform.value.iter().cloned().collect();
+    let platforms = session.settings.platform.value.one()?;
     let wanted = Wanted { platforms, evidence: false, ..Wanted::default() };
     let about = |cause: &assay_case::Cause| Failure::from_cause(cause).about(image.written());
     let facts = gatherer.facts(&session.access()?, image, &wanted).await;

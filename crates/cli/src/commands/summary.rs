@@ -74,7 +74,7 @@ pub(crate) fn summarise(options: &SummaryOptions, session: &Session<'_>) -> Resu
     let environment = environment.unwrap_or_else(|| policies.policy.default_environment().clone());
     let image = &options.image;
     let gatherer = session.gatherer(policies.materials.clone(), session.existing_store()?)?;
-    let platforms = session.settings.platform.value.iter().cloned().collect();
+    let platforms = session.settings.platform.value.one()?;
     session.printer.progress(&format!("looking at {image}"));
     let known = session.facts(&gatherer, image, &Wanted { platforms, ..Wanted::default() })?;
     let facts = known.get().map_err(|cause| Failure::from_cause(cause).about(image))?;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use assay_case::{Cause, Known};
+use assay_case::{Cause, Facts, Known};
 use assay_gather::Wanted;
 use assay_inspect::{ANALYSER, DirectoryOptions, SecretRules};
-use assay_model::{BaseImage, Contents, Findings, Timestamp};
-use assay_oci::ImageSource;
+use assay_model::{BaseImage, Contents, Findings, Platform, Timestamp};
+use assay_oci::{ImageSource, Manifest, Source};
 use assay_sbom::{Generation, Lifecycle, Root};
 use assay_store::Store;
 
@@ -70,15 +70,19 @@ impl Target {
     }
 }
 
-/// Whether a file says of itself that it is CycloneDX or SPDX JSON.
+/// Whether a file says of itself that it is a bill of materials, in one of the formats that are read.
 fn is_sbom(path: &Path) -> bool {
     use std::io::Read as _;
     let mut start = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
     let text = String::from_utf8_lossy(&start);
-    read.is_ok()
-        && text.trim_start().starts_with('{')
-        && (text.contains("\"bomFormat\"") || text.contains("\"spdxVersion\""))
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let is_json = text.starts_with('{')
+        && ["\"bomFormat\"", "\"spdxVersion\"", "spdx.org/rdf/3", "\"artifactRelationships\"", "\"ArtifactName\""]
+            .iter()
+            .any(|key| text.contains(key));
+    let is_xml = text.starts_with('<') && text.contains("http://cyclonedx.org/schema/bom/");
+    read.is_ok() && (is_json || is_xml || text.starts_with("SPDXVersion:"))
 }
 
 /// What is in a target.
@@ -112,6 +116,7 @@ pub(crate) fn inspect_with(
     let now = Timestamp::now();
     let options = DirectoryOptions { rules, ..DirectoryOptions::default() };
     let shown = |path: &Path| path.display().to_string();
+    let mut described = None;
     let (name, contents, lifecycle) = match target {
         Target::Directory(path) => {
             printer.progress(&format!("reading {}", path.display()));
@@ -130,7 +135,11 @@ pub(crate) fn inspect_with(
             (name, assay_inspect::inspect_directory(folder.path(), &options)?, Lifecycle::PreBuild)
         }
         Target::Image(image) => return inspect_image(image, vulnerabilities, session),
-        Target::Sbom(path) => (shown(path), assay_sbom::read(&read_file(path)?)?.contents, Lifecycle::PostBuild),
+        Target::Sbom(path) => {
+            let document = assay_sbom::read(&read_file(path)?)?;
+            described = Some(document.root(&shown(path)));
+            (shown(path), document.contents, document.origin.lifecycle.unwrap_or(Lifecycle::PostBuild))
+        }
     };
     let findings = if vulnerabilities {
         let pack = database::open(settings.pack.value.as_deref())?;
@@ -138,24 +147,80 @@ pub(crate) fn inspect_with(
     } else {
         None
     };
-    let root = Root::directory(&name);
+    let root = described.unwrap_or_else(|| Root::directory(&name));
     let generation = Generation { tool_version: env!("CARGO_PKG_VERSION"), created: stated_time(now)?, lifecycle };
     Ok(Inspected { name, root, contents: Arc::new(contents), findings, generation })
 }
 
 fn inspect_image(image: &ImageSource, vulnerabilities: bool, session: &Session<'_>) -> Result<Inspected> {
+    let platforms = session.settings.platform.value.one()?;
+    let mut inspected = inspect_images(image, platforms, vulnerabilities, session)?;
+    if inspected.is_empty() {
+        return Err(Failure::from_cause(&Cause::new("platform-not-found", "there is no image in it")).about(image));
+    }
+    Ok(inspected.swap_remove(0).1)
+}
+
+/// Inspects the images of all platforms of an index in one run: a layer that several have is read once. Each comes with
+/// its platform's name.
+pub(crate) fn inspect_each(
+    target: &Target,
+    vulnerabilities: bool,
+    session: &Session<'_>,
+) -> Result<Vec<(String, Inspected)>> {
+    let Target::Image(image) = target else {
+        return Err(CliError::Usage {
+            message: "only images have platforms".to_owned(),
+            next: "without --platform".to_owned(),
+        }
+        .into());
+    };
+    let registry = matches!(image, ImageSource::Registry(_));
+    let client = if registry { session.online("reading a registry")? } else { session.client()? };
+    let root = session.run(async {
+        let source = Source::open(&client, image).await.map_err(|error| Failure::from(error).about(image))?;
+        source.root().await.map_err(|error| Failure::from(error).about(image))
+    })?;
+    // What the tag means is decided once.
+    let pinned = match image {
+        ImageSource::Registry(reference) => ImageSource::Registry(reference.pinned(root.digest)),
+        local => local.clone(),
+    };
+    let Manifest::Index(index) = &root.manifest else {
+        return inspect_images(&pinned, Vec::new(), vulnerabilities, session);
+    };
+    let mut platforms: Vec<Platform> = Vec::new();
+    for platform in index.manifests.iter().filter_map(|entry| entry.platform.as_ref()) {
+        // Attestations stand in an index as images of an unknown platform (buildkit, attestation-storage.md).
+        if platform.os != "unknown" && !platforms.contains(platform) {
+            platforms.push(platform.clone());
+        }
+    }
+    inspect_images(&pinned, platforms, vulnerabilities, session)
+}
+
+fn inspect_images(
+    image: &ImageSource,
+    platforms: Vec<Platform>,
+    vulnerabilities: bool,
+    session: &Session<'_>,
+) -> Result<Vec<(String, Inspected)>> {
     let store = session.existing_store()?;
     let gatherer = session.gatherer(Vec::new(), store.clone())?;
-    let platforms = session.settings.platform.value.iter().cloned().collect();
     let wanted = Wanted { platforms, evidence: false, ..Wanted::default() };
     session.printer.progress(&format!("reading {image}"));
     let facts = session.facts(&gatherer, image, &wanted)?;
     let facts = facts.get().map_err(|cause| Failure::from_cause(cause).about(image))?;
-    let Some(facts) = facts.first() else {
-        return Err(Failure::from_cause(&Cause::new("platform-not-found", "there is no image in it")).about(image));
+    let one = |facts: &Arc<Facts>| {
+        let platform = facts.subject.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+        Ok((platform, inspected(image, facts, vulnerabilities, store.as_deref())?))
     };
+    facts.iter().map(one).collect()
+}
+
+fn inspected(image: &ImageSource, facts: &Facts, vulnerabilities: bool, store: Option<&Store>) -> Result<Inspected> {
     let mut contents = Arc::clone(facts.contents.get().map_err(|cause| Failure::from_cause(cause).about(image))?);
-    if let Some(base) = store.as_deref().map(|store| known_base(&contents, store)).transpose()?.flatten() {
+    if let Some(base) = store.map(|store| known_base(&contents, store)).transpose()?.flatten() {
         let stated = contents.base.as_ref().and_then(|stated| stated.name.clone());
         Arc::make_mut(&mut contents).base = Some(BaseImage { name: stated, ..base });
     }

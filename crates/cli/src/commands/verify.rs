@@ -367,7 +367,7 @@ pub(super) fn image_evidence(
     session: &Session<'_>,
 ) -> Result<ImageEvidence> {
     let gatherer = session.gatherer(vec![material], None)?;
-    let platforms = session.settings.platform.value.iter().cloned().collect();
+    let platforms = session.settings.platform.value.one()?;
     let wanted = Wanted { platforms, contents: false, ..Wanted::default() };
     session.printer.progress(&format!("looking at what refers to {image}"));
     let facts = session.facts(&gatherer, image, &wanted)?;

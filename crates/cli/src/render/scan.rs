@@ -8,10 +8,12 @@ mod vulnerability;
 use std::fmt::Write as _;
 
 use assay_model::{FixState, Severity, VulnerabilityFinding};
+use assay_sbom::LicenceVerdict;
 
 use super::document::document;
 use super::page::{count, cut};
 use super::{Align, Page, Report, Table};
+use crate::commands::sbom::SpecVersion;
 use crate::commands::scan::ScanOutcome;
 use crate::output::Format;
 use crate::{Result, Status};
@@ -39,6 +41,7 @@ impl Report for ScanOutcome {
         }
         self.write_vulnerabilities(&mut out, page);
         self.write_secrets(&mut out, page);
+        self.write_licences(&mut out, page);
         self.write_summary(&mut out, page);
         out
     }
@@ -52,10 +55,11 @@ impl Report for ScanOutcome {
             Format::CosignVuln => Some(Ok(vulnerability::cosign_vuln(self))),
             Format::Html => Some(Ok(html::page(self))),
             Format::CyclonedxVdr => {
-                let written = document(&self.contents, &self.root, &self.generation, Format::Cyclonedx);
+                let written =
+                    document(&self.contents, &self.root, &self.generation, Format::Cyclonedx, SpecVersion::Default);
                 written.map(|text| text.and_then(|text| vulnerability::disclosure(self, &text)))
             }
-            other => document(&self.contents, &self.root, &self.generation, other),
+            other => document(&self.contents, &self.root, &self.generation, other, SpecVersion::Default),
         }
     }
 }
@@ -99,6 +103,22 @@ impl ScanOutcome {
             let severity = page.bad(secret.severity);
             let _ = writeln!(out, "{severity}  {}  {}:{}{layer}{deleted}", secret.rule, secret.file.path, secret.line);
             let _ = writeln!(out, "    {}", page.dim(cut(&secret.excerpt, page.width - 4)));
+        }
+    }
+
+    fn write_licences(&self, out: &mut String, page: Page) {
+        if self.licences.is_empty() {
+            return;
+        }
+        out.push_str("\nlicences\n");
+        for one in &self.licences {
+            let verdict = match one.verdict {
+                LicenceVerdict::Deny => page.bad("denied"),
+                _ => page.warn("review"),
+            };
+            let licence = if one.licence.is_empty() { "-" } else { &one.licence };
+            let _ = writeln!(out, "{verdict}  {}  {licence}", one.purl);
+            let _ = writeln!(out, "        {}", page.dim(&one.reason));
         }
     }
 

@@ -1,5 +1,7 @@
 //! `assay scan`, `assay db`, `assay vex`, resolved.
 
+use assay_sbom::LicencePolicy;
+
 use crate::Result;
 use crate::arguments::{
     DbBuildArguments, DbRollbackArguments, DbUpdateArguments, ScanArguments, ScannerArgument, VexCreateArguments,
@@ -24,6 +26,7 @@ impl ScanArguments {
             secrets: wanted(ScannerArgument::Secrets),
             severity: settings.severity.value.clone(),
             fail_on: settings.fail_on.value.clone(),
+            licences: LicencePolicy::new(settings.licences.value.clone()),
             vex: self.vex,
             ignore_file: self.ignore_file,
             only_fixed: self.only_fixed,

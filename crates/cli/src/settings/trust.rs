@@ -199,7 +199,7 @@ impl AttestArguments {
         }
         let stated = match (self.from_scan, self.from_sbom, self.predicate, self.predicate_type.as_deref()) {
             (true, ..) => Stated::Scan,
-            (_, true, _, None | Some("cyclonedx")) => Stated::Sbom(assay_sbom::Format::CycloneDx),
+            (_, true, _, None | Some("cyclonedx")) => Stated::Sbom(assay_sbom::Format::CYCLONEDX),
             (_, true, _, Some("spdx")) => Stated::Sbom(assay_sbom::Format::Spdx),
             (_, true, _, Some(other)) => {
                 return Err(CliError::Usage {

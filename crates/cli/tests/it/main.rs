@@ -14,6 +14,7 @@ mod config;
 mod decisions;
 mod key;
 mod operate;
+mod platforms;
 mod promotion;
 mod reference;
 mod root;

@@ -112,6 +112,98 @@ fn a_git_repository_is_read_at_a_revision_and_nothing_stays_behind() {
 }
 
 #[test]
+fn an_sbom_goes_through_every_format_and_comes_back_the_same() {
+    let assay = Assay::new();
+    project(&assay);
+    let first = assay.run(&["sbom", "app"]).stdout;
+    assay.file("0", &first);
+    let formats = [
+        ("cyclonedx", "1.4"),
+        ("cyclonedx-xml", "1.7"),
+        ("spdx", "2.3"),
+        ("spdx-tag-value", "2.3"),
+        ("spdx", "3.0.1"),
+        ("cyclonedx", "1.6"),
+    ];
+    for (number, (format, version)) in formats.into_iter().enumerate() {
+        let (from, to) = (number.to_string(), (number + 1).to_string());
+        let written = assay.run(&["sbom", "convert", &from, "-o", format, "--spec-version", version]);
+        assert!(written.status.success(), "{}", assay.shown(&written));
+        assay.file(&to, &written.stdout);
+    }
+    assert_eq!(std::fs::read(assay.path().join("6")).unwrap(), first);
+    let syft = assay.run(&["sbom", "app", "-o", "syft-json"]).stdout;
+    assay.file("syft.json", &syft);
+    insta::assert_snapshot!(assay.seen(&["sbom", "diff", "0", "syft.json"]));
+    let unknown = assay.seen(&["sbom", "app", "--spec-version", "1.3"]);
+    assert!(unknown.contains("CycloneDX 1.4 to 1.7, SPDX 2.3 and 3.0.1"), "{unknown}");
+}
+
+#[test]
+fn a_cluster_is_listed_with_what_advisories_are_about() {
+    let assay = Assay::new();
+    assay.file(
+        "nodes.json",
+        r#"{"kind": "List", "items": [{"kind": "Node", "metadata": {"name": "a"}, "status": {"nodeInfo": {
+            "kubeletVersion": "v1.31.2", "containerRuntimeVersion": "containerd://2.0.1", "kernelVersion": "6.1.0-28-amd64",
+            "osImage": "Debian GNU/Linux 12 (bookworm)", "architecture": "amd64"}}},
+          {"kind": "Pod", "metadata": {"name": "coredns-1", "namespace": "kube-system"},
+           "spec": {"containers": [{"name": "coredns", "image": "registry.k8s.io/coredns/coredns:v1.11.3"}]}}]}"#,
+    );
+    insta::assert_snapshot!(assay.seen(&["sbom", "cluster", "nodes.json", "--name", "prod", "-o", "text", "-v"]));
+    assay.file("kbom.json", assay.run(&["sbom", "cluster", "nodes.json", "--name", "prod"]).stdout);
+    let scan = assay.run(&["scan", "kbom.json"]);
+    assert_eq!(scan.status.code(), Some(0), "{}", assay.shown(&scan));
+    let empty = assay.seen(&["sbom", "cluster", "kbom.json"]);
+    assert!(empty.contains("cluster-empty") && empty.contains("kubectl get nodes,pods -A -o json"), "{empty}");
+}
+
+#[test]
+fn licences_are_held_against_rules() {
+    let assay = Assay::new();
+    assay.file(
+        "a.json",
+        r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+            {"type": "library", "name": "free", "version": "1", "purl": "pkg:npm/free@1", "licenses": [{"expression": "MIT"}]},
+            {"type": "library", "name": "copyleft", "version": "1", "purl": "pkg:npm/copyleft@1",
+             "licenses": [{"expression": "GPL-3.0-only AND MIT"}]},
+            {"type": "library", "name": "odd", "version": "1", "purl": "pkg:npm/odd@1", "licenses": [{"license": {"name": "as is"}}]}]}"#,
+    );
+    let scan = ["scan", "a.json", "--scanners", "secrets", "--licences", "deny GPL-3.0-*,review LGPL-2.1-only"];
+    insta::assert_snapshot!(assay.seen(&scan));
+    let gated = assay.run(&[&scan[..], &["--fail-on", "licence"]].concat());
+    assert_eq!(gated.status.code(), Some(1), "{}", assay.shown(&gated));
+    let allowed =
+        assay.run(&["scan", "a.json", "--scanners", "secrets", "--licences", "review MIT", "--fail-on", "licence"]);
+    assert_eq!(allowed.status.code(), Some(0), "nothing is denied: {}", assay.shown(&allowed));
+    let wrong = assay.seen(&["scan", "a.json", "--licences", "forbid MIT"]);
+    assert!(wrong.contains("write allow, review or deny"), "{wrong}");
+}
+
+#[test]
+fn sboms_are_merged_compared_enriched_and_scored() {
+    let assay = Assay::new();
+    project(&assay);
+    assay.file("a.json", assay.run(&["sbom", "app"]).stdout);
+    assay.file(
+        "b.json",
+        r#"{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [
+            {"type": "library", "name": "minimist", "version": "0.0.8", "purl": "pkg:npm/minimist@0.0.8",
+             "supplier": {"name": "substack"}, "licenses": [{"expression": "MIT"}]},
+            {"type": "library", "name": "left-pad", "version": "1.0.0", "purl": "pkg:npm/left-pad@1.0.0"}]}"#,
+    );
+    insta::assert_snapshot!("diff", assay.seen(&["sbom", "diff", "a.json", "b.json"]));
+    insta::assert_snapshot!(
+        "merge",
+        assay.seen(&["sbom", "merge", "a.json", "b.json", "--name", "shop", "-o", "text"])
+    );
+    insta::assert_snapshot!("enrich", assay.seen(&["sbom", "enrich", "a.json", "--from", "b.json", "-o", "text"]));
+    insta::assert_snapshot!("score", assay.seen(&["sbom", "score", "a.json", "--fail-under", "90"]));
+    let ntia = assay.run(&["sbom", "score", "a.json", "--standard", "ntia", "--fail-under", "80"]);
+    assert_eq!(ntia.status.code(), Some(0), "{}", assay.shown(&ntia));
+}
+
+#[test]
 fn an_sbom_is_the_same_bytes_each_time_and_converts() {
     let assay = Assay::new().variable("SOURCE_DATE_EPOCH", "1700000000");
     project(&assay);

@@ -39,7 +39,7 @@ impl Project {
         let whole = xml::read(text, &mut |event| match event {
             xml::Event::Start { name, .. } => place.push(name.to_owned()),
             xml::Event::Text(text) => {
-                let value = || xml::unescape(text);
+                let value = || text.to_owned();
                 let path: Vec<&str> = place.iter().map(String::as_str).collect();
                 match path.as_slice() {
                     ["project", "properties", name] if project.properties.len() < limit => {

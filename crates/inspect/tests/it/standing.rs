@@ -1,6 +1,8 @@
 //! What is said beside the list of packages: what was left out, the surface, the base; and other sources than images.
 
-use assay_inspect::{DirectoryOptions, ImageConfiguration, inspect_archive, inspect_directory, inspect_root, merge};
+use assay_inspect::{
+    DirectoryOptions, ImageConfiguration, LayerResult, inspect_archive, inspect_directory, inspect_root, merge,
+};
 use assay_model::{BaseEvidence, Contents, SuppressionReason};
 
 use crate::archive::{Tar, gzip};
@@ -109,10 +111,10 @@ fn an_image_may_state_its_base() {
         .unwrap()
     };
     let named = configuration(r#"{"org.opencontainers.image.base.name":"docker.io/library/debian:12"}"#);
-    let base = merge(&[], Some(&named)).base.unwrap();
+    let base = merge::<LayerResult>(&[], Some(&named)).base.unwrap();
     assert_eq!((base.name.as_deref(), base.layers), (Some("docker.io/library/debian:12"), None));
     assert_eq!(base.evidence, BaseEvidence::Stated);
-    assert_eq!(merge(&[], Some(&configuration("{}"))).base, None);
+    assert_eq!(merge::<LayerResult>(&[], Some(&configuration("{}"))).base, None);
 }
 
 #[test]

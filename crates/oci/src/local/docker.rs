@@ -67,7 +67,7 @@ pub(super) fn open(files: Files, selector: &Selector) -> Result<Local, OciError>
         made.insert(entry.digest, manifest);
         index.push(entry);
     }
-    Ok(Local { files, index, made, names })
+    Ok(Local { index, made, names, ..Local::of(files) })
 }
 
 fn describe(files: &Files, name: &str) -> Result<Descriptor, OciError> {

@@ -1,40 +1,71 @@
 //! CycloneDX 1.4 to 1.7 to contents.
 
-use assay_model::{Contents, Digest, OsRelease};
+use assay_model::{Digest, OsRelease};
 
-use super::{Bom, Component, LicenceChoice};
+use super::{Bom, Component, LicenceChoice, Organisation, Tools};
+use crate::document::Lifecycle;
 use crate::property::{self, Properties};
-use crate::read::{Described, Entry, collect};
+use crate::read::{Described, Entry, Listed, Origin};
 
-/// The contents that a document lists, and what it says they are contents of.
-pub(crate) fn contents(bom: Bom) -> (Option<Described>, Contents) {
-    let mut os = None;
-    let mut entries = Vec::new();
-    let (mut described, mut root_properties) = (None, Properties::default());
+/// What a document lists, and what it says it is about.
+pub(crate) fn listed(bom: Bom) -> Listed {
+    let mut listed = Listed { origin: origin(&bom), ..Listed::default() };
     if let Some(mut component) = bom.metadata.component {
-        flatten(std::mem::take(&mut component.components), &mut entries, &mut os);
-        root_properties = properties(&mut component);
-        described = Some(Described {
+        listed.root_reference = Some(component.bom_ref.clone().unwrap_or_default());
+        let inside = std::mem::take(&mut component.components);
+        listed.flatten(inside, listed.root_reference.clone());
+        listed.root = properties(&mut component);
+        listed.described = Some(Described {
             digest: digest(&component).or_else(|| component.version.as_deref()?.parse().ok()),
             version: component.version,
             purl: component.purl.and_then(|purl| purl.parse().ok()),
             name: component.name,
         });
     }
-    flatten(bom.components, &mut entries, &mut os);
+    listed.flatten(bom.components, None);
     let edges = bom.dependencies.into_iter().map(|dependency| (dependency.reference, dependency.depends_on));
-    (described, collect(entries, edges, os, &root_properties))
+    listed.edges = edges.collect();
+    listed
 }
 
-/// Nested components are parts of the one around them; all of them are in the image. The nesting is bounded by
-/// [`crate::MAX_DEPTH`].
-fn flatten(components: Vec<Component>, entries: &mut Vec<Entry>, os: &mut Option<OsRelease>) {
-    for mut component in components {
-        flatten(std::mem::take(&mut component.components), entries, os);
-        if component.kind == "operating-system" {
-            os.get_or_insert_with(|| operating_system(component));
-        } else if component.purl.is_some() || matches!(&*component.kind, "library" | "framework" | "application") {
-            entries.push(entry(component));
+fn origin(bom: &Bom) -> Origin {
+    let metadata = &bom.metadata;
+    let tool =
+        |name: &str, version: Option<&str>| version.map_or(name.to_owned(), |version| format!("{name}-{version}"));
+    let tools = match &metadata.tools {
+        Tools::List(tools) => tools.iter().map(|one| tool(&one.name, one.version.as_deref())).collect(),
+        Tools::Components { components } => {
+            components.iter().map(|one| tool(&one.name, one.version.as_deref())).collect()
+        }
+    };
+    let own = metadata.properties.iter().find(|property| property.name == property::LIFECYCLE);
+    let phases = metadata.lifecycles.iter().map(|one| one.phase.as_str()).chain(own.map(|own| own.value.as_str()));
+    let author = |one: &Organisation| one.name.clone().or_else(|| one.email.clone());
+    Origin {
+        authors: metadata.authors.iter().chain(&metadata.manufacturer).filter_map(author).collect(),
+        tools,
+        created: metadata.timestamp.parse().ok(),
+        lifecycle: phases.rev().find_map(Lifecycle::of_phase),
+        identifier: Some(bom.serial_number.clone()).filter(|text| !text.is_empty()),
+    }
+}
+
+impl Listed {
+    /// Nested components are parts of the one around them; all of them are in the image. The nesting is bounded by
+    /// [`crate::MAX_DEPTH`].
+    fn flatten(&mut self, components: Vec<Component>, parent: Option<String>) {
+        for mut component in components {
+            let own = component.bom_ref.clone();
+            if let (Some(parent), Some(own)) = (&parent, &own) {
+                self.parts.push((parent.clone(), vec![own.clone()]));
+            }
+            self.flatten(std::mem::take(&mut component.components), own);
+            if component.kind == "operating-system" {
+                self.os_reference = self.os_reference.take().or_else(|| component.bom_ref.clone());
+                self.os.get_or_insert_with(|| operating_system(component));
+            } else if component.purl.is_some() || matches!(&*component.kind, "library" | "framework" | "application") {
+                self.entries.push(entry(component));
+            }
         }
     }
 }
@@ -85,11 +116,5 @@ fn licence(choices: Vec<LicenceChoice>) -> Option<String> {
     let text = |choice: LicenceChoice| {
         choice.expression.or_else(|| choice.license.and_then(|licence| licence.id.or(licence.name)))
     };
-    let mut texts: Vec<_> = choices.into_iter().filter_map(text).filter(|text| !text.is_empty()).collect();
-    if texts.len() > 1 {
-        for text in texts.iter_mut().filter(|text| text.contains(" OR ")) {
-            *text = format!("({text})");
-        }
-    }
-    Some(texts.join(" AND ")).filter(|text| !text.is_empty())
+    crate::licence::together(choices.into_iter().filter_map(text))
 }

@@ -1,24 +1,28 @@
-//! Contents to CycloneDX 1.6.
-
-use std::io;
+//! Contents to CycloneDX 1.4 to 1.7.
 
 use assay_model::{Algorithm, Contents, Digest, OsRelease, Package};
 
 use super::{
     Bom, Component, Composition, Dependency, Evidence, Hash, LicenceChoice, Metadata, NamedLicence, Occurrence,
-    Organisation, Phase, Property, Tools,
+    Organisation, Phase, Property, Tool, Tools,
 };
-use crate::document::{Format, Generation, Root, identity};
+use crate::document::{CycloneDxVersion, Generation, Root};
 use crate::graph::Graph;
 use crate::licence::Licence;
 use crate::property;
 
 /// The document for `contents` of `root`.
-pub(crate) fn bom(contents: &Contents, root: &Root, generation: &Generation<'_>) -> io::Result<Bom> {
+pub(crate) fn bom(
+    contents: &Contents,
+    root: &Root,
+    generation: &Generation<'_>,
+    version: CycloneDxVersion,
+    identity: &str,
+) -> Bom {
     let graph = Graph::new(contents, root);
     let mut components: Vec<_> =
         graph.operating_system().map(|(reference, os)| operating_system(reference, os)).into_iter().collect();
-    components.extend(graph.packages().map(|(reference, package)| library(reference, package, contents)));
+    components.extend(graph.packages().map(|(reference, package)| library(reference, package, contents, version)));
     components.sort_by(|a, b| a.bom_ref.cmp(&b.bom_ref));
     let dependency = |(reference, depends_on): (&str, Vec<&str>)| Dependency {
         reference: reference.to_owned(),
@@ -28,31 +32,37 @@ pub(crate) fn bom(contents: &Contents, root: &Root, generation: &Generation<'_>)
     dependencies.sort_by(|a, b| a.reference.cmp(&b.reference));
     let incomplete = (!contents.partial.is_empty())
         .then(|| Composition { aggregate: "incomplete", assemblies: vec![graph.root().to_owned()] });
-    Ok(Bom {
-        schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
+    // Life cycles came with 1.5; older documents keep theirs as a property.
+    let phase = generation.lifecycle.phase();
+    let has_lifecycles = version >= CycloneDxVersion::V1_5;
+    let lifecycle = (!has_lifecycles).then(|| (property::LIFECYCLE, phase.to_owned()));
+    Bom {
+        schema: format!("http://cyclonedx.org/schema/bom-{}.schema.json", version.as_str()),
         bom_format: "CycloneDX".to_owned(),
-        spec_version: "1.6".to_owned(),
-        serial_number: format!("urn:uuid:{}", identity(contents, root, generation, Format::CycloneDx)?),
+        spec_version: version.as_str().to_owned(),
+        serial_number: format!("urn:uuid:{identity}"),
         version: 1,
         metadata: Metadata {
             timestamp: generation.created(),
-            lifecycles: vec![Phase { phase: generation.lifecycle.phase() }],
-            tools: Tools { components: vec![tool(generation)] },
+            lifecycles: has_lifecycles.then(|| Phase { phase: phase.to_owned() }).into_iter().collect(),
+            tools: tools(generation, version),
             component: Some(root_component(graph.root(), contents, root)),
+            properties: properties(lifecycle.into_iter().collect()),
+            ..Metadata::default()
         },
         components,
         dependencies,
         compositions: incomplete.into_iter().collect(),
-    })
+    }
 }
 
-fn tool(generation: &Generation<'_>) -> Component {
-    Component {
-        kind: "application".to_owned(),
-        name: "assay".to_owned(),
-        version: Some(generation.tool_version.to_owned()),
-        ..Component::default()
+fn tools(generation: &Generation<'_>, version: CycloneDxVersion) -> Tools {
+    let (name, own) = ("assay".to_owned(), Some(generation.tool_version.to_owned()));
+    if version == CycloneDxVersion::V1_4 {
+        return Tools::List(vec![Tool { name, version: own }]);
     }
+    let tool = Component { kind: "application".to_owned(), name, version: own, ..Component::default() };
+    Tools::Components { components: vec![tool] }
 }
 
 fn root_component(reference: &str, contents: &Contents, root: &Root) -> Component {
@@ -80,18 +90,18 @@ fn operating_system(reference: &str, os: &OsRelease) -> Component {
     }
 }
 
-fn library(reference: &str, package: &Package, contents: &Contents) -> Component {
+fn library(reference: &str, package: &Package, contents: &Contents, version: CycloneDxVersion) -> Component {
     Component {
         kind: "library".to_owned(),
         bom_ref: Some(reference.to_owned()),
-        supplier: package.supplier.clone().map(|name| Organisation { name: Some(name) }),
+        supplier: package.supplier.clone().map(|name| Organisation { name: Some(name), email: None }),
         name: package.name.clone(),
         version: Some(package.version.clone()),
         hashes: package.digest.iter().map(hash).collect(),
         licenses: package.licence.as_deref().and_then(Licence::of).map(choice).into_iter().collect(),
         purl: Some(package.purl.to_string()),
         evidence: Some(Evidence { occurrences: vec![Occurrence { location: package.path.clone() }] })
-            .filter(|_| !package.path.is_empty()),
+            .filter(|_| !package.path.is_empty() && version >= CycloneDxVersion::V1_5),
         properties: properties(property::of_package(package, contents)),
         ..Component::default()
     }

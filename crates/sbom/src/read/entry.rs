@@ -1,15 +1,16 @@
-//! Entries of either format to packages.
+//! Entries of any format to packages.
 //!
 //! The purl decides what a package is; name, version and source of the entry are believed where they agree with it.
 //! Conventions of the tools that most documents come from are understood: Syft's `upstream` qualifier, Trivy's `epoch`
 //! qualifier and `aquasecurity:trivy:` properties.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use assay_model::{
     Bound, Contents, Digest, EvidenceTier, OsRelease, Package, PackageType, Partial, Purl, SourcePackage,
 };
 
+use super::{Described, Origin};
 use crate::property::{self, Properties, parse_word};
 
 /// Entries without a usable purl that are named one by one; the rest is counted.
@@ -33,20 +34,56 @@ pub(crate) struct Entry {
     pub(crate) properties: Properties,
 }
 
-/// The contents that a document's entries, dependency edges, operating system and root properties amount to.
-pub(crate) fn collect(
-    entries: Vec<Entry>,
-    edges: impl IntoIterator<Item = (String, Vec<String>)>,
-    os: Option<OsRelease>,
-    root: &Properties,
-) -> Contents {
-    let layers = root.layers();
-    let mut partial: Vec<_> = root.partial().collect();
+/// What a document lists, whatever its format.
+#[derive(Default)]
+pub(crate) struct Listed {
+    pub(crate) entries: Vec<Entry>,
+    /// What needs what.
+    pub(crate) edges: Vec<(String, Vec<String>)>,
+    /// What is part of what.
+    pub(crate) parts: Vec<(String, Vec<String>)>,
+    pub(crate) os: Option<OsRelease>,
+    pub(crate) os_reference: Option<String>,
+    /// Where the graph begins.
+    pub(crate) root_reference: Option<String>,
+    pub(crate) root: Properties,
+    pub(crate) described: Option<Described>,
+    pub(crate) origin: Origin,
+    /// What the document says is missing from it.
+    pub(crate) partial: Vec<Partial>,
+}
+
+/// What only matters where a document is judged, by the purls of its packages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Observed {
+    /// They had no identifier of their own.
+    pub(crate) unidentified: BTreeSet<String>,
+    /// Nothing leads to them from the root.
+    pub(crate) unreachable: BTreeSet<String>,
+    /// Names of the properties that begin like this (BSI TR-03183-2), with the purl of their component.
+    pub(crate) bsi: BTreeSet<(String, String)>,
+}
+
+/// How the properties of BSI TR-03183-2 begin (BSI, CycloneDX property taxonomy).
+const BSI: &str = "bsi:component:";
+
+/// The contents that what is listed amounts to.
+pub(crate) fn collect(listed: Listed) -> (Contents, Observed) {
+    let layers = listed.root.layers();
+    let mut partial: Vec<_> = listed.root.partial().chain(listed.partial).collect();
     let (mut packages, mut by_reference, mut unread) = (Vec::new(), HashMap::new(), 0_usize);
-    for mut entry in entries {
+    let mut observed = Observed::default();
+    for mut entry in listed.entries {
         let reference = entry.reference.take();
         let label: String = entry.purl.as_ref().unwrap_or(&entry.name).chars().take(200).collect();
+        let has_purl = entry.purl.is_some();
+        let stated: Vec<String> =
+            entry.properties.names().filter(|name| name.starts_with(BSI)).map(str::to_owned).collect();
         if let Some(package) = package(entry, layers.len()) {
+            if !has_purl {
+                observed.unidentified.insert(package.purl.to_string());
+            }
+            observed.bsi.extend(stated.into_iter().map(|name| (package.purl.to_string(), name)));
             by_reference.extend(reference.map(|reference| (reference, packages.len())));
             packages.push(package);
         } else {
@@ -59,7 +96,12 @@ pub(crate) fn collect(
     if let Some(more @ 1..) = unread.checked_sub(MAX_NAMED) {
         partial.push(Partial { what: format!("{more} more entries of the document"), bound: Bound::Malformed });
     }
-    if !connect(&mut packages, &by_reference, edges) {
+    let links = listed.edges.iter().chain(&listed.parts);
+    let reached = reached(listed.root_reference.as_deref(), links);
+    let named: HashSet<usize> = reached.iter().filter_map(|reference| by_reference.get(*reference)).copied().collect();
+    let left = packages.iter().enumerate().filter(|(index, _)| !named.contains(index));
+    observed.unreachable = left.map(|(_, package): (usize, &Package)| package.purl.to_string()).collect();
+    if !connect(&mut packages, &by_reference, listed.edges) {
         partial.push(Partial { what: "dependencies of the document".to_owned(), bound: Bound::Bytes });
     }
     for package in &mut packages {
@@ -69,7 +111,24 @@ pub(crate) fn collect(
     packages.sort();
     packages.dedup();
     partial.sort();
-    Contents { os: os.map(canonical).or_else(|| os_of(&packages)), packages, layers, partial, ..Contents::default() }
+    let os = listed.os.map(canonical).or_else(|| os_of(&packages));
+    (Contents { os, packages, layers, partial, ..Contents::default() }, observed)
+}
+
+/// The references that can be reached from the root.
+fn reached<'a>(root: Option<&'a str>, links: impl Iterator<Item = &'a (String, Vec<String>)>) -> HashSet<&'a str> {
+    let mut to: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (from, targets) in links {
+        to.entry(from).or_default().extend(targets.iter().map(String::as_str));
+    }
+    let mut reached: HashSet<&str> = HashSet::new();
+    let mut open: Vec<&str> = root.into_iter().collect();
+    while let Some(reference) = open.pop() {
+        if reached.insert(reference) {
+            open.extend(to.get(reference).into_iter().flatten());
+        }
+    }
+    reached
 }
 
 /// Adds the names of the packages that each package needs. `false` where they have too many bytes together.
@@ -288,7 +347,7 @@ mod tests {
     #[test]
     fn entries_that_cannot_be_read_make_the_contents_partial() {
         let entry = Entry { purl: Some("not a purl".into()), ..Entry::default() };
-        let contents = collect(vec![entry], [], None, &Properties::default());
+        let (contents, _) = collect(Listed { entries: vec![entry], ..Listed::default() });
         assert_eq!(contents.partial[0].what, "entry `not a purl` of the document");
     }
 }

@@ -2,22 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_model::{Contents, Digest, OsRelease};
+use assay_model::{Digest, OsRelease};
 
-use super::{DOCUMENT, Document, ExtractedLicence, NOASSERTION, Package};
+use super::{CONTEXT, DOCUMENT, Document, ExtractedLicence, NOASSERTION, Package};
+use crate::document::Lifecycle;
 use crate::property::{self, Properties};
-use crate::read::{Described, Entry, collect};
+use crate::read::{Described, Entry, Listed, Origin};
 
-/// The contents that a document lists, and what it says they are contents of.
-pub(crate) fn contents(document: Document) -> (Option<Described>, Contents) {
-    let (mut described_ids, mut edges) = (BTreeSet::from_iter(document.document_describes), Vec::new());
+/// What a document lists, and what it says it is about.
+pub(crate) fn listed(document: Document) -> Listed {
+    let mut listed = Listed { origin: origin(&document), ..Listed::default() };
+    let mut described_ids = BTreeSet::from_iter(document.document_describes);
     for relationship in document.relationships {
         let (from, to) = (relationship.spdx_element_id, relationship.related_spdx_element);
         match relationship.relationship_type.as_str() {
             "DESCRIBES" if from == DOCUMENT => _ = described_ids.insert(to),
             "DESCRIBED_BY" if to == DOCUMENT => _ = described_ids.insert(from),
-            "DEPENDS_ON" => edges.push((from, vec![to])),
-            "DEPENDENCY_OF" | "RUNTIME_DEPENDENCY_OF" => edges.push((to, vec![from])),
+            "DEPENDS_ON" => listed.edges.push((from, vec![to])),
+            "DEPENDENCY_OF" | "RUNTIME_DEPENDENCY_OF" => listed.edges.push((to, vec![from])),
+            "CONTAINS" => listed.parts.push((from, vec![to])),
+            "CONTAINED_BY" => listed.parts.push((to, vec![from])),
             _ => {}
         }
     }
@@ -26,21 +30,38 @@ pub(crate) fn contents(document: Document) -> (Option<Described>, Contents) {
     // A document that describes one package is about that one, unless it lists nothing else and that is a package with a
     // purl; one that describes them all is a list.
     let lists_more = document.packages.len() > 1;
-    let single = (described_ids.len() == 1).then(|| described_ids.pop_first()).flatten();
+    let single = if described_ids.len() == 1 { described_ids.first().cloned() } else { None };
+    listed.parts.push((DOCUMENT.to_owned(), described_ids.into_iter().collect()));
+    listed.root_reference = Some(DOCUMENT.to_owned());
     let is_root = |package: &Package| single.as_ref() == Some(&package.id) && (lists_more || purl(package).is_none());
-    let (mut os, mut root, mut root_properties, mut entries) = (None, None, Properties::default(), Vec::new());
     for mut package in document.packages {
         let purpose = package.primary_package_purpose.take().unwrap_or_default();
         if matches!(&*purpose, "OPERATING_SYSTEM" | "OPERATING-SYSTEM") {
-            os.get_or_insert_with(|| operating_system(package));
+            listed.os_reference.get_or_insert_with(|| package.id.clone());
+            listed.os.get_or_insert_with(|| operating_system(package));
         } else if purpose == "CONTAINER" || is_root(&package) {
-            root_properties = properties(&package);
-            root = Some(described(package));
+            listed.root = properties(&package);
+            listed.described = Some(described(package));
         } else {
-            entries.push(entry(package, &licences));
+            listed.entries.push(entry(package, &licences));
         }
     }
-    (root, collect(entries, edges, os, &root_properties))
+    listed
+}
+
+/// Creators are `Tool: name-version`, `Organization: name` and `Person: name` (clause 6.8).
+fn origin(document: &Document) -> Origin {
+    let info = &document.creation_info;
+    let named = |kind: &'static str| {
+        info.creators.iter().filter_map(move |creator| creator.strip_prefix(kind)).map(str::to_owned)
+    };
+    Origin {
+        authors: named("Organization: ").chain(named("Person: ")).collect(),
+        tools: named("Tool: ").collect(),
+        created: info.created.parse().ok(),
+        lifecycle: info.comment.strip_prefix(CONTEXT).and_then(Lifecycle::of_phase),
+        identifier: Some(document.document_namespace.clone()).filter(|text| !text.is_empty()),
+    }
 }
 
 fn named_licence(licence: ExtractedLicence) -> Option<(String, String)> {

@@ -1,14 +1,14 @@
 //! Contents to SPDX 2.3.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 
 use assay_model::{Algorithm, Contents, Digest, OsRelease};
 
 use super::{
-    Checksum, CreationInfo, DOCUMENT, Document, ExternalReference, ExtractedLicence, NOASSERTION, Package, Relationship,
+    CONTEXT, Checksum, CreationInfo, DOCUMENT, Document, ExternalReference, ExtractedLicence, NOASSERTION, Package,
+    Relationship,
 };
-use crate::document::{Format, Generation, Root, identity};
+use crate::document::{Generation, Root};
 use crate::graph::Graph;
 use crate::licence::{self, Licence};
 use crate::property;
@@ -16,10 +16,10 @@ use crate::property;
 const ROOT: &str = "SPDXRef-Root";
 const OPERATING_SYSTEM: &str = "SPDXRef-OperatingSystem";
 /// What stands for the text of a licence that a package names and does not bring.
-const NO_TEXT: &str = "The package names this licence; its text was not collected";
+pub(crate) const NO_TEXT: &str = "The package names this licence; its text was not collected";
 
 /// The document for `contents` of `root`.
-pub(crate) fn document(contents: &Contents, root: &Root, generation: &Generation<'_>) -> io::Result<Document> {
+pub(crate) fn document(contents: &Contents, root: &Root, generation: &Generation<'_>, identity: &str) -> Document {
     let graph = Graph::new(contents, root);
     let mut identifiers: HashMap<&str, String> = HashMap::from([(graph.root(), ROOT.to_owned())]);
     let mut licences = BTreeMap::new();
@@ -46,28 +46,28 @@ pub(crate) fn document(contents: &Contents, root: &Root, generation: &Generation
     relationships[1..].sort_by(|a, b| {
         (&a.spdx_element_id, &a.related_spdx_element).cmp(&(&b.spdx_element_id, &b.related_spdx_element))
     });
-    Ok(Document {
+    Document {
         spdx_version: "SPDX-2.3".to_owned(),
         data_license: "CC0-1.0",
         id: DOCUMENT,
         name: root.name.clone(),
-        document_namespace: format!("https://assay.dev/spdx/{}", identity(contents, root, generation, Format::Spdx)?),
+        document_namespace: format!("https://assay.dev/spdx/{identity}"),
         creation_info: CreationInfo {
             created: generation.created(),
             creators: vec![format!("Tool: assay-{}", generation.tool_version)],
-            comment: format!("Generation context: {}", generation.lifecycle.phase()),
+            comment: format!("{CONTEXT}{}", generation.lifecycle.phase()),
             license_list_version: licence::list_version(),
         },
         packages,
         relationships,
         document_describes: Vec::new(),
         has_extracted_licensing_infos: licences.into_values().collect(),
-    })
+    }
 }
 
 /// `SPDXRef-Package-<type>-<name>-<digest of the reference>`: identifiers may hold letters, digits, `.` and `-`
 /// (clause 7.2), so the readable part alone would not tell packages apart.
-fn identifier(reference: &str, package: &assay_model::Package) -> String {
+pub(crate) fn identifier(reference: &str, package: &assay_model::Package) -> String {
     let readable = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let name: String = package.name.chars().take(60).map(readable).collect();
     format!("SPDXRef-Package-{}-{name}-{}", package.kind, &Digest::of(reference.as_bytes()).hex()[..24])

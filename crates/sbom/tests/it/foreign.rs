@@ -1,6 +1,6 @@
 //! Documents in the manner of other tools, reduced to what matters.
 
-use assay_sbom::{Format, read};
+use assay_sbom::{CycloneDxVersion, Format, Lifecycle, Standard, read, score};
 use serde_json::json;
 
 #[test]
@@ -23,7 +23,7 @@ fn a_cyclonedx_document_with_nested_components_and_odd_fields() {
         "dependencies": [{"ref": "a", "dependsOn": ["c", "nowhere"]}, {"ref": "c"}],
     });
     let sbom = read(document.to_string().as_bytes()).unwrap();
-    assert_eq!((sbom.format, sbom.version.as_str()), (Format::CycloneDx, "1.4"));
+    assert_eq!((sbom.format, sbom.version.as_str()), (Format::CycloneDx(CycloneDxVersion::V1_4), "1.4"));
     assert_eq!(sbom.described.unwrap().name, "shop");
     let contents = sbom.contents;
     assert_eq!(contents.os.unwrap().version_id.as_deref(), Some("3.20.1"));
@@ -106,4 +106,108 @@ fn the_only_package_described_is_a_package_if_it_has_a_purl() {
         json!([{"referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": "pkg:npm/a@1"}]);
     assert_eq!(read(purl), (false, 1));
     assert_eq!(read(json!([])), (true, 0));
+}
+
+#[test]
+fn a_document_of_syft() {
+    let document = json!({
+        "artifacts": [
+            {"id": "aaaa", "name": "bash", "version": "5.2.15-2+b2", "type": "deb", "foundBy": "dpkg-db-cataloger",
+             "locations": [{"path": "/var/lib/dpkg/status", "layerID": "sha256:1"}],
+             "licenses": [{"value": "GPL-3", "spdxExpression": "GPL-3.0-only", "type": "declared"}, {"value": "FSF", "spdxExpression": ""}],
+             "language": "", "cpes": [], "purl": "pkg:deb/debian/bash@5.2.15-2%2Bb2?arch=amd64&distro=debian-12&upstream=bash%405.2.15-2",
+             "metadataType": "dpkg-db-entry", "metadata": {"package": "bash", "maintainer": "Matthias Klose <doko@debian.org>"}},
+            {"id": "bbbb", "name": "libc6", "version": "2.36-9", "type": "deb", "locations": [], "licenses": ["LGPL"],
+             "purl": "pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=debian-12&upstream=glibc"},
+            {"id": "cccc", "name": "inner", "version": "2.0", "type": "java-archive", "locations": [{"path": "/app/outer.jar"}],
+             "licenses": null, "purl": "pkg:maven/org.example/inner@2.0", "metadataType": "java-archive",
+             "metadata": {"virtualPath": "/app/outer.jar:inner.jar", "digest": [{"algorithm": "sha256", "value": "c".repeat(64)}]}}],
+        "artifactRelationships": [
+            {"parent": "bbbb", "child": "aaaa", "type": "dependency-of"},
+            {"parent": "source", "child": "aaaa", "type": "contains"}, {"parent": "source", "child": "cccc", "type": "contains"},
+            {"parent": "aaaa", "child": "file1", "type": "evident-by"}],
+        "source": {"id": "source", "name": "shop", "version": "sha256:x", "type": "image",
+            "metadata": {"userInput": "shop:1", "manifestDigest": format!("sha256:{}", "d".repeat(64))}},
+        "distro": {"id": "debian", "versionID": "12", "prettyName": "Debian GNU/Linux 12 (bookworm)"},
+        "descriptor": {"name": "syft", "version": "1.52.0"}, "schema": {"version": "16.0.18", "url": "https://..."},
+    });
+    let sbom = read(document.to_string().as_bytes()).unwrap();
+    assert_eq!((sbom.format, sbom.version.as_str()), (Format::Syft, "16.0.18"));
+    let described = sbom.described.clone().unwrap();
+    assert_eq!((described.name.as_str(), described.digest.is_some()), ("shop", true));
+    let [bash, libc, inner] = sbom.contents.packages.as_slice() else { panic!("{:?}", sbom.contents.packages) };
+    assert_eq!(bash.licence.as_deref(), Some("GPL-3.0-only AND FSF"));
+    assert_eq!(bash.supplier.as_deref(), Some("Matthias Klose <doko@debian.org>"));
+    assert_eq!(bash.source.as_ref().map(|source| source.version.as_str()), Some("5.2.15-2"));
+    assert_eq!((bash.depends_on.as_slice(), libc.licence.as_deref()), (&["libc6".to_owned()][..], Some("LGPL")));
+    assert_eq!((inner.name.as_str(), inner.path.as_str()), ("org.example:inner", "app/outer.jar!inner.jar"));
+    assert_eq!(inner.digest.unwrap().hex(), "c".repeat(64));
+    assert_eq!(score(&sbom, Standard::Ntia).requirements[4].missing, [] as [String; 0], "all are reached");
+}
+
+#[test]
+fn a_report_of_trivy_with_and_without_its_packages() {
+    let document = json!({
+        "SchemaVersion": 2, "CreatedAt": "2026-01-02T03:04:05.123456789Z", "ArtifactName": "shop:1",
+        "ArtifactType": "container_image",
+        "Metadata": {"OS": {"Family": "alpine", "Name": "3.20.1"}, "RepoDigests": [format!("shop@sha256:{}", "d".repeat(64))]},
+        "Results": [
+            {"Target": "shop:1 (alpine 3.20.1)", "Class": "os-pkgs", "Type": "alpine", "Packages": [
+                {"ID": "musl@1.2.5-r0", "Name": "musl", "Identifier": {"PURL": "pkg:apk/alpine/musl@1.2.5-r0?arch=x86_64&distro=3.20.1"},
+                 "Version": "1.2.5-r0", "Arch": "x86_64", "SrcName": "musl", "SrcVersion": "1.2.5-r0", "Licenses": ["MIT"],
+                 "Layer": {"Digest": "sha256:a"}},
+                {"ID": "busybox@1.36.1-r29", "Name": "busybox", "Version": "1.36.1-r29",
+                 "Identifier": {"PURL": "pkg:apk/alpine/busybox@1.36.1-r29?arch=x86_64&distro=3.20.1"}, "DependsOn": ["musl@1.2.5-r0"]}]},
+            {"Target": "app/go", "Class": "lang-pkgs", "Type": "gobinary", "Vulnerabilities": [{"VulnerabilityID": "CVE-1"}]},
+            {"Target": "app/key", "Class": "secret"}],
+    });
+    let sbom = read(document.to_string().as_bytes()).unwrap();
+    assert_eq!(sbom.format, Format::Trivy);
+    let [busybox, musl] = sbom.contents.packages.as_slice() else { panic!("{:?}", sbom.contents.packages) };
+    assert_eq!(busybox.depends_on, ["musl"]);
+    assert_eq!((musl.licence.as_deref(), musl.architecture.as_deref()), (Some("MIT"), Some("x86_64")));
+    assert_eq!(sbom.contents.os.unwrap().version_id.as_deref(), Some("3.20.1"));
+    assert_eq!(sbom.contents.partial.len(), 1, "packages that the report does not list are no empty list");
+}
+
+#[test]
+fn a_document_of_spdx_3_with_what_others_write() {
+    let element = |kind: &str, id: &str, more: serde_json::Value| {
+        let mut element = json!({"type": kind, "spdxId": format!("urn:{id}"), "creationInfo": "_:c"});
+        element.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        element
+    };
+    let document = json!({"@context": "https://spdx.org/rdf/3.0.0/spdx-context.jsonld", "@graph": [
+        {"type": "CreationInfo", "@id": "_:c", "specVersion": "3.0.0", "created": "2026-01-01T00:00:00Z", "createdBy": ["urn:me"]},
+        element("Person", "me", json!({"name": "Me"})),
+        element("SpdxDocument", "doc", json!({"rootElement": ["urn:bom"]})),
+        element("software_Sbom", "bom", json!({"rootElement": ["urn:root"], "software_sbomType": ["build"]})),
+        element("software_Package", "root", json!({"name": "shop", "software_packageVersion": "1"})),
+        element("software_Package", "a", json!({"name": "a", "software_packageVersion": "1", "suppliedBy": "urn:me",
+            "externalIdentifier": [{"type": "ExternalIdentifier", "externalIdentifierType": "packageUrl", "identifier": "pkg:npm/a@1"}],
+            "verifiedUsing": [{"type": "Hash", "algorithm": "sha256", "hashValue": "A".repeat(64)}]})),
+        element("software_Package", "b", json!({"name": "b", "software_packageUrl": "pkg:npm/b@2"})),
+        element("software_File", "f", json!({"name": "f"})),
+        element("Relationship", "r1", json!({"from": "urn:root", "to": ["urn:a"], "relationshipType": "contains"})),
+        element("LifecycleScopedRelationship", "r2", json!({"from": "urn:a", "to": ["urn:b"], "relationshipType": "dependsOn"})),
+        element("Relationship", "r3", json!({"from": "urn:a", "to": ["http://spdx.org/licenses/MIT"], "relationshipType": "hasConcludedLicense"})),
+    ]});
+    let sbom = read(document.to_string().as_bytes()).unwrap();
+    assert_eq!((sbom.format, sbom.version.as_str()), (Format::Spdx3, "3.0.0"));
+    assert_eq!(sbom.described.clone().unwrap().name, "shop");
+    assert_eq!(
+        (sbom.origin.authors.as_slice(), sbom.origin.lifecycle),
+        (&["Me".to_owned()][..], Some(Lifecycle::Build))
+    );
+    let [a, b] = sbom.contents.packages.as_slice() else { panic!("{:?}", sbom.contents.packages) };
+    assert_eq!((a.supplier.as_deref(), a.licence.as_deref()), (Some("Me"), Some("MIT")));
+    assert_eq!((a.digest.unwrap().hex(), a.depends_on.as_slice()), ("a".repeat(64), &["b".to_owned()][..]));
+    assert_eq!(b.version, "2", "from its purl");
+}
+
+#[test]
+fn a_statement_about_spdx_3_is_unwrapped() {
+    let inner = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": []});
+    let statement = json!({"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://spdx.dev/Document", "predicate": inner});
+    assert_eq!(read(statement.to_string().as_bytes()).unwrap().format, Format::Spdx3);
 }

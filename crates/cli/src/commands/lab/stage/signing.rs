@@ -90,10 +90,10 @@ pub(crate) fn sbom_statement(
         contents,
         &Root::image(repository, *subject, None),
         &generation,
-        Format::CycloneDx,
+        Format::CYCLONEDX,
     )
     .map_err(LabError::fixture("SBOM"))?;
-    Ok(Statement::attestation(subject, Format::CycloneDx.predicate_type(), &document)?)
+    Ok(Statement::attestation(subject, Format::CYCLONEDX.predicate_type(), &document)?)
 }
 
 /// The statement that this is what was found in `subject`.

@@ -29,6 +29,7 @@ fn scanned(text: &str) -> ScanOutcome {
         pack: Some(pack),
         sample_pack: true,
         fail_on: None,
+        licences: Vec::new(),
         thresholds: Vec::new(),
         now,
         failing: 0,

@@ -27,7 +27,8 @@ pub(crate) use operate::{
     ServeArguments, TraceArguments, WhoRunsArguments,
 };
 pub(crate) use policy::{
-    CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
+    CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, LintArguments, PinArguments,
+    PolicyCommand,
 };
 pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
@@ -82,7 +83,9 @@ pub(crate) enum Command {
     Copy(CopyArguments),
     /// Judge manifests as the cluster will
     Check(CheckArguments),
-    /// Replace tags by digests in manifests, kustomizations and Dockerfiles
+    /// Find what makes a build or a workload unsafe: Dockerfiles, pipelines, manifests
+    Lint(LintArguments),
+    /// Replace tags by digests in manifests, kustomizations, Dockerfiles and pipelines
     Pin(PinArguments),
     /// Carry one digest through the environments
     #[command(subcommand)]
@@ -153,6 +156,7 @@ impl Command {
                 set("environment", arguments.env.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }
+            Self::Lint(arguments) => set("environment", arguments.env.iter().cloned().collect()),
             Self::Exception(ExceptionCommand::Check { file, env }) => {
                 set("environment", env.iter().cloned().collect());
                 let files = file.iter().map(|path| path.display().to_string());

@@ -11,6 +11,7 @@ pub(crate) mod inventory;
 pub(crate) mod key;
 #[cfg(feature = "lab")]
 pub mod lab;
+pub(crate) mod lint;
 mod man;
 pub(crate) mod mirror;
 pub(crate) mod password;
@@ -142,6 +143,11 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Check(arguments) => {
             let outcome = check::check(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Lint(arguments) => {
+            let outcome = lint::lint(&arguments.resolve(), &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
         }

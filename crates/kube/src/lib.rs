@@ -31,6 +31,7 @@ mod review;
 mod values;
 mod workload;
 
+pub use assay_yaml::Place;
 pub use client::{
     ApiError, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, Listing, MUTATING_WEBHOOKS, NAMESPACES, Resource,
     SECRETS, Selection, StoredObject, VALIDATING_WEBHOOKS, Watcher,
@@ -43,7 +44,7 @@ pub use edit::{EditError, Replacement, apply};
 pub use exposure::{EXPOSURE_LABEL, exposure};
 pub use kustomize::KustomizeImage;
 pub use manifest::{
-    ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Place, Skipped, namespace_of,
+    ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Skipped, namespace_of,
 };
 pub use object::Object;
 pub use response::{PatchOperation, Response, Status, json_pointer};

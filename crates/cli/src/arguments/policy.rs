@@ -1,9 +1,9 @@
-//! `check`, `pin`, `policy`, `exception`.
+//! `check`, `lint`, `pin`, `policy`, `exception`.
 
 use std::path::PathBuf;
 
 use assay_kinds::Span;
-use assay_model::{ControlId, Digest, Platform, Timestamp};
+use assay_model::{ControlId, Digest, Platform, Severity, Timestamp};
 use clap::{Args, Subcommand};
 
 use super::SignerArguments;
@@ -28,10 +28,24 @@ pub(crate) struct CheckArguments {
     pub(crate) pack: Option<PathBuf>,
 }
 
+/// `assay lint`
+#[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    /// Dockerfile, pipeline, manifest, or a folder of them; - for manifests on standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) path: Vec<PathBuf>,
+    /// Lowest severity that exits with 1
+    #[arg(long, value_name = "SEVERITY", default_value = "high")]
+    pub(crate) fail_on: Severity,
+    /// Environment whose parameters the Gate's controls have
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
 /// `assay pin`
 #[derive(Debug, Args)]
 pub(crate) struct PinArguments {
-    /// Manifest, kustomization, Helm values or Dockerfile, or a folder of them; may be repeated
+    /// Manifest, kustomization, Helm values, Dockerfile or pipeline, or a folder of them; may be repeated
     #[arg(short, long = "file", value_name = "PATH", required = true)]
     pub(crate) file: Vec<PathBuf>,
     /// Show what would change and change nothing; exit 1 if anything would

@@ -1,12 +1,11 @@
 //! `assay pin`: tags to digests, in place, everything else left as it is.
 
-mod dockerfile;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use assay_kinds::Kind;
 use assay_kube::{Manifests, Replacement, apply};
+use assay_lint::{Dockerfile, FileKind};
 use assay_model::{Digest, Reference};
 use serde::Serialize;
 
@@ -125,7 +124,8 @@ pub(crate) fn pin(options: &PinOptions, session: &Session<'_>) -> Result<PinOutc
     let mut pinned = 0;
     for given in &options.paths {
         // What is named is read; of a folder, what can be.
-        for path in policies::files_that(given, |path| is_pinnable(path) && !is_template(path))? {
+        let enters = |name: &str| !name.starts_with('.') || name == ".github" || name.contains("gitlab-ci");
+        for path in policies::files_below(given, enters, |path| is_pinnable(path) && !is_template(path))? {
             let mut file = read(path)?;
             let all = file.places.len();
             file.places.retain(|place| !place.written.contains('@'));
@@ -184,17 +184,34 @@ fn resolve(references: &BTreeSet<String>, session: &Session<'_>) -> Result<Resol
 fn read(path: PathBuf) -> Result<FileToPin> {
     let bytes = read_file(&path)?;
     let shown = path.display().to_string();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = String::from_utf8(bytes).map_err(|error| CliError::Malformed {
         what: shown.clone(),
         message: format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
     })?;
-    let places = if is_dockerfile(&name) {
-        let images = dockerfile::images(&text).into_iter();
-        images.map(|own| Place { written: own.written, line: own.line, edit: Edit::Behind(own.end) }).collect()
-    } else {
-        let manifests = Manifests::parse(text.as_bytes(), &Kind::NAMES);
-        manifest_places(&manifests.map_err(|error| Failure::from(error).about(shown))?)
+    let line_of = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+    let places = match kind_of(&path) {
+        FileKind::Dockerfile => {
+            let file = Dockerfile::parse(&text);
+            let place = |image: &assay_lint::FromImage| Place {
+                written: image.written.clone(),
+                line: line_of(image.bytes.start),
+                edit: Edit::Behind(image.end),
+            };
+            file.images().iter().map(place).collect()
+        }
+        FileKind::Manifest => {
+            let manifests = Manifests::parse(text.as_bytes(), &Kind::NAMES);
+            manifest_places(&manifests.map_err(|error| Failure::from(error).about(shown))?)
+        }
+        FileKind::GithubWorkflow | FileKind::GithubAction | FileKind::GitlabPipeline => {
+            let images = assay_lint::pipeline_images(&text).map_err(|error| Failure::from(error).about(shown))?;
+            let place = |image: assay_lint::PipelineImage| Place {
+                line: line_of(image.bytes.start),
+                edit: Edit::Behind(image.bytes.end),
+                written: image.written,
+            };
+            images.into_iter().map(place).collect()
+        }
     };
     Ok(FileToPin { path, text, places })
 }
@@ -220,21 +237,18 @@ fn manifest_places(manifests: &Manifests<'_>) -> Vec<Place> {
 }
 
 fn is_pinnable(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    matches!(&*extension, "yaml" | "yml" | "json")
-        || path.file_name().is_some_and(|name| is_dockerfile(&name.to_string_lossy()))
+    FileKind::of(&path.to_string_lossy()).is_some() || path.extension().is_some_and(|extension| extension == "json")
 }
 
-fn is_dockerfile(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "dockerfile" | "containerfile")
-        || name.starts_with("dockerfile.")
-        || name.ends_with(".dockerfile")
+/// What a file is; one that is named and has no known name is a manifest.
+fn kind_of(path: &Path) -> FileKind {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    FileKind::of(&whole.to_string_lossy()).unwrap_or(FileKind::Manifest)
 }
 
 /// Whether a file is made of templates, which are no manifests before Helm has rendered them: it is below the `templates`
 /// folder of a chart.
-fn is_template(path: &Path) -> bool {
+pub(super) fn is_template(path: &Path) -> bool {
     let is_of_chart = |folder: &Path| {
         folder.file_name().is_some_and(|name| name == "templates")
             && folder.parent().is_some_and(|chart| chart.join("Chart.yaml").is_file())

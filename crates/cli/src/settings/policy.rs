@@ -4,9 +4,10 @@ use assay_kinds::{ExceptionScope, ExceptionSpec, ExceptionSubject};
 use assay_model::Timestamp;
 
 use crate::Result;
-use crate::arguments::{CheckArguments, ExceptionApproveArguments, ExceptionNewArguments, PinArguments};
+use crate::arguments::{CheckArguments, ExceptionApproveArguments, ExceptionNewArguments, LintArguments, PinArguments};
 use crate::commands::check::CheckOptions;
 use crate::commands::exception::{ApproveOptions, NewException, expiry};
+use crate::commands::lint::LintOptions;
 use crate::commands::pin::PinOptions;
 use crate::failure::CliError;
 
@@ -14,6 +15,13 @@ impl CheckArguments {
     /// What is to be checked.
     pub(crate) fn resolve(self) -> CheckOptions {
         CheckOptions { paths: self.file, namespace: self.namespace, platforms: self.platform }
+    }
+}
+
+impl LintArguments {
+    /// What is to be judged.
+    pub(crate) fn resolve(self) -> LintOptions {
+        LintOptions { paths: self.path, fail_on: self.fail_on }
     }
 }
 

@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod config;
 mod key;
+mod lint;
 mod operate;
 mod promotion;
 mod reference;

@@ -32,8 +32,8 @@ pub(crate) use policy::{
 };
 pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
-    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, NotationArguments, SignArguments,
-    SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, IdentityArguments, NotationArguments,
+    SignArguments, SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
 };
 pub(crate) use vulnerability::{
     DbBuildArguments, DbCommand, DbRollbackArguments, DbUpdateArguments, VexCommand, VexCreateArguments,
@@ -144,6 +144,9 @@ impl Command {
                 set("fail-on", arguments.fail_on.clone());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::Pin(arguments) => {
+                set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());
             }
             Self::Verify(arguments) => {
                 set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());

@@ -152,7 +152,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(outcome.status())
         }
         Command::Pin(arguments) => {
-            let outcome = pin::pin(&arguments.resolve(), &session)?;
+            let outcome = pin::pin(arguments.resolve()?, &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
         }

@@ -6,7 +6,7 @@ use assay_kinds::Span;
 use assay_model::{ControlId, Digest, Platform, Severity, Timestamp};
 use clap::{Args, Subcommand};
 
-use super::SignerArguments;
+use super::{IdentityArguments, SignerArguments};
 
 /// `assay check`
 #[derive(Debug, Args)]
@@ -54,6 +54,15 @@ pub(crate) struct PinArguments {
     /// List what is not pinned, ask no registry and change nothing; exit 1 if there is any
     #[arg(long, conflicts_with = "diff")]
     pub(crate) check: bool,
+    /// Verify who signed each image, as verify does, those with a digest included; an image that is not signed so is not
+    /// pinned, exit 1
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) who: IdentityArguments,
+    /// Sigstore instance to trust: publicGood (default), github, staging, or its trusted root (JSON file)
+    #[arg(long, value_name = "NAME|FILE", requires = "verify")]
+    pub(crate) trusted_root: Option<PathBuf>,
 }
 
 /// `assay policy`

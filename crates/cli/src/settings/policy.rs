@@ -27,8 +27,9 @@ impl LintArguments {
 
 impl PinArguments {
     /// What is to be pinned.
-    pub(crate) fn resolve(self) -> PinOptions {
-        PinOptions { paths: self.file, diff: self.diff, check: self.check }
+    pub(crate) fn resolve(self) -> Result<PinOptions> {
+        let signer = self.verify.then(|| self.who.signer(false)).transpose()?;
+        Ok(PinOptions { paths: self.file, diff: self.diff, check: self.check, signer })
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Example {
 pub(crate) fn examples() -> BTreeMap<String, Example> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/rules");
     let files = [
-        ("dockerfile.txt", FileKind::Dockerfile),
+        ("docker.txt", FileKind::Dockerfile),
         ("github.txt", FileKind::GithubWorkflow),
         ("gitlab.txt", FileKind::GitlabPipeline),
         ("kubernetes.txt", FileKind::Manifest),

@@ -33,12 +33,13 @@ pub(crate) use operate::{
     ReleasePromoteArguments, ServeArguments, TraceArguments, WhoRunsArguments,
 };
 pub(crate) use policy::{
-    CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, PinArguments, PolicyCommand,
+    CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, LintArguments, PinArguments,
+    PolicyCommand,
 };
 pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
-    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, NotationArguments, SignArguments,
-    SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, IdentityArguments, NotationArguments,
+    SignArguments, SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
 };
 pub(crate) use vulnerability::{
     DbBuildArguments, DbCommand, DbRollbackArguments, DbUpdateArguments, VexCommand, VexCreateArguments,
@@ -88,7 +89,9 @@ pub(crate) enum Command {
     Copy(CopyArguments),
     /// Judge manifests as the cluster will
     Check(CheckArguments),
-    /// Replace tags by digests in manifests, kustomizations and Dockerfiles
+    /// Find what makes a build or a workload unsafe: Dockerfiles, pipelines, manifests
+    Lint(LintArguments),
+    /// Replace tags by digests in manifests, kustomizations, Dockerfiles and pipelines
     Pin(PinArguments),
     /// Carry one digest through the environments
     #[command(subcommand)]
@@ -157,6 +160,9 @@ impl Command {
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }
+            Self::Pin(arguments) => {
+                set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());
+            }
             Self::Verify(arguments) => {
                 set("trusted-root", arguments.trusted_root.iter().map(|path| path.display().to_string()).collect());
                 let summary = &arguments.summary;
@@ -168,6 +174,7 @@ impl Command {
                 set("environment", arguments.env.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }
+            Self::Lint(arguments) => set("environment", arguments.env.iter().cloned().collect()),
             Self::Exception(ExceptionCommand::Check { file, env }) => {
                 set("environment", env.iter().cloned().collect());
                 let files = file.iter().map(|path| path.display().to_string());

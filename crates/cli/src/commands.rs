@@ -16,6 +16,7 @@ pub(crate) mod inventory;
 pub(crate) mod key;
 #[cfg(feature = "lab")]
 pub mod lab;
+pub(crate) mod lint;
 mod man;
 pub(crate) mod mirror;
 pub(crate) mod password;
@@ -151,8 +152,13 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
         }
+        Command::Lint(arguments) => {
+            let outcome = lint::lint(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
         Command::Pin(arguments) => {
-            let outcome = pin::pin(&arguments.resolve(), &session)?;
+            let outcome = pin::pin(arguments.resolve()?, &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
             Ok(outcome.status())
         }

@@ -11,6 +11,7 @@ mod exception;
 mod key;
 #[cfg(feature = "lab")]
 mod lab;
+mod lint;
 mod markdown;
 mod operate;
 mod page;

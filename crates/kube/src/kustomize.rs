@@ -1,7 +1,10 @@
 //! The `images` transformer of a Kustomization: where tags of a whole overlay are set.
 
+use assay_yaml::Place;
+
 use crate::edit::Replacement;
-use crate::manifest::{Manifest, Place};
+
+use crate::manifest::Manifest;
 
 /// One entry of `images`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,6 +34,7 @@ mod values;
 mod workload;
 
 pub use backstop::{BACKSTOP_CONTROLS, BackstopEnvironment, backstop};
+pub use assay_yaml::Place;
 pub use client::{
     ApiError, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, EVENTS, Election, GRPC_ROUTES, HTTP_ROUTES,
     INGRESSES, LEASES, Listing, MUTATING_WEBHOOKS, NAMESPACES, PODS, Resource, SECRETS, SERVICES, Selection,
@@ -47,7 +48,7 @@ pub use edit::{EditError, Replacement, apply};
 pub use exposure::{EXPOSURE_LABEL, exposure, is_other_router};
 pub use kustomize::KustomizeImage;
 pub use manifest::{
-    ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Place, Skipped, namespace_of,
+    ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Skipped, namespace_of,
 };
 pub use object::Object;
 pub use response::{PatchOperation, Response, Status, json_pointer};

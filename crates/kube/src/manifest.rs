@@ -1,19 +1,14 @@
 //! Manifest files with the place of every value: multi-document YAML, JSON, Lists, `helm template` output.
 //!
-//! Read as `kubectl` reads them (YAML 1.1 by go-yaml v2, see `scalar`), except where readers disagree with each other:
+//! Read as `kubectl` reads them (YAML 1.1 by go-yaml v2, see `assay-yaml`), except where readers disagree with each other:
 //! doubled keys, ambiguous merges and unknown tags are refused instead of guessed.
-
-mod events;
-mod scalar;
 
 use std::collections::BTreeMap;
 
 use assay_case::{ContainerRole, Namespace, Node, Operation, Request, User};
 use assay_model::Explain;
+use assay_yaml::{Dialect, Document, Field, Marked, Place, Scalar, Value, YamlError};
 
-use self::events::Parsed;
-pub use self::events::Place;
-pub(crate) use self::events::{Marked, Value};
 use crate::credential::concerns_credentials;
 use crate::exposure::concerns_exposure;
 use crate::kustomize::{KustomizeImage, kustomize_images};
@@ -98,7 +93,8 @@ impl<'a> Manifests<'a> {
             ManifestError::NotUtf8 { line }
         })?;
         let mut manifests = Self::default();
-        for (document, Parsed { root, head }) in events::parse(text)?.into_iter().enumerate() {
+        for (document, Document { root, head }) in assay_yaml::parse(text, Dialect::Kubernetes)?.into_iter().enumerate()
+        {
             let source = text.get(head).and_then(|head| {
                 head.lines().find_map(|line| line.strip_prefix(SOURCE_COMMENT)).map(|path| path.trim().to_owned())
             });
@@ -116,7 +112,7 @@ impl<'a> Manifests<'a> {
         assay_kinds: &[&str],
         unwrap: bool,
     ) -> Result<(), ManifestError> {
-        if matches!(root.value, Value::Scalar(Node::Null)) {
+        if matches!(root.value, Value::Scalar(Scalar::Null)) {
             return Ok(());
         }
         let word = |key| root.get(key).and_then(Marked::text).unwrap_or_default().to_owned();
@@ -179,11 +175,26 @@ fn inherit(item: &mut Marked<'_>, api_version: &str, kind: &str) {
     let place = item.place;
     if let Value::Object(fields) = &mut item.value {
         for (key, text) in [("apiVersion", api_version), ("kind", kind)] {
-            fields.push(events::Field {
+            fields.push(Field {
                 key: key.into(),
                 key_place: place,
-                value: Marked::scalar(Node::String(text.to_owned().into()), place),
+                value: Marked::scalar(Scalar::String(text.to_owned().into()), place),
             });
+        }
+    }
+}
+
+/// The value alone, its strings borrowed from the file.
+fn to_node<'a>(marked: &Marked<'a>) -> Node<'a> {
+    match &marked.value {
+        Value::Scalar(Scalar::Null) => Node::Null,
+        Value::Scalar(Scalar::Bool(value)) => Node::Bool(*value),
+        Value::Scalar(Scalar::Integer(value)) => Node::Integer(*value),
+        Value::Scalar(Scalar::Float(value)) => Node::Float(*value),
+        Value::Scalar(Scalar::String(text)) => Node::String(text.clone()),
+        Value::List(items) => Node::List(items.iter().map(to_node).collect()),
+        Value::Object(fields) => {
+            Node::Object(fields.iter().map(|field| (field.key.clone(), to_node(&field.value))).collect())
         }
     }
 }
@@ -213,7 +224,7 @@ pub fn namespace_of<'n>(object: &'n Node<'_>, default: &'n str) -> &'n str {
 impl<'a> Manifest<'a> {
     /// The object, its strings borrowed from the file.
     pub fn node(&self) -> Node<'a> {
-        self.root.to_node()
+        to_node(&self.root)
     }
 
     /// The object with its group and namespace, `default` where it names none.
@@ -310,36 +321,9 @@ pub enum ManifestError {
         /// Line, counted from 1.
         line: usize,
     },
-    /// Not YAML, or YAML that readers disagree on.
-    #[error("line {line}, column {column}: {message}")]
-    Yaml {
-        /// Line, counted from 1.
-        line: usize,
-        /// Column, counted from 1.
-        column: usize,
-        /// What is wrong.
-        message: String,
-    },
-    /// The same key twice in one object: one reader takes the first, another the last.
-    #[error("line {line}, column {column}: the key `{key}` stands twice in one object")]
-    DoubledKey {
-        /// The key.
-        key: String,
-        /// Line of the second one.
-        line: usize,
-        /// Column of the second one.
-        column: usize,
-    },
-    /// Too many of something, often aliases of aliases.
-    #[error("line {line}: more than {limit} {what}")]
-    Bound {
-        /// Of what.
-        what: &'static str,
-        /// How many are read.
-        limit: usize,
-        /// Where it was passed.
-        line: usize,
-    },
+    /// Not YAML, YAML that readers disagree on, or too much of it.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
     /// A kind of `assay.dev` that this version does not know: a typing error would switch a control off.
     #[error("line {line}: `{kind}` is not a kind of assay.dev/v1 (known: {known})")]
     UnknownAssayKind {
@@ -357,9 +341,7 @@ impl Explain for ManifestError {
         match self {
             Self::TooLarge { .. } => "manifest-too-large",
             Self::NotUtf8 { .. } => "manifest-not-utf8",
-            Self::Yaml { .. } => "manifest-invalid-yaml",
-            Self::DoubledKey { .. } => "manifest-doubled-key",
-            Self::Bound { .. } => "manifest-bound",
+            Self::Yaml(error) => error.code(),
             Self::UnknownAssayKind { .. } => "unknown-kind",
         }
     }

@@ -3,11 +3,11 @@
 //! Three forms are known: `image: registry/name:tag`; a map of `repository`, `tag` and perhaps `registry` and `digest`; and
 //! `image: name` beside `tag`. What a template makes of other keys is the chart's affair.
 
-use assay_case::Node;
 use assay_model::{Digest, Reference};
+use assay_yaml::{Marked, Place, Scalar, Value};
 
 use crate::edit::Replacement;
-use crate::manifest::{Manifest, Marked, Place, Value};
+use crate::manifest::Manifest;
 
 /// An image in such a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ fn parts(manifest: &Manifest<'_>, map: &Marked<'_>) -> Option<ValuesImage> {
 /// A tag that is no text, as it stands there.
 fn raw(manifest: &Manifest<'_>, tag: &Marked<'_>, name: &str) -> String {
     match (&tag.value, manifest.source_of(tag.place)) {
-        (Value::Scalar(Node::Integer(_) | Node::Float(_)), Some(text)) => format!("{name}:{}", text.trim()),
+        (Value::Scalar(Scalar::Integer(_) | Scalar::Float(_)), Some(text)) => format!("{name}:{}", text.trim()),
         _ => name.to_owned(),
     }
 }

@@ -1,12 +1,12 @@
-//! `check`, `pin`, `policy`, `exception`.
+//! `check`, `lint`, `pin`, `policy`, `exception`.
 
 use std::path::PathBuf;
 
 use assay_kinds::Span;
-use assay_model::{ControlId, Digest, Platform, Timestamp};
+use assay_model::{ControlId, Digest, Platform, Severity, Timestamp};
 use clap::{Args, Subcommand};
 
-use super::SignerArguments;
+use super::{IdentityArguments, SignerArguments};
 
 /// `assay check`
 #[derive(Debug, Args)]
@@ -28,10 +28,24 @@ pub(crate) struct CheckArguments {
     pub(crate) pack: Option<PathBuf>,
 }
 
+/// `assay lint`
+#[derive(Debug, Args)]
+pub(crate) struct LintArguments {
+    /// Dockerfile, pipeline, manifest, or a folder of them; - for manifests on standard input
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) path: Vec<PathBuf>,
+    /// Lowest severity that exits with 1
+    #[arg(long, value_name = "SEVERITY", default_value = "high")]
+    pub(crate) fail_on: Severity,
+    /// Environment whose parameters the Gate's controls have
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Option<String>,
+}
+
 /// `assay pin`
 #[derive(Debug, Args)]
 pub(crate) struct PinArguments {
-    /// Manifest, kustomization, Helm values or Dockerfile, or a folder of them; may be repeated
+    /// Manifest, kustomization, Helm values, Dockerfile or pipeline, or a folder of them; may be repeated
     #[arg(short, long = "file", value_name = "PATH", required = true)]
     pub(crate) file: Vec<PathBuf>,
     /// Show what would change and change nothing; exit 1 if anything would
@@ -40,6 +54,15 @@ pub(crate) struct PinArguments {
     /// List what is not pinned, ask no registry and change nothing; exit 1 if there is any
     #[arg(long, conflicts_with = "diff")]
     pub(crate) check: bool,
+    /// Verify who signed each image, as verify does, those with a digest included; an image that is not signed so is not
+    /// pinned, exit 1
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) verify: bool,
+    #[command(flatten)]
+    pub(crate) who: IdentityArguments,
+    /// Sigstore instance to trust: publicGood (default), github, staging, or its trusted root (JSON file)
+    #[arg(long, value_name = "NAME|FILE", requires = "verify")]
+    pub(crate) trusted_root: Option<PathBuf>,
 }
 
 /// `assay policy`

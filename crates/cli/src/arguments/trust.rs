@@ -154,6 +154,25 @@ pub(crate) struct VerifyArguments {
     /// Log entry (JSON of Rekor's API, or of a bundle) of an envelope that carries none
     #[arg(long, value_name = "FILE", requires = "bundle")]
     pub(crate) rekor_entry: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) who: IdentityArguments,
+    #[command(flatten)]
+    pub(crate) notation: NotationArguments,
+    /// Kind of evidence that must be there; a signature where missing
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) predicate_type: Option<String>,
+    /// Sigstore instance to trust: publicGood (default), github, staging, or its trusted root (JSON file)
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) trusted_root: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) build: BuildArguments,
+    #[command(flatten)]
+    pub(crate) summary: SummaryArguments,
+}
+
+/// Who must have signed, for `verify` and `pin --verify`.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityArguments {
     /// Certificates (PEM) of your own authority, which must have issued the signer's certificate
     #[arg(
         long,
@@ -192,18 +211,6 @@ pub(crate) struct VerifyArguments {
     /// Ref that the certificate must name
     #[arg(long, value_name = "REF")]
     pub(crate) certificate_github_workflow_ref: Option<String>,
-    #[command(flatten)]
-    pub(crate) notation: NotationArguments,
-    /// Kind of evidence that must be there; a signature where missing
-    #[arg(long = "type", value_name = "TYPE")]
-    pub(crate) predicate_type: Option<String>,
-    /// Sigstore instance to trust: publicGood (default), github, staging, or its trusted root (JSON file)
-    #[arg(long, value_name = "NAME|FILE")]
-    pub(crate) trusted_root: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) build: BuildArguments,
-    #[command(flatten)]
-    pub(crate) summary: SummaryArguments,
 }
 
 /// Notation, for `verify`.

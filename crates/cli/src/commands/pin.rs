@@ -1,16 +1,17 @@
 //! `assay pin`: tags to digests, in place, everything else left as it is.
 
-mod dockerfile;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use assay_kinds::Kind;
 use assay_kube::{Manifests, Replacement, apply};
+use assay_lint::{Dockerfile, FileKind};
 use assay_model::{Digest, Reference};
+use assay_oci::ImageSource;
 use serde::Serialize;
 
 use super::policies;
+use super::verify::{VerifiedArtifact, VerifyOptions, WantedKind, WantedSigner, verify};
 use crate::failure::{CliError, Failure, read_file, write_file};
 use crate::session::Session;
 use crate::{Result, Status};
@@ -24,15 +25,23 @@ pub(crate) struct PinOptions {
     pub(crate) diff: bool,
     /// Whether to say only what is not pinned, and ask no registry.
     pub(crate) check: bool,
+    /// Who must have signed every image, where that is asked.
+    pub(crate) signer: Option<WantedSigner>,
 }
 
 /// What was pinned, or would be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct PinOutcome {
     /// Changes, in the order of the files.
     pub(crate) changes: Vec<PinChange>,
     /// Images that could not be pinned, and why.
     pub(crate) failed: Vec<PinFailure>,
+    /// Images that the wanted signer did not sign, with `--verify`; they are not pinned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unsigned: Vec<PinFailure>,
+    /// Images whose signature was verified.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) verified: Option<usize>,
     /// Images without a digest, with `--check`.
     pub(crate) unpinned: Vec<UnpinnedImage>,
     /// Images that carry a digest already.
@@ -81,11 +90,12 @@ pub(crate) struct PinFailure {
 }
 
 impl PinOutcome {
-    /// Undecided where something could not be pinned; denied where something would change (`--diff`) or should (`--check`).
+    /// Undecided where something could not be pinned; denied where something would change (`--diff`) or should (`--check`),
+    /// and where an image is not signed as wanted (`--verify`).
     pub(crate) fn status(&self) -> Status {
         if !self.failed.is_empty() {
             Status::Undecided
-        } else if (self.diff && !self.changes.is_empty()) || !self.unpinned.is_empty() {
+        } else if (self.diff && !self.changes.is_empty()) || !self.unpinned.is_empty() || !self.unsigned.is_empty() {
             Status::Denied
         } else {
             Status::Pass
@@ -116,20 +126,24 @@ enum Edit {
 struct FileToPin {
     path: PathBuf,
     text: String,
+    /// Images without a digest.
     places: Vec<Place>,
+    /// Images with one.
+    pinned: Vec<Place>,
 }
 
 /// Resolves every tag once and writes its digest beside it.
-pub(crate) fn pin(options: &PinOptions, session: &Session<'_>) -> Result<PinOutcome> {
+pub(crate) fn pin(options: PinOptions, session: &Session<'_>) -> Result<PinOutcome> {
     let mut files = Vec::new();
     let mut pinned = 0;
     for given in &options.paths {
         // What is named is read; of a folder, what can be.
-        for path in policies::files_that(given, |path| is_pinnable(path) && !is_template(path))? {
+        let enters = |name: &str| !name.starts_with('.') || name == ".github" || name.contains("gitlab-ci");
+        for path in policies::files_below(given, enters, |path| is_pinnable(path) && !is_template(path))? {
             let mut file = read(path)?;
-            let all = file.places.len();
-            file.places.retain(|place| !place.written.contains('@'));
-            pinned += all - file.places.len();
+            let (own, open): (Vec<Place>, Vec<Place>) = file.places.into_iter().partition(|place| place.written.contains('@'));
+            pinned += own.len();
+            (file.pinned, file.places) = (own, open);
             files.push(file);
         }
     }
@@ -140,14 +154,15 @@ pub(crate) fn pin(options: &PinOptions, session: &Session<'_>) -> Result<PinOutc
             line: place.line,
             image: place.written.clone(),
         });
-        let (unpinned, changes, failed) = (unpinned.collect(), Vec::new(), Vec::new());
-        return Ok(PinOutcome { changes, failed, unpinned, pinned, diff: true });
+        return Ok(PinOutcome { unpinned: unpinned.collect(), pinned, diff: true, ..PinOutcome::default() });
     }
     let references: BTreeSet<String> =
         files.iter().flat_map(|file| &file.places).map(|place| place.written.clone()).collect();
-    let digests = resolve(&references, session)?;
-    let (changes, failed, unpinned) = (Vec::new(), Vec::new(), Vec::new());
-    let mut outcome = PinOutcome { changes, failed, unpinned, pinned, diff: options.diff };
+    let mut digests = resolve(&references, session)?;
+    let mut outcome = PinOutcome { pinned, diff: options.diff, ..PinOutcome::default() };
+    if let Some(signer) = options.signer {
+        verify_all(&files, &mut digests, signer, session, &mut outcome);
+    }
     for file in files {
         change(&file, &digests, &mut outcome)?;
     }
@@ -181,22 +196,91 @@ fn resolve(references: &BTreeSet<String>, session: &Session<'_>) -> Result<Resol
     })
 }
 
+/// Verifies every image once; those that are not signed as wanted, or could not be verified, are taken out of `digests`.
+fn verify_all(
+    files: &[FileToPin],
+    digests: &mut Resolved,
+    signer: WantedSigner,
+    session: &Session<'_>,
+    outcome: &mut PinOutcome,
+) {
+    // By what is written: the reference with its digest.
+    let mut images: BTreeMap<String, Reference> = BTreeMap::new();
+    for place in files.iter().flat_map(|file| &file.pinned) {
+        images.extend(place.written.parse().ok().map(|reference| (place.written.clone(), reference)));
+    }
+    let resolved = digests.iter().filter_map(|(written, resolved)| Some((written, resolved.as_ref().ok()?)));
+    images.extend(resolved.map(|(written, (reference, digest))| (written.clone(), reference.pinned(*digest))));
+    let mut signer = Some(signer);
+    let mut judged: BTreeMap<String, (bool, String, String)> = BTreeMap::new();
+    for (written, reference) in images {
+        let Some(own) = signer.take() else { break };
+        let artifact = VerifiedArtifact::Image(Box::new(ImageSource::Registry(reference)));
+        let options = VerifyOptions { artifact, signer: own, kind: WantedKind::Signature, build: None };
+        match verify(&options, session) {
+            Ok(found) if found.verified => *outcome.verified.get_or_insert(0) += 1,
+            Ok(found) => {
+                let nothing = || ("not-signed".to_owned(), format!("there is no {}", found.wanted));
+                let why = found.rejected.first().map(|rejected| (rejected.code.clone(), rejected.message.clone()));
+                let (code, message) = why.unwrap_or_else(nothing);
+                judged.insert(written, (true, code, message));
+            }
+            Err(failure) => {
+                judged.insert(written, (false, failure.code, failure.what));
+            }
+        }
+        signer = Some(options.signer);
+    }
+    outcome.verified.get_or_insert(0);
+    for file in files {
+        for place in file.pinned.iter().chain(&file.places) {
+            let Some((is_unsigned, code, message)) = judged.get(&place.written) else { continue };
+            let failure = PinFailure {
+                file: file.path.display().to_string(),
+                line: place.line,
+                image: place.written.clone(),
+                code: code.clone(),
+                message: message.clone(),
+            };
+            if *is_unsigned { outcome.unsigned.push(failure) } else { outcome.failed.push(failure) }
+        }
+    }
+    digests.retain(|written, _| !judged.contains_key(written));
+}
+
 fn read(path: PathBuf) -> Result<FileToPin> {
     let bytes = read_file(&path)?;
     let shown = path.display().to_string();
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = String::from_utf8(bytes).map_err(|error| CliError::Malformed {
         what: shown.clone(),
         message: format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
     })?;
-    let places = if is_dockerfile(&name) {
-        let images = dockerfile::images(&text).into_iter();
-        images.map(|own| Place { written: own.written, line: own.line, edit: Edit::Behind(own.end) }).collect()
-    } else {
-        let manifests = Manifests::parse(text.as_bytes(), &Kind::NAMES);
-        manifest_places(&manifests.map_err(|error| Failure::from(error).about(shown))?)
+    let line_of = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
+    let places = match kind_of(&path) {
+        FileKind::Dockerfile => {
+            let file = Dockerfile::parse(&text);
+            let place = |image: &assay_lint::FromImage| Place {
+                written: image.written.clone(),
+                line: line_of(image.bytes.start),
+                edit: Edit::Behind(image.end),
+            };
+            file.images().iter().map(place).collect()
+        }
+        FileKind::Manifest => {
+            let manifests = Manifests::parse(text.as_bytes(), &Kind::NAMES);
+            manifest_places(&manifests.map_err(|error| Failure::from(error).about(shown))?)
+        }
+        FileKind::GithubWorkflow | FileKind::GithubAction | FileKind::GitlabPipeline => {
+            let images = assay_lint::pipeline_images(&text).map_err(|error| Failure::from(error).about(shown))?;
+            let place = |image: assay_lint::PipelineImage| Place {
+                line: line_of(image.bytes.start),
+                edit: Edit::Behind(image.bytes.end),
+                written: image.written,
+            };
+            images.into_iter().map(place).collect()
+        }
     };
-    Ok(FileToPin { path, text, places })
+    Ok(FileToPin { path, text, places, pinned: Vec::new() })
 }
 
 fn manifest_places(manifests: &Manifests<'_>) -> Vec<Place> {
@@ -220,21 +304,18 @@ fn manifest_places(manifests: &Manifests<'_>) -> Vec<Place> {
 }
 
 fn is_pinnable(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy();
-    matches!(&*extension, "yaml" | "yml" | "json")
-        || path.file_name().is_some_and(|name| is_dockerfile(&name.to_string_lossy()))
+    FileKind::of(&path.to_string_lossy()).is_some() || path.extension().is_some_and(|extension| extension == "json")
 }
 
-fn is_dockerfile(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    matches!(name.as_str(), "dockerfile" | "containerfile")
-        || name.starts_with("dockerfile.")
-        || name.ends_with(".dockerfile")
+/// What a file is; one that is named and has no known name is a manifest.
+fn kind_of(path: &Path) -> FileKind {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    FileKind::of(&whole.to_string_lossy()).unwrap_or(FileKind::Manifest)
 }
 
 /// Whether a file is made of templates, which are no manifests before Helm has rendered them: it is below the `templates`
 /// folder of a chart.
-fn is_template(path: &Path) -> bool {
+pub(super) fn is_template(path: &Path) -> bool {
     let is_of_chart = |folder: &Path| {
         folder.file_name().is_some_and(|name| name == "templates")
             && folder.parent().is_some_and(|chart| chart.join("Chart.yaml").is_file())

@@ -186,6 +186,15 @@ pub(crate) fn files(path: &Path, extensions: &[&str]) -> Result<Vec<PathBuf>> {
 
 /// The same with files of any sort.
 pub(crate) fn files_that(path: &Path, is_wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    files_below(path, |name| !name.starts_with('.'), is_wanted)
+}
+
+/// The same with a say in the names of files and folders that are looked at at all.
+pub(crate) fn files_below(
+    path: &Path,
+    enters: impl Fn(&str) -> bool,
+    is_wanted: impl Fn(&Path) -> bool,
+) -> Result<Vec<PathBuf>> {
     if path == Path::new("-") || path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
@@ -194,7 +203,7 @@ pub(crate) fn files_that(path: &Path, is_wanted: impl Fn(&Path) -> bool) -> Resu
         for entry in std::fs::read_dir(&folder).map_err(CliError::unreadable(&folder))? {
             let entry = entry.map_err(CliError::unreadable(&folder))?;
             let (path, kind) = (entry.path(), entry.file_type().map_err(CliError::unreadable(&folder))?);
-            if entry.file_name().to_string_lossy().starts_with('.') {
+            if !enters(&entry.file_name().to_string_lossy()) {
                 continue;
             }
             if kind.is_dir() && depth < DEPTH_MAX {

@@ -20,7 +20,7 @@ impl Report for PinOutcome {
             let _ = writeln!(out, "{:>4} {}", change.line, page.bad(format!("- {}", change.before.trim())));
             let _ = writeln!(out, "     {}", page.good(format!("+ {}", change.after.trim())));
         }
-        for failed in &self.failed {
+        for failed in self.failed.iter().chain(&self.unsigned) {
             let place = format!("{}:{}", failed.file, failed.line);
             let _ = writeln!(out, "{}  {} stays as it is", page.strong(place), failed.image);
             let _ = writeln!(out, "  {}: {}", page.bad(&failed.code), page.wrap(&failed.message, 2));
@@ -38,6 +38,12 @@ impl Report for PinOutcome {
         let _ = write!(out, "{} {word}, {} before", count(self.changes.len(), "line"), count(self.pinned, "image"));
         if !self.failed.is_empty() {
             let _ = write!(out, ", {} not resolved", self.failed.len());
+        }
+        if let Some(verified) = self.verified {
+            let _ = write!(out, ", {} verified", count(verified, "signature"));
+        }
+        if !self.unsigned.is_empty() {
+            let _ = write!(out, ", {} not signed as wanted", count(self.unsigned.len(), "image"));
         }
         out.push('\n');
         out

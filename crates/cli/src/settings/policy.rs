@@ -4,9 +4,10 @@ use assay_kinds::{ExceptionScope, ExceptionSpec, ExceptionSubject};
 use assay_model::Timestamp;
 
 use crate::Result;
-use crate::arguments::{CheckArguments, ExceptionApproveArguments, ExceptionNewArguments, PinArguments};
+use crate::arguments::{CheckArguments, ExceptionApproveArguments, ExceptionNewArguments, LintArguments, PinArguments};
 use crate::commands::check::CheckOptions;
 use crate::commands::exception::{ApproveOptions, NewException, expiry};
+use crate::commands::lint::LintOptions;
 use crate::commands::pin::PinOptions;
 use crate::failure::CliError;
 
@@ -17,10 +18,18 @@ impl CheckArguments {
     }
 }
 
+impl LintArguments {
+    /// What is to be judged.
+    pub(crate) fn resolve(self) -> LintOptions {
+        LintOptions { paths: self.path, fail_on: self.fail_on }
+    }
+}
+
 impl PinArguments {
     /// What is to be pinned.
-    pub(crate) fn resolve(self) -> PinOptions {
-        PinOptions { paths: self.file, diff: self.diff, check: self.check }
+    pub(crate) fn resolve(self) -> Result<PinOptions> {
+        let signer = self.verify.then(|| self.who.signer(false)).transpose()?;
+        Ok(PinOptions { paths: self.file, diff: self.diff, check: self.check, signer })
     }
 }
 

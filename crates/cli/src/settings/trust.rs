@@ -8,9 +8,9 @@ use assay_trust::{BuildExpectation, BuilderId, Claim, IdentityPolicy, Pattern};
 
 use crate::Result;
 use crate::arguments::{
-    AlgorithmArgument, AttachArguments, AttestArguments, BuildArguments, EnvelopeArgument, KeyFormatArgument,
-    KeyNewArguments, NotationArguments, SignArguments, SignatureFormatArgument, SignerArguments, SummaryArguments,
-    VerifyArguments, WitnessArgument,
+    AlgorithmArgument, AttachArguments, AttestArguments, BuildArguments, EnvelopeArgument, IdentityArguments,
+    KeyFormatArgument, KeyNewArguments, NotationArguments, SignArguments, SignatureFormatArgument, SignerArguments,
+    SummaryArguments, VerifyArguments, WitnessArgument,
 };
 use crate::commands::build::BuildOptions;
 use crate::commands::key::NewKeyOptions;
@@ -270,7 +270,7 @@ impl VerifyArguments {
             let (message, next) = ("a summary needs a file and a verifier", "--emit-vsa FILE --verifier-id URI");
             return Err(CliError::Usage { message: message.to_owned(), next: next.to_owned() }.into());
         };
-        let key = self.key.map(|path| path.to_string_lossy().into_owned());
+        let key = self.who.key.map(|path| path.to_string_lossy().into_owned());
         let signer =
             SignerArguments { key, identity_token, fulcio_url, rekor_url, timestamp_url, ..SignerArguments::default() };
         let image = self.artifact.parse()?;
@@ -279,6 +279,7 @@ impl VerifyArguments {
 
     /// What must hold.
     pub(crate) fn resolve(self) -> Result<VerifyOptions> {
+        let asks_for_build = self.build.source_uri.is_some();
         let build = self.build.resolve()?;
         let kind = match (&self.predicate_type, &self.bundle) {
             (Some(word), _) => WantedKind::Predicate(predicate_type(word)?),
@@ -286,7 +287,7 @@ impl VerifyArguments {
             (None, Some(_)) => WantedKind::Any,
             (None, None) => WantedKind::Signature,
         };
-        let signer = self.signer()?;
+        let signer = self.who.signer(asks_for_build)?;
         let artifact = match self.bundle {
             Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact, rekor_entry: self.rekor_entry },
             None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
@@ -308,16 +309,19 @@ impl VerifyArguments {
         };
         Ok(Some(NotationOptions { artifact, policy: policy.clone(), stores: stores.clone() }))
     }
+}
 
+impl IdentityArguments {
     /// Both halves of an identity are needed: whoever may choose the issuer may choose the name.
-    fn signer(&self) -> Result<WantedSigner> {
+    /// Where the source of a build is asked for, its builder stands in for a signer who is not named.
+    pub(super) fn signer(&self, asks_for_build: bool) -> Result<WantedSigner> {
         let identity = [
             &self.certificate_identity,
             &self.certificate_identity_regexp,
             &self.certificate_oidc_issuer,
             &self.certificate_oidc_issuer_regexp,
         ];
-        if self.build.source_uri.is_some() && self.ca_roots.is_none() && identity.iter().all(|flag| flag.is_none()) {
+        if asks_for_build && self.ca_roots.is_none() && identity.iter().all(|flag| flag.is_none()) {
             return Ok(WantedSigner::Builder(self.key.clone()));
         }
         if let Some(key) = &self.key {

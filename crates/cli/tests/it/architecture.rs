@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// What each crate may use, besides crates from outside. Deeper arrows follow from these.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("model", &[]),
+    ("yaml", &["model"]),
     ("kinds", &["model"]),
     ("version", &["model"]),
     // What is in it
     ("inspect", &["model"]),
     ("sbom", &["model"]),
+    ("lint", &["model", "yaml"]),
     ("vuln", &["model", "version"]),
     // Who made it
     ("trust", &["model", "kinds"]),
@@ -23,7 +25,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     ("oci", &["model", "credentials"]),
     ("sign", &["model", "trust", "oci", "credentials"]),
     ("store", &["model", "trust", "case"]),
-    ("kube", &["model", "kinds", "case"]),
+    ("kube", &["model", "yaml", "kinds", "case"]),
     // Assembly
     ("gather", &["model", "oci", "inspect", "vuln", "trust", "case", "store", "sbom"]),
     ("server", &["model", "kinds", "trust", "case", "gate", "kube", "store", "gather"]),
@@ -46,6 +48,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
             "sign",
             "store",
             "kube",
+            "lint",
             "gather",
             "server",
             "sandbox",
@@ -54,7 +57,8 @@ const ARROWS: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that do no input or output.
-const PURE: [&str; 9] = ["model", "kinds", "version", "inspect", "sbom", "vuln", "trust", "case", "gate"];
+const PURE: [&str; 11] =
+    ["model", "yaml", "kinds", "version", "inspect", "sbom", "lint", "vuln", "trust", "case", "gate"];
 
 /// What a pure crate never reaches.
 const IMPURE: [&str; 10] =

@@ -237,3 +237,47 @@ fn pull_secrets_of_the_manifests_are_judged_and_others_are_unknown() {
     assert_eq!(missing["outcome"], "error");
     assert!(missing["message"].as_str().unwrap().contains("Secret pull is not in the manifests"), "{missing}");
 }
+
+/// `pin --verify`: an image that the wanted signer did not sign stays as it is, also where it has a digest already.
+#[test]
+fn only_images_that_the_wanted_signer_signed_are_pinned() {
+    let (lab, assay) = (Lab::new(), Assay::new());
+    key(&assay, "release");
+    let host = lab.registry.host().to_string();
+    let signed = lab.push("team/app", "1.0", "one");
+    let unsigned = lab.push("team/other", "1.0", "two");
+    assert!(assay.run(&["sign", &format!("{host}/team/app@{signed}"), "--key", "release.pem"]).status.success());
+    let good = format!("# base\nFROM {host}/team/app:1.0 AS a # ours\n");
+    assay.file("Dockerfile", &good);
+    let seen = assay.seen(&["pin", "-f", "Dockerfile", "--verify", "--key", "release.pub"]);
+    assert!(seen.starts_with("exit 0") && seen.contains("1 signature verified"), "{seen}");
+    let written = std::fs::read_to_string(assay.path().join("Dockerfile")).unwrap();
+    assert_eq!(written, good.replace(":1.0", &format!(":1.0@{signed}")));
+    let bad = format!("FROM {host}/team/other:1.0\nFROM {host}/team/other@{unsigned}\n");
+    assay.file("Dockerfile.bad", &bad);
+    let seen = assay.seen(&["pin", "-f", "Dockerfile.bad", "--verify", "--key", "release.pub"]);
+    assert!(seen.starts_with("exit 1") && seen.contains("2 images not signed as wanted"), "{seen}");
+    assert_eq!(std::fs::read_to_string(assay.path().join("Dockerfile.bad")).unwrap(), bad);
+    let seen = assay.seen(&["pin", "-f", "Dockerfile", "--verify"]);
+    assert!(seen.starts_with("exit 2") && seen.contains("say who must have signed"), "{seen}");
+}
+
+/// Images of pipelines get a digest behind their tag; everything around them stays.
+#[test]
+fn images_of_pipelines_are_pinned() {
+    let (lab, assay) = (Lab::new(), Assay::new());
+    let digest = lab.push("team/app", "1.0", "one");
+    let image = format!("{}/team/app:1.0", lab.registry.host());
+    let github = format!(
+        "on: push\njobs:\n  a:\n    container: '{image}' # tools\n    steps:\n      - uses: docker://{image}\n      - uses: actions/checkout@v5\n"
+    );
+    assay.file("app/.github/workflows/ci.yml", &github);
+    let gitlab = format!("image: {image}\nbuild:\n  image: $CI_REGISTRY_IMAGE\n  script: make\n");
+    assay.file("app/.gitlab-ci.yml", &gitlab);
+    let seen = assay.seen(&["pin", "-f", "app"]);
+    assert!(seen.starts_with("exit 0"), "{seen}");
+    let read = |name: &str| std::fs::read_to_string(assay.path().join(name)).unwrap();
+    let pinned = |text: &str| text.replace(&image, &format!("{image}@{digest}"));
+    assert_eq!(read("app/.github/workflows/ci.yml"), pinned(&github));
+    assert_eq!(read("app/.gitlab-ci.yml"), pinned(&gitlab));
+}

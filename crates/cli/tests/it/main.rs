@@ -13,6 +13,7 @@ mod check;
 mod config;
 mod decisions;
 mod key;
+mod lint;
 mod operate;
 mod platforms;
 mod promotion;

@@ -119,7 +119,7 @@ fn unknown_kinds_of_ours_are_refused_by_name_and_others_are_counted() {
 #[test]
 fn malformed_yaml_names_line_and_column() {
     let error = Manifests::parse(b"apiVersion: v1\nkind: Pod\nspec: [a, b\nmetadata: {}\n", KINDS).unwrap_err();
-    let ManifestError::Yaml { line, .. } = &error else { panic!("{error:?}") };
+    let ManifestError::Yaml(YamlError::Invalid { line, .. }) = &error else { panic!("{error:?}") };
     assert!(*line >= 3, "{error}");
     assert_eq!(error.code(), "manifest-invalid-yaml");
     for (text, want) in [

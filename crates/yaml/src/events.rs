@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use assay_case::Node;
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
 
-use super::{ManifestError, scalar};
+use crate::{YamlError, scalar};
 
 /// Deepest nesting, alias expansion included. The API server takes no object anywhere near it.
 const DEPTH_MAX: usize = 100;
@@ -28,84 +27,155 @@ pub struct Place {
     pub column: usize,
 }
 
+/// Whose reading of YAML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `kubectl`'s: YAML 1.1 by go-yaml v2. What readers disagree on is refused.
+    Kubernetes,
+    /// The core schema of YAML 1.2 with merges, in which the mapping's own key wins and tags of applications are left
+    /// aside: pipelines of GitHub and GitLab.
+    Core,
+}
+
+/// One that is neither list nor object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// An integer.
+    Integer(i64),
+    /// Any other number.
+    Float(f64),
+    /// A string.
+    String(Cow<'a, str>),
+}
+
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub(crate) struct Marked<'a> {
-    pub(crate) value: Value<'a>,
-    pub(crate) place: Place,
+pub struct Marked<'a> {
+    /// The value.
+    pub value: Value<'a>,
+    /// Where it stands; that of an alias is where its anchor stands.
+    pub place: Place,
     /// Values in it, itself included, aliases expanded.
     values: usize,
     /// Levels in it, itself included.
     height: usize,
 }
 
+/// A value.
 #[derive(Clone, Debug)]
-pub(crate) enum Value<'a> {
-    Scalar(Node<'a>),
+pub enum Value<'a> {
+    /// Neither list nor object.
+    Scalar(Scalar<'a>),
+    /// A sequence.
     List(Vec<Marked<'a>>),
+    /// A mapping, in the order of the file; each key once.
     Object(Vec<Field<'a>>),
 }
 
+/// One key of a mapping.
 #[derive(Clone, Debug)]
-pub(crate) struct Field<'a> {
-    pub(crate) key: Cow<'a, str>,
-    pub(crate) key_place: Place,
-    pub(crate) value: Marked<'a>,
+pub struct Field<'a> {
+    /// The key as text.
+    pub key: Cow<'a, str>,
+    /// Where the key stands.
+    pub key_place: Place,
+    /// Its value.
+    pub value: Marked<'a>,
 }
 
 impl<'a> Marked<'a> {
-    pub(crate) fn scalar(node: Node<'a>, place: Place) -> Self {
+    /// A scalar at a place.
+    pub fn scalar(node: Scalar<'a>, place: Place) -> Self {
         Self { value: Value::Scalar(node), place, values: 1, height: 1 }
     }
 
-    pub(crate) fn to_node(&self) -> Node<'a> {
-        match &self.value {
-            Value::Scalar(node) => node.clone(),
-            Value::List(items) => Node::List(items.iter().map(Marked::to_node).collect()),
-            Value::Object(fields) => {
-                Node::Object(fields.iter().map(|field| (field.key.clone(), field.value.to_node())).collect())
-            }
-        }
-    }
-
-    pub(crate) fn field(&self, key: &str) -> Option<&Field<'a>> {
+    /// The field `key`, where this is an object that has it.
+    pub fn field(&self, key: &str) -> Option<&Field<'a>> {
         match &self.value {
             Value::Object(fields) => fields.iter().find(|field| field.key == key),
             _ => None,
         }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+    /// The value of the field `key`.
+    pub fn get(&self, key: &str) -> Option<&Self> {
         self.field(key).map(|field| &field.value)
     }
 
-    pub(crate) fn items(&self) -> &[Self] {
+    /// The items of a list; none of anything else.
+    pub fn items(&self) -> &[Self] {
         match &self.value {
             Value::List(items) => items,
             _ => &[],
         }
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
+    /// The fields of an object; none of anything else.
+    pub fn fields(&self) -> &[Field<'a>] {
         match &self.value {
-            Value::Scalar(node) => node.as_str(),
+            Value::Object(fields) => fields,
+            _ => &[],
+        }
+    }
+
+    /// The value at a path of fields.
+    pub fn at(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |value, key| value.get(key))
+    }
+
+    /// The value of a boolean.
+    pub fn flag(&self) -> Option<bool> {
+        match &self.value {
+            Value::Scalar(Scalar::Bool(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The value of an integer.
+    pub fn integer(&self) -> Option<i64> {
+        match &self.value {
+            Value::Scalar(Scalar::Integer(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Whether it is `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(self.value, Value::Scalar(Scalar::Null))
+    }
+
+    /// The text of a string.
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(Scalar::String(text)) => Some(text),
             _ => None,
         }
     }
 }
 
 /// A document and where the text before it begins, for comments that name its source.
-pub(crate) struct Parsed<'a> {
-    pub(crate) root: Marked<'a>,
-    pub(crate) head: std::ops::Range<usize>,
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// The value.
+    pub root: Marked<'a>,
+    /// The bytes between the document before and this one's first value.
+    pub head: std::ops::Range<usize>,
 }
 
 /// Reads all documents of a file.
-pub(crate) fn parse(text: &str) -> Result<Vec<Parsed<'_>>, ManifestError> {
+pub fn parse(text: &str, dialect: Dialect) -> Result<Vec<Document<'_>>, YamlError> {
     let mut options = Options::default();
     options.set_emit_comments(false);
-    let mut reader =
-        Reader { parser: Parser::new_from_str_with_options(text, options), anchors: HashMap::new(), values: 0 };
+    let mut reader = Reader {
+        parser: Parser::new_from_str_with_options(text, options),
+        anchors: HashMap::new(),
+        values: 0,
+        dialect,
+    };
     let mut documents = Vec::new();
     let mut head = 0;
     loop {
@@ -120,7 +190,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Parsed<'_>>, ManifestError> {
                 reader.anchors.clear();
                 let (event, span) = reader.next()?;
                 let root = reader.value(event, &span, 1)?;
-                documents.push(Parsed { head: head..root.place.start, root });
+                documents.push(Document { head: head..root.place.start, root });
             }
             Event::DocumentEnd => head = place(&span).end,
             _ => {}
@@ -132,13 +202,14 @@ struct Reader<'a> {
     parser: Parser<'a, StrInput<'a>>,
     anchors: HashMap<usize, Marked<'a>>,
     values: usize,
+    dialect: Dialect,
 }
 
 impl<'a> Reader<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, Span), ManifestError> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), YamlError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(ManifestError::Yaml {
+            Some(Err(error)) => Err(YamlError::Invalid {
                 line: error.marker().line(),
                 column: error.marker().col() + 1,
                 message: error.info(),
@@ -147,12 +218,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn count(&mut self, values: usize, span: &Span) -> Result<(), ManifestError> {
+    fn count(&mut self, values: usize, span: &Span) -> Result<(), YamlError> {
         self.values = self.values.saturating_add(values);
         if self.values > VALUES_MAX { Err(bound("values, aliases expanded", VALUES_MAX, span)) } else { Ok(()) }
     }
 
-    fn value(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Marked<'a>, ManifestError> {
+    fn value(&mut self, event: Event<'a>, span: &Span, depth: usize) -> Result<Marked<'a>, YamlError> {
         if depth > DEPTH_MAX {
             return Err(bound("levels", DEPTH_MAX, span));
         }
@@ -160,7 +231,7 @@ impl<'a> Reader<'a> {
         let (anchor, marked) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(1, span)?;
-                let node = scalar_node(text, style, tag.as_deref(), span)?;
+                let node = self.scalar(text, style, tag.as_deref(), span)?;
                 (anchor, Marked::scalar(node, start))
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -199,7 +270,36 @@ impl<'a> Reader<'a> {
         Ok(marked)
     }
 
-    fn mapping(&mut self, start: Place, depth: usize) -> Result<Marked<'a>, ManifestError> {
+    fn scalar(
+        &self,
+        text: Cow<'a, str>,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        span: &Span,
+    ) -> Result<Scalar<'a>, YamlError> {
+        let plain = style == ScalarStyle::Plain;
+        if self.dialect == Dialect::Core {
+            return Ok(if plain && tag.is_none() { scalar::resolve_core(text) } else { Scalar::String(text) });
+        }
+        let resolve = |text| scalar::resolve(text).ok_or_else(|| refused(span, "a number that JSON does not have"));
+        match tag.map(|tag| tag.core_suffix()) {
+            None if plain => resolve(text),
+            None | Some(Some("str")) => Ok(Scalar::String(text)),
+            Some(Some(suffix @ ("int" | "float" | "bool" | "null"))) => {
+                let node = resolve(text)?;
+                match (suffix, &node) {
+                    ("int" | "float", Scalar::Integer(_))
+                    | ("float", Scalar::Float(_))
+                    | ("bool", Scalar::Bool(_))
+                    | ("null", Scalar::Null) => Ok(node),
+                    _ => Err(refused(span, "a value that is not what its tag says")),
+                }
+            }
+            Some(_) => Err(refused(span, "a tag other than those of the core schema")),
+        }
+    }
+
+    fn mapping(&mut self, start: Place, depth: usize) -> Result<Marked<'a>, YamlError> {
         let mut fields: Vec<Field<'a>> = Vec::new();
         // Keys that a merge brought in, which a key of the mapping itself may replace.
         let mut merged: Vec<Field<'a>> = Vec::new();
@@ -216,7 +316,7 @@ impl<'a> Reader<'a> {
             if is_merge {
                 for field in merge(value, &span)? {
                     // YAML says that the mapping's own key wins; go-yaml v2 lets a later merge win.
-                    if seen.contains(&field.key) {
+                    if self.dialect == Dialect::Kubernetes && seen.contains(&field.key) {
                         let why = format!(
                             "`{}` stands before a merge (<<) that also has it: readers disagree on which counts",
                             field.key
@@ -232,7 +332,7 @@ impl<'a> Reader<'a> {
             let key_place = key.place;
             let key = key_text(key, &key_span)?;
             if !seen.insert(key.clone()) {
-                return Err(ManifestError::DoubledKey {
+                return Err(YamlError::DoubledKey {
                     key: key.into_owned(),
                     line: key_place.line,
                     column: key_place.column,
@@ -254,7 +354,7 @@ fn marked_list(items: Vec<Marked<'_>>, place: Place) -> Marked<'_> {
 }
 
 /// The fields that `<<` brings in: of one mapping, or of a list of them of which the first wins.
-fn merge<'a>(value: Marked<'a>, span: &Span) -> Result<Vec<Field<'a>>, ManifestError> {
+fn merge<'a>(value: Marked<'a>, span: &Span) -> Result<Vec<Field<'a>>, YamlError> {
     match value.value {
         Value::Object(fields) => Ok(fields),
         Value::List(items) => {
@@ -272,38 +372,13 @@ fn merge<'a>(value: Marked<'a>, span: &Span) -> Result<Vec<Field<'a>>, ManifestE
 }
 
 /// JSON has string keys only; kubectl turns booleans and numbers into text.
-fn key_text<'a>(key: Marked<'a>, span: &Span) -> Result<Cow<'a, str>, ManifestError> {
+fn key_text<'a>(key: Marked<'a>, span: &Span) -> Result<Cow<'a, str>, YamlError> {
     match key.value {
-        Value::Scalar(Node::String(text)) => Ok(text),
-        Value::Scalar(Node::Bool(value)) => Ok(Cow::Owned(value.to_string())),
-        Value::Scalar(Node::Integer(value)) => Ok(Cow::Owned(value.to_string())),
-        Value::Scalar(Node::Float(value)) => Ok(Cow::Owned(value.to_string())),
+        Value::Scalar(Scalar::String(text)) => Ok(text),
+        Value::Scalar(Scalar::Bool(value)) => Ok(Cow::Owned(value.to_string())),
+        Value::Scalar(Scalar::Integer(value)) => Ok(Cow::Owned(value.to_string())),
+        Value::Scalar(Scalar::Float(value)) => Ok(Cow::Owned(value.to_string())),
         _ => Err(refused(span, "a key that is no text")),
-    }
-}
-
-fn scalar_node<'a>(
-    text: Cow<'a, str>,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    span: &Span,
-) -> Result<Node<'a>, ManifestError> {
-    let plain = style == ScalarStyle::Plain;
-    let resolve = |text| scalar::resolve(text).ok_or_else(|| refused(span, "a number that JSON does not have"));
-    match tag.map(|tag| tag.core_suffix()) {
-        None if plain => resolve(text),
-        None | Some(Some("str")) => Ok(Node::String(text)),
-        Some(Some(suffix @ ("int" | "float" | "bool" | "null"))) => {
-            let node = resolve(text)?;
-            match (suffix, &node) {
-                ("int" | "float", Node::Integer(_))
-                | ("float", Node::Float(_))
-                | ("bool", Node::Bool(_))
-                | ("null", Node::Null) => Ok(node),
-                _ => Err(refused(span, "a value that is not what its tag says")),
-            }
-        }
-        Some(_) => Err(refused(span, "a tag other than those of the core schema")),
     }
 }
 
@@ -312,10 +387,10 @@ fn place(span: &Span) -> Place {
     Place { start: range.start, end: range.end, line: span.start.line(), column: span.start.col() + 1 }
 }
 
-fn refused(span: &Span, why: &str) -> ManifestError {
-    ManifestError::Yaml { line: span.start.line(), column: span.start.col() + 1, message: why.to_owned() }
+fn refused(span: &Span, why: &str) -> YamlError {
+    YamlError::Invalid { line: span.start.line(), column: span.start.col() + 1, message: why.to_owned() }
 }
 
-fn bound(what: &'static str, limit: usize, span: &Span) -> ManifestError {
-    ManifestError::Bound { what, limit, line: span.start.line() }
+fn bound(what: &'static str, limit: usize, span: &Span) -> YamlError {
+    YamlError::Bound { what, limit, line: span.start.line() }
 }

@@ -7,6 +7,9 @@
 //!
 //! Policies are not evaluated (RFC 5280, section 6.1.1, with any-policy as the initial set).
 
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
 use assay_model::{Digest, Timestamp};
 use x509_cert::der::asn1::{ObjectIdentifier, OctetString};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader};
@@ -53,9 +56,21 @@ mod extension {
     pub(super) const AUTHORITY_KEY_IDENTIFIER: Oid = Oid::new_unwrap("2.5.29.35");
 }
 
-/// A parsed certificate. Parsing proves nothing about who issued it.
+/// A parsed certificate, cheap to clone. Parsing proves nothing about who issued it.
 #[derive(Clone, Debug)]
-pub(crate) struct Certificate {
+pub(crate) struct Certificate(Arc<Parsed>);
+
+impl Deref for Certificate {
+    type Target = Parsed;
+
+    fn deref(&self) -> &Parsed {
+        &self.0
+    }
+}
+
+/// What a certificate says.
+#[derive(Debug)]
+pub(crate) struct Parsed {
     der: Vec<u8>,
     /// Where the to-be-signed part stands in `der`: the very bytes that the issuer signed.
     signed: std::ops::Range<usize>,
@@ -75,6 +90,8 @@ pub(crate) struct Certificate {
     authority_key: Option<Vec<u8>>,
     name_constraints: Option<names::Constraints>,
     unread_critical: Option<ObjectIdentifier>,
+    /// Found out once: the roots of a trust store are met in every chain that leads to them.
+    self_signed: OnceLock<bool>,
 }
 
 /// `basicConstraints` of an authority.
@@ -120,7 +137,7 @@ impl Certificate {
             return Err(malformed(&"it names two signature algorithms"));
         }
         let key = tbs.subject_public_key_info.to_der().map_err(|error| malformed(&error))?;
-        let mut certificate = Self {
+        let mut certificate = Parsed {
             der: der.to_vec(),
             signed,
             subject: tbs.subject.to_der().map_err(|error| malformed(&error))?,
@@ -136,10 +153,11 @@ impl Certificate {
             authority_key: None,
             name_constraints: None,
             unread_critical: None,
+            self_signed: OnceLock::new(),
             parsed,
         };
         certificate.read_extensions()?;
-        Ok(certificate)
+        Ok(Self(Arc::new(certificate)))
     }
 
     /// Parses PEM text of one or more certificates, at most `limit`; anything else between them is refused.
@@ -160,7 +178,9 @@ impl Certificate {
         }
         if certificates.is_empty() { Err(malformed("there is no certificate in it")) } else { Ok(certificates) }
     }
+}
 
+impl Parsed {
     fn read_extensions(&mut self) -> Result<(), X509Error> {
         let extensions = self.parsed.tbs_certificate.extensions.take().unwrap_or_default();
         if extensions.len() > EXTENSIONS_MAX {
@@ -214,7 +234,9 @@ impl Certificate {
         self.parsed.tbs_certificate.extensions = Some(extensions);
         Ok(())
     }
+}
 
+impl Certificate {
     /// The bytes it was parsed from.
     pub(crate) fn der(&self) -> &[u8] {
         &self.der
@@ -293,7 +315,7 @@ impl Certificate {
 
     /// Whether subject and issuer are one and its own key signed it.
     pub(crate) fn is_self_signed(&self) -> bool {
-        self.subject == self.issuer && self.check_signature(&self.key).is_ok()
+        *self.self_signed.get_or_init(|| self.subject == self.issuer && self.check_signature(&self.key).is_ok())
     }
 
     /// Whether `key` signed it.

@@ -21,6 +21,7 @@ mod names;
 mod path;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use path::{Anchor, Path, Purpose, check_authorities, verify_path};
 
@@ -92,6 +93,7 @@ pub(crate) struct Parsed {
     unread_critical: Option<ObjectIdentifier>,
     /// Found out once: the roots of a trust store are met in every chain that leads to them.
     self_signed: OnceLock<bool>,
+    fingerprint: OnceLock<Digest>,
 }
 
 /// `basicConstraints` of an authority.
@@ -154,6 +156,7 @@ impl Certificate {
             name_constraints: None,
             unread_critical: None,
             self_signed: OnceLock::new(),
+            fingerprint: OnceLock::new(),
             parsed,
         };
         certificate.read_extensions()?;
@@ -244,7 +247,7 @@ impl Certificate {
 
     /// SHA-256 of its DER.
     pub(crate) fn fingerprint(&self) -> Digest {
-        Digest::of(&self.der)
+        *self.fingerprint.get_or_init(|| Digest::of(&self.der))
     }
 
     /// The fields as `x509-cert` reads them.
@@ -275,12 +278,12 @@ impl Certificate {
 
     /// Subject as RFC 4514 writes it.
     pub(crate) fn subject_text(&self) -> String {
-        self.fields().subject.to_string()
+        text::text(&self.fields().subject)
     }
 
     /// Issuer as RFC 4514 writes it.
     pub(crate) fn issuer_text(&self) -> String {
-        self.fields().issuer.to_string()
+        text::text(&self.fields().issuer)
     }
 
     /// First moment of its validity.

@@ -21,6 +21,7 @@
 
 mod admission;
 mod admitted;
+mod alerts;
 mod certificate;
 mod cluster;
 mod facts;
@@ -31,6 +32,7 @@ mod options;
 mod server;
 
 pub use admission::message::{denial, warnings};
+pub use alerts::{AlertError, AlertTarget};
 pub use certificate::{CertificateError, CertificateSource};
 pub use cluster::{Base, Called, Cluster, ClusterOptions, MaterialSource, Notice};
 pub use facts::{FactSource, GatheredFacts};

@@ -17,6 +17,7 @@
 //! # Ok::<(), assay_store::StoreError>(())
 //! ```
 
+mod alert;
 mod backend;
 mod database;
 mod decision;
@@ -34,6 +35,7 @@ mod retention;
 mod schema;
 mod sqlite;
 
+pub use alert::{Alert, AlertEvent, AlertKey, Delivery, OpenAlert};
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;

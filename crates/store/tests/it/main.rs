@@ -1,6 +1,7 @@
 //! Integration tests of assay-store: one module a behaviour.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alerts;
 mod decisions;
 mod facts;
 mod file;

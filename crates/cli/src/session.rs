@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use assay_case::{Facts, Known};
-use assay_credentials::{Keychain, Sources};
+use assay_credentials::{Keychain, KubeletPlugins, Sources};
 use assay_gather::{Access, Gatherer, Options, RevocationFetcher, RevocationOptions, Wanted};
 use assay_oci::{Client, ClientOptions, ImageSource, Source};
+use assay_sign::{Environment, Http, RegistryIdentity};
 use assay_store::{Store, StoreError, StoreLocation};
 use assay_trust::TrustMaterial;
 use tokio::runtime::Runtime;
@@ -45,11 +46,41 @@ impl Session<'_> {
         let home = std::env::home_dir();
         let sources = Sources::from_environment(|name| std::env::var_os(name), home.as_deref());
         Ok(Client::new(ClientOptions {
-            keychain: Keychain::new(sources),
+            keychain: self.keychain(sources)?,
             ca_file: self.settings.ca_file.value.clone(),
             plain_http: self.settings.plain_http.value.iter().cloned().collect(),
             ..ClientOptions::default()
         })?)
+    }
+
+    /// What opens registries: files, then the plugins of a node, then the identity that a cloud gives this process.
+    fn keychain(&self, sources: Sources) -> Result<Keychain> {
+        let mut keychain = Keychain::new(sources);
+        let (config, folder) = (&self.settings.credential_provider_config, &self.settings.credential_provider_bin_dir);
+        match (&config.value, &folder.value) {
+            (Some(config), Some(folder)) => {
+                keychain = keychain.with_provider(Arc::new(KubeletPlugins::read(config, folder)?));
+            }
+            (None, None) => {}
+            _ => {
+                return Err(CliError::Usage {
+                    message: "credential-provider-config and credential-provider-bin-dir belong together".to_owned(),
+                    next: "both, as the kubelet has them".to_owned(),
+                }
+                .into());
+            }
+        }
+        let clouds = &self.settings.registry_identity;
+        if !clouds.value.is_empty() {
+            let http = Http::new(None).map_err(|message| CliError::Setting {
+                origin: clouds.origin.to_string(),
+                message,
+                suggestion: None,
+            })?;
+            let identity = RegistryIdentity::new(clouds.value.iter().copied(), Environment::of_process(), http);
+            keychain = keychain.with_provider(Arc::new(identity));
+        }
+        Ok(keychain)
     }
 
     /// The registry client, where the network may be used.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use assay_model::{EnvironmentName, NameError, Severity};
 use assay_sbom::LicenceRule;
+use assay_sign::RegistryCloud;
 use assay_vuln::Threshold;
 
 use crate::Result;
@@ -131,6 +132,12 @@ pub(crate) struct Settings {
     pub(crate) trusted_root: Sourced<Option<PathBuf>>,
     /// Certificates of registries' own authorities.
     pub(crate) ca_file: Sourced<Option<PathBuf>>,
+    /// Clouds whose identity opens registries.
+    pub(crate) registry_identity: Sourced<Vec<RegistryCloud>>,
+    /// The kubelet's configuration of its credential-provider plugins.
+    pub(crate) credential_provider_config: Sourced<Option<PathBuf>>,
+    /// The folder of these plugins.
+    pub(crate) credential_provider_bin_dir: Sourced<Option<PathBuf>>,
     /// Registries without TLS.
     pub(crate) plain_http: Sourced<Vec<String>>,
     /// Log filter.
@@ -178,6 +185,10 @@ impl Settings {
             pack: layers.pick("pack", path)?,
             trusted_root: layers.pick("trusted-root", path)?,
             ca_file: layers.pick("ca-file", path)?,
+            registry_identity: layers
+                .pick("registry-identity", |values| values.iter().map(|text| text.parse()).collect())?,
+            credential_provider_config: layers.pick("credential-provider-config", path)?,
+            credential_provider_bin_dir: layers.pick("credential-provider-bin-dir", path)?,
             plain_http: layers.pick("plain-http", |values| Ok(values.to_vec()))?,
             log: (layers.variable)(variables::LOG),
         })
@@ -201,11 +212,22 @@ impl Settings {
         let licences: Vec<_> = self.licences.value.iter().map(ToString::to_string).collect();
         let thresholds: Vec<_> = self.fail_on.value.iter().map(ToString::to_string).collect();
         let severities = self.severity.value.iter().map(|severity| severity.name()).collect::<Vec<_>>().join(" ");
+        let clouds: Vec<_> = self.registry_identity.value.iter().map(ToString::to_string).collect();
         vec![
             row("ca-file", &self.ca_file, optional(&self.ca_file.value)),
             row("cache-dir", &self.cache_dir, display(&self.cache_dir.value)),
             row("color", &self.color, color.to_owned()),
             row("config", &self.config, join(&self.config.value)),
+            row(
+                "credential-provider-bin-dir",
+                &self.credential_provider_bin_dir,
+                optional(&self.credential_provider_bin_dir.value),
+            ),
+            row(
+                "credential-provider-config",
+                &self.credential_provider_config,
+                optional(&self.credential_provider_config.value),
+            ),
             row("environment", &self.environment, text(self.environment.value.as_ref())),
             row("fail-on", &self.fail_on, thresholds.join(" ")),
             row("licences", &self.licences, licences.join(", ")),
@@ -214,6 +236,7 @@ impl Settings {
             row("plain-http", &self.plain_http, self.plain_http.value.join(" ")),
             row("platform", &self.platform, self.platform.value.to_string()),
             row("progress", &self.progress, self.progress.value.to_string()),
+            row("registry-identity", &self.registry_identity, clouds.join(" ")),
             row("severity", &self.severity, severities),
             row("state-dir", &self.state_dir, display(&self.state_dir.value)),
             row("store", &self.store, shown_url(&self.store.value)),
@@ -233,7 +256,17 @@ fn display(path: impl AsRef<Path>) -> String {
 
 /// Settings that decide whom to trust. A project file may not set them: whoever can change the repository could then
 /// choose whom its users trust. A store holds what was found out about images.
-const NOT_IN_PROJECT: [&str; 5] = ["trusted-root", "ca-file", "plain-http", "store", "state-dir"];
+/// Credentials are the user's, and a plugin is a program.
+const NOT_IN_PROJECT: [&str; 8] = [
+    "trusted-root",
+    "ca-file",
+    "plain-http",
+    "store",
+    "state-dir",
+    "registry-identity",
+    "credential-provider-config",
+    "credential-provider-bin-dir",
+];
 
 /// Values of flags by the name of their setting.
 pub(crate) type Flags = BTreeMap<&'static str, Vec<String>>;

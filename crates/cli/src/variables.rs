@@ -68,6 +68,13 @@ pub(crate) const VARIABLES: &[Variable] = &[
         "Sigstore trusted root, a JSON file, github or staging; public good where unset.",
     ),
     of("ca-file", "ASSAY_CA_FILE", "Certificates (PEM) of registries' own authorities."),
+    of(
+        "registry-identity",
+        "ASSAY_REGISTRY_IDENTITY",
+        "Clouds whose identity opens their registries: ecr, acr, gar, separated by commas.",
+    ),
+    of("credential-provider-config", "ASSAY_CREDENTIAL_PROVIDER_CONFIG", "The kubelet's CredentialProviderConfig."),
+    of("credential-provider-bin-dir", "ASSAY_CREDENTIAL_PROVIDER_BIN_DIR", "Folder of the plugins that it names."),
     of("plain-http", "ASSAY_PLAIN_HTTP", "Registries spoken to without TLS, separated by commas."),
     other(KEY_PASSWORD, "Password of an encrypted private key, for `sign` and `attest`."),
     other(COSIGN_PASSWORD, "The same under the name that cosign reads."),

@@ -55,6 +55,42 @@ pub enum CredentialError {
         /// What went wrong, without the helper's output.
         cause: String,
     },
+    /// The kubelet's CredentialProviderConfig cannot be used.
+    #[error("{}: {cause}", path.display())]
+    PluginConfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A credential-provider plugin failed, took too long, or answered something else than its protocol says.
+    #[error("credential provider {plugin} for {image}: {cause}")]
+    PluginFailed {
+        /// The plugin's name.
+        plugin: String,
+        /// The image that it was asked about.
+        image: String,
+        /// What went wrong, without the plugin's output.
+        cause: String,
+    },
+    /// A cloud did not give a credential for its registry.
+    #[error("{cloud} gives no credential for {registry}: {cause}")]
+    Cloud {
+        /// The cloud.
+        cloud: &'static str,
+        /// The registry.
+        registry: String,
+        /// What went wrong, without any part of a credential.
+        cause: String,
+    },
+    /// A pull Secret is neither of type `kubernetes.io/dockerconfigjson` nor `kubernetes.io/dockercfg`.
+    #[error("the Secret {secret} holds no registry credentials: {cause}")]
+    BadSecret {
+        /// Namespace and name.
+        secret: String,
+        /// What is wrong, without its content.
+        cause: String,
+    },
 }
 
 impl Explain for CredentialError {
@@ -66,6 +102,10 @@ impl Explain for CredentialError {
             Self::BadScope { .. } => "credentials-bad-scope",
             Self::HelperMissing { .. } => "credential-helper-missing",
             Self::HelperFailed { .. } => "credential-helper-failed",
+            Self::PluginConfig { .. } => "credential-provider-config",
+            Self::PluginFailed { .. } => "credential-provider-failed",
+            Self::Cloud { .. } => "credential-cloud",
+            Self::BadSecret { .. } => "credential-secret",
         }
     }
 
@@ -84,6 +124,12 @@ impl Explain for CredentialError {
             Self::HelperFailed { helper, registry, .. } => {
                 format!("Try it by hand: echo {registry} | docker-credential-{helper} get")
             }
+            Self::PluginConfig { .. } => "Compare with the kubelet's --image-credential-provider-config".into(),
+            Self::PluginFailed { plugin, .. } => {
+                format!("Look into the log of {plugin}, as the kubelet of a node does")
+            }
+            Self::Cloud { .. } => "Check the role or workload identity of this process and its right to pull".into(),
+            Self::BadSecret { .. } => "kubectl create secret docker-registry NAME --docker-server ...".into(),
         })
     }
 }

@@ -34,6 +34,12 @@ struct Entry {
     registrytoken: String,
 }
 
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("File").finish_non_exhaustive()
+    }
+}
+
 /// What a file knows about a repository.
 pub(crate) enum Known {
     Credential(Credential),
@@ -65,6 +71,17 @@ impl File {
             line: error.line(),
             column: error.column(),
         })
+    }
+
+    /// The value of a Secret of type `kubernetes.io/dockerconfigjson`, without what would be executed.
+    pub(crate) fn of_config(json: &[u8]) -> serde_json::Result<Self> {
+        let file: Self = serde_json::from_slice(json)?;
+        Ok(Self { auths: file.auths, ..Self::default() })
+    }
+
+    /// The value of a Secret of type `kubernetes.io/dockercfg`: the entries alone.
+    pub(crate) fn of_entries(json: &[u8]) -> serde_json::Result<Self> {
+        Ok(Self { auths: serde_json::from_slice(json)?, ..Self::default() })
     }
 
     /// The most specific answer: a helper for the host, then entries (longest path first), then the store, as docker does.

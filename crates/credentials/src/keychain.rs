@@ -1,6 +1,7 @@
 //! One place to ask: which credential goes to this repository?
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,11 +48,23 @@ impl Credential {
     }
 }
 
-/// Finds the credential of a repository: what the caller gave, then the files, in order. Helpers are asked once per
-/// registry; files are read once.
+/// Whoever knows credentials that are in no file: the plugins of a node, a cloud. It remembers its answers itself, for as
+/// long as they are good.
+pub trait Provider: std::fmt::Debug + Send + Sync {
+    /// The credential for `repository`; none where it knows none.
+    fn credential<'a>(
+        &'a self,
+        repository: &'a Repository,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Credential>, CredentialError>> + Send + 'a>>;
+}
+
+/// Finds the credential of a repository: what the caller gave, then pull Secrets, the files, in order, then the providers.
+/// Helpers are asked once per registry; files are read once.
 #[derive(Debug)]
 pub struct Keychain {
     explicit: Vec<(Scope, Credential)>,
+    secrets: Vec<(String, File)>,
+    providers: Vec<Arc<dyn Provider>>,
     sources: Sources,
     helper_timeout: Duration,
     files: Mutex<Option<Arc<Files>>>,
@@ -73,6 +86,8 @@ impl Keychain {
     pub fn new(sources: Sources) -> Self {
         Self {
             explicit: Vec::new(),
+            secrets: Vec::new(),
+            providers: Vec::new(),
             sources,
             helper_timeout: HELPER_TIMEOUT,
             files: Mutex::default(),
@@ -92,12 +107,40 @@ impl Keychain {
         Ok(self)
     }
 
+    /// Asks a provider, after the files and the providers before it.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Adds a pull Secret: its name for messages, its `type`, and the decoded value of `.dockerconfigjson` or `.dockercfg`
+    /// (Kubernetes documentation, "Pull an Image from a Private Registry"). Helpers that it names are not run: what lies in
+    /// a cluster says who somebody is, not what is executed here.
+    pub fn with_pull_secret(mut self, secret: &str, kind: &str, value: &[u8]) -> Result<Self, CredentialError> {
+        let bad = |cause: String| CredentialError::BadSecret { secret: secret.to_owned(), cause };
+        let file = match kind {
+            "kubernetes.io/dockerconfigjson" => File::of_config(value),
+            "kubernetes.io/dockercfg" => File::of_entries(value),
+            other => return Err(bad(format!("its type is {other}"))),
+        };
+        let file = file
+            .map_err(|error| bad(format!("not JSON of docker's, line {}, column {}", error.line(), error.column())))?;
+        self.secrets.push((secret.to_owned(), file));
+        Ok(self)
+    }
+
     /// The credential for `repository`; none means anonymous.
     pub async fn credential(&self, repository: &Repository) -> Result<Option<Credential>, CredentialError> {
         let explicit =
             self.explicit.iter().filter_map(|(scope, credential)| Some((scope.covers(repository)?, credential)));
         if let Some((_, credential)) = explicit.max_by_key(|(specific, _)| *specific) {
             return Ok(Some(credential.clone()));
+        }
+        for (secret, file) in &self.secrets {
+            if let Known::Credential(credential) = file.look_up(std::path::Path::new(secret), repository)? {
+                return Ok(Some(credential));
+            }
         }
         let files = self.files().await?;
         for (path, file) in &files.0 {
@@ -109,6 +152,11 @@ impl Keychain {
                     }
                 }
                 Known::Nothing => {}
+            }
+        }
+        for provider in &self.providers {
+            if let Some(credential) = provider.credential(repository).await? {
+                return Ok(Some(credential));
             }
         }
         Ok(None)

@@ -1,4 +1,5 @@
-//! Who we are to registries: docker's `config.json`, Podman's `auth.json`, credential helpers, and what the caller says.
+//! Who we are to registries: docker's `config.json`, Podman's `auth.json`, credential helpers, pull Secrets, the node's
+//! credential-provider plugins, and what the caller says.
 //!
 //! It finds credentials; it never sends them, and it reads no environment variable: [`Sources`] says where to look.
 //! The environment comes in once, in [`Sources::from_environment`].
@@ -27,9 +28,12 @@ mod error;
 mod file;
 mod helper;
 mod keychain;
+mod plugin;
+mod process;
 mod scope;
 mod sources;
 
 pub use error::CredentialError;
-pub use keychain::{Credential, Keychain};
+pub use keychain::{Credential, Keychain, Provider};
+pub use plugin::KubeletPlugins;
 pub use sources::Sources;

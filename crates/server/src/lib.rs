@@ -22,6 +22,7 @@
 mod admission;
 mod admitted;
 pub mod audit;
+mod alerts;
 mod certificate;
 mod cluster;
 mod facts;
@@ -33,6 +34,7 @@ mod running;
 mod server;
 
 pub use admission::message::{denial, warnings};
+pub use alerts::{AlertError, AlertTarget};
 pub use certificate::{CertificateError, CertificateSource};
 pub use cluster::{Base, Called, Cluster, ClusterOptions, MaterialSource, Notice};
 pub use facts::{FactSource, GatheredFacts};

@@ -9,7 +9,7 @@ use assay_gate::Policy;
 use assay_model::Timestamp;
 use assay_store::Store;
 
-use crate::{CertificateSource, FactSource, Namespaces};
+use crate::{AlertTarget, CertificateSource, FactSource, Namespaces};
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -43,6 +43,8 @@ pub struct ServerOptions {
     pub decision_directory: PathBuf,
     /// How long decisions are kept; looked at every hour.
     pub retention: KeepDecisions,
+    /// Where alerts are delivered to; without one they wait in the store.
+    pub alerts: Option<AlertTarget>,
     /// Labels of the namespaces.
     pub namespaces: Namespaces,
     /// Whether `/mutate` is served, which pins the tags of Pods.
@@ -64,6 +66,7 @@ impl ServerOptions {
             store,
             decision_directory: decision_directory.into(),
             retention: KeepDecisions::default(),
+            alerts: None,
             namespaces: Namespaces::default(),
             mutate: false,
             in_flight: IN_FLIGHT,

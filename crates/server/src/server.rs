@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admission::{Admissions, Answer, Snapshot, Webhook};
 use crate::admitted::Admitted;
+use crate::alerts;
 use crate::certificate::Certificate;
 use crate::cluster::Kinds;
 use crate::metrics::{Metrics, TrustRootStatus};
@@ -113,6 +114,7 @@ impl Server {
             store,
             decision_directory,
             retention,
+            alerts,
             namespaces,
             mutate,
             in_flight,
@@ -155,6 +157,10 @@ impl Server {
             unread,
             stopped.clone(),
         ));
+        if let Some(target) = alerts {
+            let clock = Arc::clone(&admissions.clock);
+            tokio::spawn(alerts::run(target, Arc::clone(&store), clock, stopped.clone()));
+        }
         if retention != KeepDecisions::default() {
             tokio::spawn(expire(Arc::clone(&admissions), Arc::clone(&store), retention, stopped));
         }
@@ -203,8 +209,7 @@ impl Running {
 
     /// Reads the promotion ledger now instead of within two seconds.
     pub fn refresh_world(&self) {
-        let before = self.admissions.world.get();
-        self.admissions.world.set(world(&self.store, &self.admissions.clock, &before));
+        read_world(&self.admissions, &self.store);
     }
 
     /// Reads the certificate files now. Where they cannot be used, the certificate of before stays.
@@ -235,6 +240,13 @@ impl Drop for Running {
         self.listener.abort();
         self.refresher.abort();
     }
+}
+
+/// Reads the ledger, and says where it was changed.
+fn read_world(admissions: &Admissions, store: &Store) {
+    let before = admissions.world.get();
+    admissions.world.set(world(store, &admissions.clock, &before));
+    alerts::watch_ledger(store, &admissions.world.get(), (admissions.clock)());
 }
 
 /// What is known beside the facts of each image: the ledger. An unreadable ledger is unknown, not empty; while the store is
@@ -289,8 +301,7 @@ async fn refresh(
             // Reading it all is for when it has changed, or cannot be told.
             let head = store.ledger_head().ok();
             if head.is_none() || head != seen_before {
-                let before = admissions.world.get();
-                admissions.world.set(world(&store, &admissions.clock, &before));
+                read_world(&admissions, &store);
             }
             head
         });

@@ -31,6 +31,7 @@ mod legacy;
 mod notation;
 mod oidc;
 mod referrer;
+mod registry_identity;
 mod rekor;
 mod services;
 mod signer;
@@ -52,6 +53,7 @@ pub use notation::{
     Envelope as NotationEnvelope, NOTATION_CONFIG_TYPE, NotationRequest, NotationSignature, NotationSigner,
 };
 pub use oidc::{Ambient, DeviceCode, DeviceFlow, PUBLIC_GOOD_ISSUER, TokenSourceError, ambient_token};
+pub use registry_identity::{RegistryCloud, RegistryIdentity};
 pub use services::{Endpoints, HttpServices, Instances, NoServices, Service, Services, SigningConfig};
 pub use signer::{KeySigner, KeylessSigner, Signer, WitnessedKeySigner};
 pub use signing_config::{LogVersions, SIGNING_CONFIG_MEDIA_TYPE, SigningConfigFile};

@@ -17,6 +17,7 @@
 //! # Ok::<(), assay_store::StoreError>(())
 //! ```
 
+mod alert;
 mod backend;
 mod audit;
 mod database;
@@ -36,6 +37,7 @@ mod schema;
 mod sqlite;
 
 pub use audit::{FindingKind, FindingRecord, PolicyChange};
+pub use alert::{Alert, AlertEvent, AlertKey, Delivery, OpenAlert};
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;

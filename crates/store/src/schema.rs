@@ -80,6 +80,14 @@ CREATE TABLE finding(cluster TEXT, id TEXT, opened INTEGER NOT NULL, closed INTE
     PRIMARY KEY(cluster, id)) WITHOUT ROWID;
 CREATE INDEX finding_open ON finding(cluster) WHERE closed IS NULL;
 CREATE TABLE policy_change(number INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE alert(id INTEGER PRIMARY KEY, owner TEXT NOT NULL, subject TEXT NOT NULL, environment TEXT NOT NULL,
+    source TEXT NOT NULL, severity TEXT NOT NULL, summary TEXT NOT NULL, opened INTEGER NOT NULL, seen INTEGER NOT NULL,
+    resolved INTEGER);
+CREATE UNIQUE INDEX alert_open ON alert(owner, subject, environment) WHERE resolved IS NULL;
+CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL, body TEXT NOT NULL, due INTEGER NOT NULL,
+    failures INTEGER NOT NULL, failure TEXT);
+CREATE INDEX outbox_alert ON outbox(alert);
+CREATE INDEX image_package_image ON image_package(image);
 "];
 
 /// Brings a database to the newest schema, all of it or nothing.

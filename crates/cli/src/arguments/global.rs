@@ -41,6 +41,15 @@ pub(crate) struct Global {
     /// Certificates (PEM) of registries' own authorities
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Ask the identity of this process for credentials of a cloud's registries: ecr, acr or gar; may be repeated
+    #[arg(long, global = true, value_name = "CLOUD")]
+    pub(crate) registry_identity: Vec<String>,
+    /// The kubelet's CredentialProviderConfig, whose plugins give registry credentials
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) credential_provider_config: Option<PathBuf>,
+    /// Folder of these plugins
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) credential_provider_bin_dir: Option<PathBuf>,
     /// Speak to this registry without TLS (loopback needs no permission); may be repeated
     #[arg(long, global = true, value_name = "REGISTRY")]
     pub(crate) plain_http: Vec<String>,
@@ -67,6 +76,9 @@ impl Global {
         set("store", self.store.iter().cloned().collect());
         set("state-dir", self.state_dir.iter().map(path).collect());
         set("ca-file", self.ca_file.iter().map(path).collect());
+        set("registry-identity", self.registry_identity.clone());
+        set("credential-provider-config", self.credential_provider_config.iter().map(path).collect());
+        set("credential-provider-bin-dir", self.credential_provider_bin_dir.iter().map(path).collect());
         set("plain-http", self.plain_http.clone());
         flags
     }

@@ -145,6 +145,12 @@ pub(crate) struct ServeArguments {
     pub(crate) namespaces: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) retention: RetentionArguments,
+    /// Deliver alerts to this webhook, signed (standardwebhooks.com)
+    #[arg(long, value_name = "URL", requires = "alert_secret")]
+    pub(crate) alert_webhook: Option<String>,
+    /// File with the secret that alerts are signed with
+    #[arg(long, value_name = "FILE", requires = "alert_webhook")]
+    pub(crate) alert_secret: Option<PathBuf>,
     /// Platform that nodes of the cluster run; may be repeated
     #[arg(long)]
     pub(crate) platform: Vec<assay_model::Platform>,

@@ -13,7 +13,9 @@ use std::time::{Duration, SystemTime};
 use assay_kinds::Kind;
 use assay_kube::Manifests;
 use assay_model::{EnvironmentName, Platform};
-use assay_server::{CertificateSource, GatheringFacts, KeepDecisions, Namespaces, Running, Server, ServerOptions};
+use assay_server::{
+    AlertTarget, CertificateSource, GatheringFacts, KeepDecisions, Namespaces, Running, Server, ServerOptions,
+};
 
 use roots::Roots;
 
@@ -44,6 +46,8 @@ pub(crate) struct ServeOptions {
     pub(crate) called: Option<String>,
     /// How long decisions are kept.
     pub(crate) retention: KeepDecisions,
+    /// Where alerts go, and the file of their secret.
+    pub(crate) alerts: Option<(String, PathBuf)>,
     /// The cluster to follow, where there is one.
     pub(crate) register: Option<RegisterOptions>,
 }
@@ -69,6 +73,7 @@ pub(crate) fn serve(options: &ServeOptions, session: &Session<'_>) -> Result<()>
         started.certificate = options.certificate.clone();
         started.mutate = options.mutate;
         started.retention = options.retention;
+        started.alerts = alert_target(options, session)?;
         started.namespaces = namespaces(options)?;
         let running = Server::start(started).await?;
         let mut roots = Roots::default();
@@ -124,6 +129,12 @@ fn announce(running: &Running, options: &ServeOptions, environments: &[String], 
     if options.called.is_none() {
         printer.note("next  the same with --print-webhook-configuration NAME | kubectl apply -f -");
     }
+}
+
+/// Where alerts go, where they go anywhere.
+fn alert_target(options: &ServeOptions, session: &Session<'_>) -> Result<Option<AlertTarget>> {
+    let Some((url, secret)) = &options.alerts else { return Ok(None) };
+    Ok(Some(AlertTarget::new(url, secret, session.settings.ca_file.value.as_deref())?))
 }
 
 fn namespaces(options: &ServeOptions) -> Result<Namespaces> {

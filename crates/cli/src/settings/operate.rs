@@ -50,6 +50,7 @@ impl ServeArguments {
             platforms: self.platform,
             called: self.print_webhook_configuration,
             retention: self.retention.into(),
+            alerts: self.alert_webhook.zip(self.alert_secret),
         }
     }
 }

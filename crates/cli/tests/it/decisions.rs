@@ -86,3 +86,25 @@ fn a_store_that_is_none_is_refused_without_its_password() {
         assert!(seen.starts_with("exit 2") && seen.contains(code) && !seen.contains("s3cret"), "{seen}");
     }
 }
+
+#[path = "../../../store/tests/it/peer.rs"]
+mod peer;
+
+#[test]
+fn commands_share_a_database_as_they_share_a_file() {
+    let Some(server) = peer::Server::get() else { return };
+    let url = server.url(&server.database());
+    let [one, other] = [(); 2].map(|()| Assay::new().variable("ASSAY_STORE", &url));
+    let pods = serde_json::json!({"kind": "List", "items": [{"kind": "Pod",
+        "metadata": {"name": "api-1", "namespace": "payments"},
+        "spec": {"containers": [{"name": "api", "image": "registry.example.com/api:1"}]},
+        "status": {"phase": "Running", "startTime": "2026-11-20T08:00:00Z"}}]});
+    one.file("pods.json", pods.to_string());
+    let seen = one.seen(&["inventory", "sync", "-f", "pods.json", "--cluster", "east"]);
+    assert!(seen.starts_with("exit 0"), "{seen}");
+    let listed = other.seen(&["inventory", "list"]);
+    assert!(listed.starts_with("exit 0") && listed.contains("api-1"), "{listed}");
+    assert!(lines(&other, &["decisions", "export"]).is_empty());
+    let key = other.path().join(".local/share/assay/store.key");
+    assert_eq!(std::fs::read(key).unwrap().len(), 32, "its own key, beside the database and not in it");
+}

@@ -147,3 +147,21 @@ mod helpers {
         }
     }
 }
+
+#[tokio::test]
+async fn a_pull_secret_gives_its_entries_and_runs_nothing() {
+    let config = br#"{"auths": {"r.example.com/team": {"auth": "dTpw"}}, "credHelpers": {"r.example.com": "evil"}, "credsStore": "evil"}"#;
+    let keychain = Keychain::anonymous().with_pull_secret("ns/pull", "kubernetes.io/dockerconfigjson", config).unwrap();
+    let of = async |repository: &str| keychain.credential(&repository.parse().unwrap()).await.unwrap();
+    assert_eq!(of("r.example.com/team/a").await, Some(Credential::basic("u", "p")));
+    assert_eq!(of("r.example.com/other").await, None);
+    let older = br#"{"https://r.example.com": {"username": "u", "password": "p"}}"#;
+    let keychain = Keychain::anonymous().with_pull_secret("ns/pull", "kubernetes.io/dockercfg", older).unwrap();
+    assert!(keychain.credential(&"r.example.com/a".parse().unwrap()).await.unwrap().is_some());
+    for (kind, value) in
+        [("Opaque", &b"{}"[..]), ("kubernetes.io/dockerconfigjson", b"s3cret"), ("kubernetes.io/dockercfg", b"[]")]
+    {
+        let error = Keychain::anonymous().with_pull_secret("ns/pull", kind, value).unwrap_err();
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+}

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod admission;
+mod alerts;
 mod bad_input;
 #[path = "../../../gate/tests/it/fixture.rs"]
 #[allow(dead_code, reason = "the theorems of the gate use the rest")]

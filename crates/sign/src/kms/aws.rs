@@ -1,7 +1,7 @@
 //! Amazon Key Management Service (AWS KMS API Reference, "GetPublicKey" and "Sign":
 //! <https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html>), in its JSON protocol.
 
-mod credentials;
+pub(crate) mod credentials;
 
 use assay_credentials::aws::{AwsCredentials, AwsRequest, AwsScope};
 use assay_model::Timestamp;
@@ -19,7 +19,7 @@ use crate::http::{Call, Http, is_below};
 use crate::key::{PublicKey, SignatureScheme};
 
 /// Hosts that belong to Amazon.
-const DOMAINS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "api.aws"];
+pub(crate) const DOMAINS: [&str; 3] = ["amazonaws.com", "amazonaws.com.cn", "api.aws"];
 /// Longest message that the service takes where it hashes by itself.
 const RAW_MAX: usize = 4096;
 
@@ -89,7 +89,7 @@ fn is_local(host: &str) -> bool {
     crate::http::is_loopback(name)
 }
 
-fn domain(region: &str) -> &'static str {
+pub(crate) fn domain(region: &str) -> &'static str {
     if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" }
 }
 

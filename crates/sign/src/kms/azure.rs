@@ -1,7 +1,7 @@
 //! Microsoft Azure Key Vault and Managed HSM (Azure Key Vault REST API, "Get Key" and "Sign", version 7.4:
 //! <https://learn.microsoft.com/rest/api/keyvault/keys/sign/sign>).
 
-mod token;
+pub(crate) mod token;
 
 use assay_model::Secret;
 use base64::Engine as _;

@@ -3,7 +3,7 @@
 //! sent and received ("Verifying end-to-end data integrity").
 
 mod crc;
-mod token;
+pub(crate) mod token;
 
 use assay_model::Secret;
 use base64::Engine as _;
@@ -98,7 +98,7 @@ pub(crate) async fn open(
     if !is_below(endpoint.host_str().unwrap_or_default(), &DOMAINS) {
         return Err(remote.reference("the address is not one of Google's").into());
     }
-    let token = token::find(&remote, environment).await?;
+    let token = token::find(&remote, environment, token::KEYS).await?;
     let mut google = GoogleKey {
         remote,
         endpoint: endpoint.as_str().trim_end_matches('/').to_owned(),

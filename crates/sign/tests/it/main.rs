@@ -4,6 +4,7 @@ mod kms;
 mod notation;
 mod oidc;
 mod referrer;
+mod registry_identity;
 mod signing;
 mod stand_in;
 mod tuf;

@@ -16,7 +16,7 @@ use assay_trust::TrustMaterial;
 use tokio::sync::mpsc;
 
 use super::roots::Roots;
-use super::{POLL, ServeOptions, followed, look, stopped};
+use super::{POLL, ServeOptions, alert_target, followed, look, stopped};
 use crate::Result;
 use crate::commands::database;
 use crate::commands::policies::{self, TufSource};
@@ -71,6 +71,7 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         started.address = options.listen;
         started.mutate = options.mutate;
         started.retention = options.retention;
+        started.alerts = alert_target(options, session)?;
         // Presented until the cluster's own is known.
         started.certificate = CertificateSource::Development { names: vec!["localhost".to_owned()] };
         let running = Server::start(started).await?;

@@ -36,7 +36,7 @@ impl From<Temporary> for AwsCredentials {
 }
 
 /// The first credentials that there are.
-pub(super) async fn find(
+pub(crate) async fn find(
     remote: &Remote,
     environment: &Environment,
     region: &str,

@@ -19,7 +19,7 @@ struct Token {
 }
 
 /// A token for `resource`, from the variables that Azure's own clients read.
-pub(super) async fn find(
+pub(crate) async fn find(
     remote: &Remote,
     environment: &Environment,
     resource: &str,

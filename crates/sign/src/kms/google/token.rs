@@ -16,8 +16,10 @@ use crate::http::{Call, form, is_below};
 use crate::key::{PrivateKey, SignatureScheme};
 use crate::kms::{KeyServiceError, Remote};
 
-const SCOPE: &str = "https://www.googleapis.com/auth/cloudkms";
-const PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
+/// The scope of keys.
+pub(super) const KEYS: &str = "https://www.googleapis.com/auth/cloudkms";
+/// The scope of everything that the identity may do.
+pub(crate) const PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// Life of the assertion that is exchanged, in seconds.
 const ASSERTION_LIFE: i64 = 300;
@@ -70,7 +72,11 @@ struct Token {
 }
 
 /// The first token that there is.
-pub(super) async fn find(remote: &Remote, environment: &Environment) -> Result<Secret<String>, KeyServiceError> {
+pub(crate) async fn find(
+    remote: &Remote,
+    environment: &Environment,
+    scope: &str,
+) -> Result<Secret<String>, KeyServiceError> {
     for name in ["CLOUDSDK_AUTH_ACCESS_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN"] {
         if let Some(token) = environment.secret(name) {
             return Ok(token);
@@ -83,17 +89,18 @@ pub(super) async fn find(remote: &Remote, environment: &Environment) -> Result<S
             let text = Secret::new(read_file(&path).map_err(|reason| remote.credentials(reason))?);
             let file: File = serde_json::from_str(text.expose())
                 .map_err(|_| remote.credentials(format!("{} is no credentials file", path.display())))?;
-            of_file(remote, file).await
+            of_file(remote, file, scope).await
         }
         None => metadata(remote, environment).await,
     }
 }
 
-async fn of_file(remote: &Remote, file: File) -> Result<Secret<String>, KeyServiceError> {
+async fn of_file(remote: &Remote, file: File, scope: &str) -> Result<Secret<String>, KeyServiceError> {
     let token: Token = match file {
         File::ServiceAccount { client_email, private_key, private_key_id, token_uri } => {
             let url = google(remote, &token_uri)?;
-            let assertion = assertion(remote, &client_email, &private_key, private_key_id.as_deref(), &token_uri)?;
+            let assertion =
+                assertion(remote, &client_email, &private_key, private_key_id.as_deref(), &token_uri, scope)?;
             let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
             let body = form(&[("grant_type", grant), ("assertion", assertion.expose())]);
             remote.exchange(Call::post(url, FORM, body)).await?
@@ -160,13 +167,14 @@ fn assertion(
     private_key: &str,
     key_id: Option<&str>,
     audience: &str,
+    scope: &str,
 ) -> Result<Secret<String>, KeyServiceError> {
     let now = Timestamp::now().as_second();
     let mut header = json!({"alg": "RS256", "typ": "JWT"});
     if let Some(id) = key_id {
         header["kid"] = id.into();
     }
-    let claims = json!({"iss": email, "scope": SCOPE, "aud": audience, "iat": now, "exp": now + ASSERTION_LIFE});
+    let claims = json!({"iss": email, "scope": scope, "aud": audience, "iat": now, "exp": now + ASSERTION_LIFE});
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", encode(&header), encode(&claims));
     let signature = PrivateKey::from_pem(private_key)

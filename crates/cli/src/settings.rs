@@ -115,6 +115,8 @@ pub(crate) struct Settings {
     pub(crate) cache_dir: Sourced<PathBuf>,
     /// The store.
     pub(crate) store: Sourced<String>,
+    /// Whether layers with a table of contents are read by it.
+    pub(crate) by_table: Sourced<bool>,
     /// The platform to choose.
     pub(crate) platform: Sourced<PlatformChoice>,
     /// Severities to show; empty = all.
@@ -165,6 +167,7 @@ impl Settings {
                 let default = || format!("sqlite:{}", data.join("assay.db").display());
                 Ok(values.first().cloned().unwrap_or_else(default))
             })?,
+            by_table: layers.pick("by-table", boolean(false))?,
             platform: layers
                 .pick("platform", |values| values.first().map_or(Ok(PlatformChoice::Usual), |text| text.parse()))?,
             severity: layers.pick("severity", |values| values.iter().map(|text| text.parse()).collect())?,
@@ -197,6 +200,7 @@ impl Settings {
         let thresholds: Vec<_> = self.fail_on.value.iter().map(ToString::to_string).collect();
         let severities = self.severity.value.iter().map(|severity| severity.name()).collect::<Vec<_>>().join(" ");
         vec![
+            row("by-table", &self.by_table, self.by_table.value.to_string()),
             row("ca-file", &self.ca_file, optional(&self.ca_file.value)),
             row("cache-dir", &self.cache_dir, display(&self.cache_dir.value)),
             row("color", &self.color, color.to_owned()),

@@ -157,6 +157,7 @@ impl Command {
                 set("severity", arguments.severity.clone());
                 set("fail-on", arguments.fail_on.clone());
                 set("licences", arguments.licences.clone());
+                set("by-table", arguments.by_table.then(|| "true".to_owned()).into_iter().collect());
                 set("platform", arguments.platform.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }
@@ -183,7 +184,10 @@ impl Command {
             Self::Exception(ExceptionCommand::Approve(arguments)) => {
                 set("environment", arguments.env.iter().cloned().collect());
             }
-            Self::Sbom(arguments) => set("platform", arguments.platform.iter().cloned().collect()),
+            Self::Sbom(arguments) => {
+                set("platform", arguments.platform.iter().cloned().collect());
+                set("by-table", arguments.by_table.then(|| "true".to_owned()).into_iter().collect());
+            }
             _ => {}
         }
     }

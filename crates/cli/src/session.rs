@@ -154,9 +154,23 @@ impl Session<'_> {
 
     /// A gatherer over the registry, the pack in use and, if given, the store.
     pub(crate) fn gatherer(&self, materials: Vec<TrustMaterial>, store: Option<Arc<Store>>) -> Result<Gatherer> {
+        self.gatherer_of(materials, store, false)
+    }
+
+    /// The same for a look at contents that decides nothing: layers by their table of contents, where that is asked for.
+    pub(crate) fn looking_gatherer(&self, store: Option<Arc<Store>>) -> Result<Gatherer> {
+        self.gatherer_of(Vec::new(), store, self.settings.by_table.value)
+    }
+
+    fn gatherer_of(
+        &self,
+        materials: Vec<TrustMaterial>,
+        store: Option<Arc<Store>>,
+        by_table: bool,
+    ) -> Result<Gatherer> {
         let pack = Some(database::open(self.settings.pack.value.as_deref())?);
         let revocation = self.authorities()?;
-        Ok(Gatherer::new(Options { pack, materials, revocation, store, ..Options::default() }))
+        Ok(Gatherer::new(Options { pack, materials, revocation, store, by_table, ..Options::default() }))
     }
 
     /// Who asks certificate authorities about revocation; nobody where the network may not be used.

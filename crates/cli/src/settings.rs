@@ -118,6 +118,8 @@ pub(crate) struct Settings {
     pub(crate) state_dir: Sourced<PathBuf>,
     /// The store.
     pub(crate) store: Sourced<String>,
+    /// Whether layers with a table of contents are read by it.
+    pub(crate) by_table: Sourced<bool>,
     /// The platform to choose.
     pub(crate) platform: Sourced<PlatformChoice>,
     /// Severities to show; empty = all.
@@ -177,6 +179,7 @@ impl Settings {
                 Ok(values.first().cloned().unwrap_or_else(default))
             })?,
             state_dir,
+            by_table: layers.pick("by-table", boolean(false))?,
             platform: layers
                 .pick("platform", |values| values.first().map_or(Ok(PlatformChoice::Usual), |text| text.parse()))?,
             severity: layers.pick("severity", |values| values.iter().map(|text| text.parse()).collect())?,
@@ -214,6 +217,7 @@ impl Settings {
         let severities = self.severity.value.iter().map(|severity| severity.name()).collect::<Vec<_>>().join(" ");
         let clouds: Vec<_> = self.registry_identity.value.iter().map(ToString::to_string).collect();
         vec![
+            row("by-table", &self.by_table, self.by_table.value.to_string()),
             row("ca-file", &self.ca_file, optional(&self.ca_file.value)),
             row("cache-dir", &self.cache_dir, display(&self.cache_dir.value)),
             row("color", &self.color, color.to_owned()),

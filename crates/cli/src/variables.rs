@@ -55,6 +55,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
         "ASSAY_LICENCES",
         "Rules for licences, separated by commas: deny GPL-3.0-*, review LGPL-2.1-only, allow MIT.",
     ),
+    of("by-table", "ASSAY_BY_TABLE", "`true`: `scan` and `sbom` read eStargz and zstd:chunked layers by their table."),
     of("severity", "ASSAY_SEVERITY", "Severities that `scan` shows, separated by commas."),
     of(
         "fail-on",

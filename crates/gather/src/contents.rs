@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use assay_case::{Cause, Known};
-use assay_inspect::{ANALYSER, ImageConfiguration, LayerError, LayerResult, Limits, inspect_layer, merge};
-use assay_model::{Contents, Digest, Findings, Timestamp};
+use assay_inspect::{
+    ANALYSER, ImageConfiguration, LayerError, LayerResult, Limits, TablePlace, inspect_by_table, inspect_layer, merge,
+};
+use assay_model::{Bound, Contents, Digest, Findings, Timestamp};
 use assay_oci::{CONFIG_MAX, Descriptor, OciError, Source};
 use assay_store::Store;
 use assay_vuln::Pack;
@@ -37,6 +39,14 @@ impl Shared {
     }
 }
 
+/// How the layers of an image are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) limits: Limits,
+    pub(crate) by_table: bool,
+    pub(crate) shared: Arc<Shared>,
+}
+
 /// Contents and the digest by which their findings are kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
@@ -58,10 +68,10 @@ pub(crate) async fn contents(
     source: Source,
     image: Arc<Image>,
     store: Option<Arc<Store>>,
-    limits: Limits,
+    reading: Reading,
     now: Timestamp,
-    shared: Arc<Shared>,
 ) -> Result<Held, Cause> {
+    let Reading { limits, by_table, shared } = reading;
     let subject = image.subject.digest;
     if let Some(index) = image.subject.index {
         keep(store.as_deref(), |store| store.put_index_member(index, subject));
@@ -77,7 +87,7 @@ pub(crate) async fn contents(
             let (source, store, shared) = (source.clone(), store.clone(), &shared);
             async move {
                 let digest = layer.digest;
-                let read = async move { Ok(Arc::new(read_layer(source, layer, store, limits).await?)) };
+                let read = async move { Ok(Arc::new(read_layer(source, layer, store, limits, by_table).await?)) };
                 match shared.0.get(&digest) {
                     Some(cell) => cell.get_or_try_init(|| read).await.cloned(),
                     None => read.await,
@@ -88,7 +98,9 @@ pub(crate) async fn contents(
         .try_collect()
         .await?;
     let contents = blocking(move || merge(&layers, Some(&configuration))).await?;
-    keep(store.as_deref(), |store| store.put_contents(subject, &contents, now));
+    if contents.partial.iter().all(|partial| partial.bound != Bound::NotFetched) {
+        keep(store.as_deref(), |store| store.put_contents(subject, &contents, now));
+    }
     Held::new(contents, now)
 }
 
@@ -97,12 +109,16 @@ async fn read_layer(
     layer: Descriptor,
     store: Option<Arc<Store>>,
     limits: Limits,
+    by_table: bool,
 ) -> Result<LayerResult, Cause> {
     // Other media types than layers (foreign layers, artifacts) are what inspection says they are.
     if let Some(bytes) = kept(store.as_deref(), |store| store.layer(layer.digest, ANALYSER))
         && let Ok(result) = serde_json::from_slice::<LayerResult>(&bytes)
         && result.digest == layer.digest
     {
+        return Ok(result);
+    }
+    if by_table && let Some(result) = read_by_table(&source, &layer, limits).await? {
         return Ok(result);
     }
     let blob = source.blob(&layer).await.map_err(|error| Cause::from_error(&error))?;
@@ -116,6 +132,27 @@ async fn read_layer(
         Err(_) => Ok(()),
     });
     Ok(result)
+}
+
+/// A layer by its table of contents; none where it has none, or where anything is wrong with it: the whole blob is checked by
+/// its own digest.
+async fn read_by_table(source: &Source, layer: &Descriptor, limits: Limits) -> Result<Option<LayerResult>, Cause> {
+    let Some(place) = TablePlace::of(&layer.annotations) else { return Ok(None) };
+    let (source, layer, runtime) = (source.clone(), layer.clone(), tokio::runtime::Handle::current());
+    let result = blocking(move || {
+        let mut fetch = |start, length| {
+            let part = runtime.block_on(source.blob_part(&layer, start, length)).map_err(std::io::Error::other)?;
+            part.map(Vec::from).ok_or_else(|| std::io::Error::other("the registry serves no parts of blobs"))
+        };
+        inspect_by_table(&place, &layer.digest, layer.size, &limits, &mut fetch)
+    });
+    match result.await? {
+        Ok(result) => Ok(Some(result)),
+        Err(error) => {
+            tracing::debug!(%error, "a layer is read as a whole, and not by its table of contents");
+            Ok(None)
+        }
+    }
 }
 
 /// Why there is no result of a layer. Where its stream failed, what the registry did says more than that it failed.

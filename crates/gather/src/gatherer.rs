@@ -8,7 +8,7 @@ use assay_oci::{ImageSource, Source};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::contents::{self, Held, Shared};
+use crate::contents::{self, Held, Reading, Shared};
 use crate::evidence::{self, Claims, Judge, Judgements};
 use crate::flight::{Flights, Ticket};
 use crate::memory::Memory;
@@ -262,8 +262,9 @@ impl Gatherer {
         if let Some(held) = inner.contents.get(&digest) {
             return Ok(held);
         }
-        let (store, limits) = (inner.options.store.clone(), inner.options.limits);
-        let read = contents::contents(source, Arc::clone(image), store, limits, self.now(), Arc::clone(&asked.shared));
+        let (store, shared) = (inner.options.store.clone(), Arc::clone(&asked.shared));
+        let reading = Reading { limits: inner.options.limits, by_table: inner.options.by_table, shared };
+        let read = contents::contents(source, Arc::clone(image), store, reading, self.now());
         let me = self.clone();
         let flight = async move {
             if let Some(held) = me.inner.contents.get(&digest) {

@@ -44,6 +44,9 @@ pub struct Options {
     pub flights: usize,
     /// Images of which results stay in memory.
     pub remembered: usize,
+    /// Whether layers with a table of contents (eStargz, zstd:chunked) are read by it: only what says something of packages
+    /// is fetched, the contents are partial and say so, and nothing of it is kept. Not for whoever decides.
+    pub by_table: bool,
 }
 
 impl Default for Options {
@@ -60,6 +63,7 @@ impl Default for Options {
             referrers: 64,
             flights: 16,
             remembered: 1024,
+            by_table: false,
         }
     }
 }

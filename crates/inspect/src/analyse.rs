@@ -80,7 +80,7 @@ impl Analysis {
     }
 
     /// Whether some parser reads the file at this path.
-    fn is_wanted(&self, path: &str) -> bool {
+    pub(crate) fn is_wanted(&self, path: &str) -> bool {
         os_release::is_path(path) || !self.readers(path, index::candidates(path)).is_empty()
     }
 
@@ -287,6 +287,11 @@ impl Analysis {
         if !matches.is_empty() {
             self.secrets.entry(path.to_owned()).or_default().extend(matches);
         }
+    }
+
+    /// Whether a package of the same layer claims the file.
+    pub(crate) fn is_owned(&self, path: &str) -> bool {
+        self.owned.contains_key(&path::ownership_key(path))
     }
 
     /// A file whose content is stored as a sparse map: not parsed, and said so where a parser would have read it.

@@ -145,7 +145,9 @@ pub(crate) fn apply(configuration: &ImageConfiguration, contents: &mut Contents)
     }
     // No runtime starts an image whose layers are not the ones its configuration names.
     let computed = contents.layers.iter().map(|layer| &layer.diff_id);
-    if !contents.layers.is_empty() && !computed.eq(&configuration.diff_ids) {
+    // A layer that was read by its table of contents has no digest of its tar, and is partial by itself.
+    let by_table = contents.partial.iter().any(|partial| partial.bound == Bound::NotFetched);
+    if !contents.layers.is_empty() && !by_table && !computed.eq(&configuration.diff_ids) {
         contents.partial.push(Partial { what: format!("{CONFIG_PATH}: diff_ids"), bound: Bound::Malformed });
         contents.partial.sort();
     }

@@ -69,7 +69,7 @@ pub fn inspect_bytes(path: &str, bytes: &[u8], options: &DirectoryOptions) -> Co
 }
 
 /// Content that is in memory.
-struct Bytes<'b>(&'b [u8]);
+pub(crate) struct Bytes<'b>(pub(crate) &'b [u8]);
 
 impl Body for Bytes<'_> {
     type Error = std::convert::Infallible;

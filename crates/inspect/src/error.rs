@@ -111,6 +111,39 @@ impl Explain for ConfigError {
     }
 }
 
+/// Why a layer cannot be read by its table of contents. Then the whole blob is read, which its own digest checks.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// A part of the blob could not be fetched, for example because the registry serves no ranges, or not be inflated.
+    #[error("a part of the layer could not be read")]
+    Fetch(#[source] std::io::Error),
+    /// The table or a chunk has other bytes than its digest says.
+    #[error("expected {expected}, received {found}")]
+    Digest {
+        /// What the manifest or the table says.
+        expected: Box<Digest>,
+        /// What came.
+        found: Box<Digest>,
+    },
+    /// The table is not one, or contradicts itself.
+    #[error("the table of contents cannot be used: {0}")]
+    Malformed(String),
+}
+
+impl Explain for TableError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Fetch(_) => "table-part-unreadable",
+            Self::Digest { .. } => "table-digest-mismatch",
+            Self::Malformed(_) => "table-malformed",
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        Some("read the whole layer".to_owned())
+    }
+}
+
 /// Why nothing can be said about a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {

@@ -151,10 +151,10 @@ pub(crate) fn read_archive(
 /// Set-user-ID and set-group-ID (POSIX, `sys/stat.h`).
 pub(crate) const SET_ID: u32 = 0o6000;
 
-/// The state of one walk through a tar.
-struct Walk {
+/// The state of one walk through a tar, or through the table that stands for one.
+pub(crate) struct Walk {
     limits: Limits,
-    analysis: Analysis,
+    pub(crate) analysis: Analysis,
     entries: u64,
     path_bytes: u64,
     paths: BTreeSet<String>,
@@ -164,7 +164,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(options: &DirectoryOptions, scope: Scope) -> Self {
+    pub(crate) fn new(options: &DirectoryOptions, scope: Scope) -> Self {
         Self {
             limits: options.limits,
             analysis: Analysis::new(options.limits, scope, std::sync::Arc::clone(&options.rules)),
@@ -179,9 +179,7 @@ impl Walk {
 
     fn run<R: Read>(&mut self, tar: &mut Tar<R>) -> Result<(), TarError> {
         while let Some(entry) = tar.next()? {
-            self.entries += 1;
-            self.path_bytes = self.path_bytes.saturating_add(entry.path.len() as u64);
-            if self.entries > self.limits.entries || self.path_bytes > self.limits.path_bytes {
+            if !self.counts(&entry) {
                 self.analysis.partial("entries of the layer".to_owned(), Bound::Entries);
                 return Ok(());
             }
@@ -190,13 +188,21 @@ impl Walk {
         Ok(())
     }
 
-    fn entry<R: Read>(&mut self, entry: Entry, tar: &mut Tar<R>) -> Result<(), TarError> {
+    /// Counts one more entry; whether there may be one.
+    pub(crate) fn counts(&mut self, entry: &Entry) -> bool {
+        self.entries += 1;
+        self.path_bytes = self.path_bytes.saturating_add(entry.path.len() as u64);
+        self.entries <= self.limits.entries && self.path_bytes <= self.limits.path_bytes
+    }
+
+    /// Takes down what an entry is called. The path, where there is more to look at.
+    pub(crate) fn note(&mut self, entry: &Entry) -> Option<String> {
         let Some(path) = path::normalise(&entry.path) else {
             self.analysis.partial("an entry with a path longer than 4096 bytes".to_owned(), Bound::Bytes);
-            return Ok(());
+            return None;
         };
         if path.is_empty() {
-            return Ok(());
+            return None;
         }
         let (directory, name) = path::split(&path);
         if let Some(hidden) = name.strip_prefix(".wh.") {
@@ -206,7 +212,7 @@ impl Walk {
             } else if !hidden.is_empty() && !hidden.starts_with(".wh.") {
                 self.whiteouts.insert(path::join(directory, hidden));
             }
-            return Ok(());
+            return None;
         }
         // An archive may hold a path twice: the later entry is what a runtime leaves on disk.
         if !self.paths.insert(if entry.kind == Kind::Directory { format!("{path}/") } else { path.clone() })
@@ -219,6 +225,11 @@ impl Walk {
         } else {
             self.setuid.remove(&path);
         }
+        Some(path)
+    }
+
+    fn entry<R: Read>(&mut self, entry: Entry, tar: &mut Tar<R>) -> Result<(), TarError> {
+        let Some(path) = self.note(&entry) else { return Ok(()) };
         match entry.kind {
             Kind::Regular if entry.sparse => self.analysis.unread_sparse(&path),
             Kind::Regular => self.analysis.file(&path, entry.size, &mut Content(tar))?,
@@ -233,7 +244,7 @@ impl Walk {
         Ok(())
     }
 
-    fn finish(self, digest: Digest, diff_id: Digest, size: u64, uncompressed: u64) -> LayerResult {
+    pub(crate) fn finish(self, digest: Digest, diff_id: Digest, size: u64, uncompressed: u64) -> LayerResult {
         let (facts, secrets, partial) = self.analysis.finish();
         let mut paths = String::with_capacity(self.paths.iter().map(|path| path.len() + 1).sum());
         for path in &self.paths {

@@ -323,6 +323,8 @@ pub enum Bound {
     Ratio,
     /// The input itself is damaged, and what follows could not be read.
     Malformed,
+    /// It was left out on purpose, to fetch less.
+    NotFetched,
 }
 
 /// Something that could not be read to its end. Contents with one are `partial`, and never count as clean.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use assay_model::{Digest, Platform, Repository};
+use bytes::Bytes;
 
 use crate::attachment::Attachment;
 use crate::blob::Blob;
@@ -86,6 +87,17 @@ impl Source {
         match &self.kind {
             Kind::Registry { client, reference } => client.blob(reference.repository(), descriptor).await,
             Kind::Local { local, .. } => local.blob(descriptor),
+        }
+    }
+
+    /// A part of a blob, whose digest the caller knows and checks; none where the source serves no parts.
+    pub async fn blob_part(&self, descriptor: &Descriptor, start: u64, length: u64) -> Result<Option<Bytes>, OciError> {
+        match &self.kind {
+            Kind::Registry { client, reference } => {
+                client.blob_part(reference.repository(), descriptor, start, length).await
+            }
+            // On disk nothing is won by reading less of it.
+            Kind::Local { .. } => Ok(None),
         }
     }
 

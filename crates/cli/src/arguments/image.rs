@@ -41,6 +41,9 @@ pub(crate) struct ScanArguments {
     /// Platform to choose of an image index; all of them: all
     #[arg(long)]
     pub(crate) platform: Option<String>,
+    /// Of eStargz and zstd:chunked layers fetch only what says something of packages; the result is incomplete and says so
+    #[arg(long)]
+    pub(crate) by_table: bool,
     /// Vulnerability pack instead of the embedded sample
     #[arg(long, value_name = "FILE")]
     pub(crate) pack: Option<PathBuf>,
@@ -72,6 +75,9 @@ pub(crate) struct SbomArguments {
     /// Platform to choose of an image index; all of them: all
     #[arg(long)]
     pub(crate) platform: Option<String>,
+    /// Of eStargz and zstd:chunked layers fetch only what says something of packages; the result is incomplete and says so
+    #[arg(long)]
+    pub(crate) by_table: bool,
     #[command(flatten)]
     pub(crate) written: WrittenArguments,
     #[command(subcommand)]

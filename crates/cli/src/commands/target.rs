@@ -206,7 +206,7 @@ fn inspect_images(
     session: &Session<'_>,
 ) -> Result<Vec<(String, Inspected)>> {
     let store = session.existing_store()?;
-    let gatherer = session.gatherer(Vec::new(), store.clone())?;
+    let gatherer = session.looking_gatherer(store.clone())?;
     let wanted = Wanted { platforms, evidence: false, ..Wanted::default() };
     session.printer.progress(&format!("reading {image}"));
     let facts = session.facts(&gatherer, image, &wanted)?;

@@ -4,6 +4,7 @@
 mod advisories;
 mod attachments;
 mod budget;
+mod by_table;
 mod notation;
 mod revocation;
 

@@ -2,7 +2,7 @@
 
 use assay_model::{Digest, Hasher, Platform, Reference, Repository, Subject};
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -126,6 +126,31 @@ impl Client {
         }
         let body = body_stream(response, repository.registry());
         Ok(Blob::new(what, descriptor.digest, Some(descriptor.size), body))
+    }
+
+    /// A part of a blob; none where the registry serves no parts. Nothing but its length is checked: who asks knows a digest
+    /// of the part.
+    pub async fn blob_part(
+        &self,
+        repository: &Repository,
+        descriptor: &Descriptor,
+        start: u64,
+        length: u64,
+    ) -> Result<Option<Bytes>, OciError> {
+        let what = format!("{repository}@{}", descriptor.digest);
+        let Some(last) = start.checked_add(length).and_then(|end| end.checked_sub(1)) else { return Ok(None) };
+        let url = self.url(repository, &format!("blobs/{}", descriptor.digest))?;
+        let call = Call::new(Method::GET, url, repository, Scope::pull(repository), what.clone());
+        let call = call.header(header::RANGE, &format!("bytes={start}-{last}"));
+        let response = self.send(&call).await?;
+        if response.status() != StatusCode::PARTIAL_CONTENT {
+            return Ok(None);
+        }
+        let bytes = read_bounded(response, length, &what, repository.registry()).await?;
+        if bytes.len() as u64 != length {
+            return Err(OciError::SizeMismatch { what, expected: length, found: bytes.len() as u64 });
+        }
+        Ok(Some(bytes))
     }
 
     /// Whether a blob is there (HEAD).

@@ -49,6 +49,8 @@ pub enum Fault {
     ManifestLength(u64),
     /// Leaves out `Docker-Content-Digest`.
     NoContentDigest,
+    /// Serves whole blobs to whoever asks for a part.
+    NoRanges,
     /// Loses the next `count` writes of a manifest under this tag though it answers 201: what a concurrent writer does.
     LosesTagWrites {
         /// The tag.
@@ -72,6 +74,7 @@ pub(crate) struct Faults {
     pub(crate) endless_manifest: Option<u64>,
     pub(crate) manifest_length: Option<u64>,
     pub(crate) no_content_digest: bool,
+    pub(crate) no_ranges: bool,
 }
 
 impl Faults {
@@ -97,6 +100,7 @@ impl Faults {
             Fault::EndlessManifest(length) => self.endless_manifest = Some(length),
             Fault::ManifestLength(length) => self.manifest_length = Some(length),
             Fault::NoContentDigest => self.no_content_digest = true,
+            Fault::NoRanges => self.no_ranges = true,
             Fault::LosesTagWrites { tag, count } => {
                 self.lost_writes.insert(tag, count);
             }

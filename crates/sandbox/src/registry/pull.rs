@@ -50,10 +50,27 @@ pub(crate) fn blob(call: &Call<'_>, state: &State) -> Reply {
     let Some((digest, bytes)) = found else {
         return reply::error(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "blob unknown");
     };
-    Reply::new(StatusCode::OK)
-        .header(header::CONTENT_TYPE.as_str(), "application/octet-stream")
-        .header("Docker-Content-Digest", digest.to_string())
-        .body(state.faults.distort(digest, bytes))
+    let bytes = state.faults.distort(digest, bytes);
+    let reply = |status| {
+        Reply::new(status)
+            .header(header::CONTENT_TYPE.as_str(), "application/octet-stream")
+            .header("Docker-Content-Digest", digest.to_string())
+    };
+    match range(call.headers).filter(|_| !state.faults.no_ranges) {
+        // RFC 9110, section 14: the last byte is part of the range.
+        Some((first, last)) if first <= last && last < bytes.len() => reply(StatusCode::PARTIAL_CONTENT)
+            .header(header::CONTENT_RANGE.as_str(), format!("bytes {first}-{last}/{}", bytes.len()))
+            .body(bytes.slice(first..=last)),
+        Some(_) => reply(StatusCode::RANGE_NOT_SATISFIABLE),
+        None => reply(StatusCode::OK).body(bytes),
+    }
+}
+
+/// The one range that is asked for.
+fn range(headers: &http::HeaderMap) -> Option<(usize, usize)> {
+    let text = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
+    let (first, last) = text.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
 }
 
 /// `GET /v2/<name>/tags/list?n=<count>&last=<tag>`.

@@ -7,6 +7,9 @@
 //!
 //! Policies are not evaluated (RFC 5280, section 6.1.1, with any-policy as the initial set).
 
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
 use assay_model::{Digest, Timestamp};
 use x509_cert::der::asn1::{ObjectIdentifier, OctetString};
 use x509_cert::der::{Decode, Encode, Reader, SliceReader};
@@ -18,6 +21,7 @@ mod names;
 mod path;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub(crate) use path::{Anchor, Path, Purpose, check_authorities, verify_path};
 
@@ -53,9 +57,21 @@ mod extension {
     pub(super) const AUTHORITY_KEY_IDENTIFIER: Oid = Oid::new_unwrap("2.5.29.35");
 }
 
-/// A parsed certificate. Parsing proves nothing about who issued it.
+/// A parsed certificate, cheap to clone. Parsing proves nothing about who issued it.
 #[derive(Clone, Debug)]
-pub(crate) struct Certificate {
+pub(crate) struct Certificate(Arc<Parsed>);
+
+impl Deref for Certificate {
+    type Target = Parsed;
+
+    fn deref(&self) -> &Parsed {
+        &self.0
+    }
+}
+
+/// What a certificate says.
+#[derive(Debug)]
+pub(crate) struct Parsed {
     der: Vec<u8>,
     /// Where the to-be-signed part stands in `der`: the very bytes that the issuer signed.
     signed: std::ops::Range<usize>,
@@ -75,6 +91,9 @@ pub(crate) struct Certificate {
     authority_key: Option<Vec<u8>>,
     name_constraints: Option<names::Constraints>,
     unread_critical: Option<ObjectIdentifier>,
+    /// Found out once: the roots of a trust store are met in every chain that leads to them.
+    self_signed: OnceLock<bool>,
+    fingerprint: OnceLock<Digest>,
 }
 
 /// `basicConstraints` of an authority.
@@ -120,7 +139,7 @@ impl Certificate {
             return Err(malformed(&"it names two signature algorithms"));
         }
         let key = tbs.subject_public_key_info.to_der().map_err(|error| malformed(&error))?;
-        let mut certificate = Self {
+        let mut certificate = Parsed {
             der: der.to_vec(),
             signed,
             subject: tbs.subject.to_der().map_err(|error| malformed(&error))?,
@@ -136,10 +155,12 @@ impl Certificate {
             authority_key: None,
             name_constraints: None,
             unread_critical: None,
+            self_signed: OnceLock::new(),
+            fingerprint: OnceLock::new(),
             parsed,
         };
         certificate.read_extensions()?;
-        Ok(certificate)
+        Ok(Self(Arc::new(certificate)))
     }
 
     /// Parses PEM text of one or more certificates, at most `limit`; anything else between them is refused.
@@ -160,7 +181,9 @@ impl Certificate {
         }
         if certificates.is_empty() { Err(malformed("there is no certificate in it")) } else { Ok(certificates) }
     }
+}
 
+impl Parsed {
     fn read_extensions(&mut self) -> Result<(), X509Error> {
         let extensions = self.parsed.tbs_certificate.extensions.take().unwrap_or_default();
         if extensions.len() > EXTENSIONS_MAX {
@@ -214,7 +237,9 @@ impl Certificate {
         self.parsed.tbs_certificate.extensions = Some(extensions);
         Ok(())
     }
+}
 
+impl Certificate {
     /// The bytes it was parsed from.
     pub(crate) fn der(&self) -> &[u8] {
         &self.der
@@ -222,7 +247,7 @@ impl Certificate {
 
     /// SHA-256 of its DER.
     pub(crate) fn fingerprint(&self) -> Digest {
-        Digest::of(&self.der)
+        *self.fingerprint.get_or_init(|| Digest::of(&self.der))
     }
 
     /// The fields as `x509-cert` reads them.
@@ -253,12 +278,12 @@ impl Certificate {
 
     /// Subject as RFC 4514 writes it.
     pub(crate) fn subject_text(&self) -> String {
-        self.fields().subject.to_string()
+        text::text(&self.fields().subject)
     }
 
     /// Issuer as RFC 4514 writes it.
     pub(crate) fn issuer_text(&self) -> String {
-        self.fields().issuer.to_string()
+        text::text(&self.fields().issuer)
     }
 
     /// First moment of its validity.
@@ -293,7 +318,7 @@ impl Certificate {
 
     /// Whether subject and issuer are one and its own key signed it.
     pub(crate) fn is_self_signed(&self) -> bool {
-        self.subject == self.issuer && self.check_signature(&self.key).is_ok()
+        *self.self_signed.get_or_init(|| self.subject == self.issuer && self.check_signature(&self.key).is_ok())
     }
 
     /// Whether `key` signed it.

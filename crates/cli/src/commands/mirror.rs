@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 
 use assay_model::{Digest, Timestamp};
 use assay_oci::{Client, Descriptor, ImageSource, Manifest, Source};
+use assay_trust::{Artifact, TrustMaterial, verify_bundle};
 use assay_vuln::store::{Checks, Store};
 use assay_vuln::{Pack, PackBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::database::BuildOptions;
-use super::verify::{VerifiedArtifact, VerifyOptions, WantedKind, WantedSigner};
 use crate::Result;
-use crate::failure::{CliError, read_file, write_file};
+use crate::failure::{CliError, read_file, read_text, write_file};
 use crate::session::Session;
 
 /// The index of a mirror.
@@ -314,31 +314,11 @@ fn signed_by(
     let name = format!("{}.sigstore.json", file.file);
     let bundle = mirror.read(&name, session).map_err(|failure| failure.what)?;
     let bundle = bundle.ok_or_else(|| format!("the mirror has no {name}"))?;
-    let folder = &options.to;
-    std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    let path = folder.join(".signature.json");
-    write_file(&path, &bundle).map_err(|error| error.to_string())?;
-    let verified = super::verify::verify(
-        &VerifyOptions {
-            artifact: VerifiedArtifact::Bundle {
-                bundle: path.clone(),
-                artifact: digest.to_string(),
-                rekor_entry: None,
-            },
-            signer: WantedSigner::Key(key.clone()),
-            kind: WantedKind::Any,
-            build: None,
-        },
-        session,
-    );
-    // Left behind, it would only be in the way.
-    let _ = std::fs::remove_file(&path);
-    let outcome = verified.map_err(|failure| failure.what)?;
-    match outcome.rejected.first() {
-        _ if outcome.verified => Ok(key.display().to_string()),
-        Some(rejected) => Err(rejected.message.clone()),
-        None => Err("it holds no signature by this key".to_owned()),
-    }
+    let pem = read_text(&key).map_err(|failure| failure.to_string())?;
+    let material = TrustMaterial::new().with_public_key(&pem).map_err(|error| error.to_string())?;
+    verify_bundle(&bundle, Artifact::Digest(*digest), &material, Timestamp::now())
+        .map_err(|error| error.to_string())?;
+    Ok(key.display().to_string())
 }
 
 /// Goes back to what was in use before.

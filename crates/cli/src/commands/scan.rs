@@ -321,7 +321,7 @@ pub(crate) struct ExplainOutcome {
     pub(crate) findings: Vec<VulnerabilityFinding>,
     /// What the records say, one for each record.
     pub(crate) records: Vec<ExplainedRecord>,
-    /// Matches that were not_counted, in words: what, why, and by whom.
+    /// Matches that do not count, in words: what, why, and by whom.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) not_counted: Vec<String>,
     /// Packages of this name, where it is one's.

@@ -229,8 +229,12 @@ pub enum SignedArtifact<'a> {
 
 impl Envelope {
     /// Parses an envelope and checks everything that the specification counts as integrity but the artifact, see
-    /// [`Envelope::check_artifact`].
-    pub(super) fn verify(bytes: &[u8], format: EnvelopeFormat) -> Result<Self, NotationError> {
+    /// [`Envelope::check_artifact`]. `known` gives certificates that have been read before, by their DER.
+    pub(super) fn verify(
+        bytes: &[u8],
+        format: EnvelopeFormat,
+        known: impl Fn(&[u8]) -> Option<Certificate>,
+    ) -> Result<Self, NotationError> {
         if bytes.len() > ENVELOPE_MAX {
             return Err(NotationError::TooLarge {
                 what: "bytes of the envelope",
@@ -250,7 +254,7 @@ impl Envelope {
             Some(found) => return Err(NotationError::ContentType { found: found.chars().take(128).collect() }),
             None => return Err(NotationError::MissingHeader { header: "content type" }),
         }
-        let chain = certificates(&parts.chain)?;
+        let chain = certificates(&parts.chain, known)?;
         chain::check(&chain, Purpose::CodeSigning)?;
         let leaf = chain.first().ok_or(chain::ChainError::Empty)?;
         let wanted = SignatureAlgorithm::of(leaf.key().algorithm()).ok_or(NotationError::UnsupportedKey)?;
@@ -311,15 +315,19 @@ fn hash_word(hash: HashAlgorithm) -> &'static str {
     }
 }
 
-fn certificates(ders: &[Vec<u8>]) -> Result<Vec<Certificate>, NotationError> {
+fn certificates(
+    ders: &[Vec<u8>],
+    known: impl Fn(&[u8]) -> Option<Certificate>,
+) -> Result<Vec<Certificate>, NotationError> {
     if ders.len() > CHAIN_MAX {
         return Err(chain::ChainError::TooLong { found: ders.len() }.into());
     }
-    let read = |der: &Vec<u8>| {
-        Certificate::parse(der).map_err(|error| match error {
+    let read = |der: &Vec<u8>| match known(der) {
+        Some(certificate) => Ok(certificate),
+        None => Certificate::parse(der).map_err(|error| match error {
             X509Error::Unsupported { .. } => NotationError::UnsupportedKey,
             other => NotationError::malformed("certificate", other),
-        })
+        }),
     };
     ders.iter().map(read).collect()
 }

@@ -6,6 +6,7 @@ use assay_model::{Algorithm, Digest, Hasher};
 
 use super::policy::{OciTrustPolicy, PolicyStatement, TrustedIdentities, Validation};
 use super::store::TrustStores;
+use crate::x509::Certificate;
 
 /// A trust policy for images, with the stores that it names. What [`TrustMaterial`](crate::TrustMaterial) holds.
 #[derive(Clone, Debug)]
@@ -58,6 +59,12 @@ impl<'a> StatementTrust<'a> {
     /// The statement.
     pub fn statement(&self) -> &'a PolicyStatement {
         self.statement
+    }
+
+    /// The certificate of one of its stores that is written with these bytes: it need not be read again.
+    pub(super) fn known(&self, der: &[u8]) -> Option<Certificate> {
+        let stores = self.statement.stores().iter().filter_map(|store| self.stores.certificates(store));
+        stores.flatten().find(|certificate| certificate.der() == der).cloned()
     }
 
     /// The same as part of trust material: evidence then names that, as evidence of its roots and keys does.

@@ -131,7 +131,8 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn verify(mut self, bytes: &[u8], format: EnvelopeFormat, artifact: SignedArtifact<'_>) -> Option<Content> {
-        let whole = Envelope::verify(bytes, format)
+        let trust = self.trust;
+        let whole = Envelope::verify(bytes, format, |der| trust.known(der))
             .and_then(|envelope| envelope.check_artifact(artifact).map(|subject| (envelope, subject)));
         let (envelope, subject) = self.record(Validation::Integrity, whole)?.ok()?;
         self.outcome.details = Some(SignatureDetails {

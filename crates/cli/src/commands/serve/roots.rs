@@ -32,14 +32,18 @@ impl Roots {
         let mut before = std::mem::take(&mut self.followed);
         for TufSource { client, every, read } in sources {
             let (name, mirror) = (client.instance().name().to_owned(), client.instance().mirror().to_owned());
+            // Two objects may name one instance: it is asked once.
+            if self.followed.contains_key(&name) {
+                continue;
+            }
+            // What has been seen of a repository that is followed already stays: a root that could not be taken
+            // would be news at every call otherwise.
             let same = before.remove(&name).filter(|known| known.mirror == mirror && known.every == every);
-            let followed = if let Some(known) = same {
-                Followed { seen: read, ..known }
-            } else {
+            let followed = same.unwrap_or_else(|| {
                 let handle = RootRefresher::new(client, every).spawn(Timestamp::now);
                 Followed { handle, mirror, every, seen: read, failing: false }
-            };
-            self.followed.entry(name).or_insert(followed);
+            });
+            self.followed.insert(name, followed);
         }
     }
 

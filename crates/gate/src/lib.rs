@@ -41,6 +41,7 @@ mod exception;
 mod findings;
 mod pod;
 mod policy;
+mod popular;
 mod report;
 mod select;
 mod starters;

@@ -102,6 +102,7 @@ pub(crate) struct CompiledEnvironment {
     pub(crate) tier: Tier,
     pub(crate) namespaces: Option<NamespaceSelector>,
     pub(crate) registries: Vec<Prefix>,
+    pub(crate) base_images: Vec<Prefix>,
     pub(crate) trust_roots: Vec<Digest>,
     pub(crate) signers: Vec<TrustedSigner>,
     pub(crate) quorums: Vec<CompiledQuorum>,

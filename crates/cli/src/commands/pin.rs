@@ -141,7 +141,8 @@ pub(crate) fn pin(options: PinOptions, session: &Session<'_>) -> Result<PinOutco
         let enters = |name: &str| !name.starts_with('.') || name == ".github" || name.contains("gitlab-ci");
         for path in policies::files_below(given, enters, |path| is_pinnable(path) && !is_template(path))? {
             let mut file = read(path)?;
-            let (own, open): (Vec<Place>, Vec<Place>) = file.places.into_iter().partition(|place| place.written.contains('@'));
+            let (own, open): (Vec<Place>, Vec<Place>) =
+                file.places.into_iter().partition(|place| place.written.contains('@'));
             pinned += own.len();
             (file.pinned, file.places) = (own, open);
             files.push(file);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use assay_inspect::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, SecretRules};
 use assay_model::{
-    BaseImage, Contents, EvidenceTier, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch, Severity,
-    Suppressed, Surface, Timestamp, VulnerabilityFinding,
+    BaseImage, Contents, Digest, EvidenceTier, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch,
+    Severity, Suppressed, Surface, Timestamp, VulnerabilityFinding,
 };
 use assay_sbom::{Generation, LicenceFinding, LicencePolicy, LicenceVerdict, Root};
 use assay_vuln::risk::{Risk, Surroundings, Use, risk};
@@ -116,6 +116,9 @@ pub(crate) struct ScanOutcome {
     /// What somebody who gets into a container of the image finds there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) surface: Option<Surface>,
+    /// The chain ID of all layers: what an Environment names a base image by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chain_id: Option<Digest>,
     /// The image that this one was built on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) base: Option<BaseImage>,
@@ -326,6 +329,7 @@ fn filter(
         now,
         failing,
         surface: (contents.surface.bytes > 0).then(|| contents.surface.clone()),
+        chain_id: contents.chain_ids().last().copied(),
         base: contents.base.clone(),
         suppressed: contents.suppressed.clone(),
         contents,

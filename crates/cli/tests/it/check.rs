@@ -243,7 +243,7 @@ fn pull_secrets_of_the_manifests_are_judged_and_others_are_unknown() {
 fn only_images_that_the_wanted_signer_signed_are_pinned() {
     let (lab, assay) = (Lab::new(), Assay::new());
     key(&assay, "release");
-    let host = lab.registry.host().to_string();
+    let host = lab.registry.host().clone();
     let signed = lab.push("team/app", "1.0", "one");
     let unsigned = lab.push("team/other", "1.0", "two");
     assert!(assay.run(&["sign", &format!("{host}/team/app@{signed}"), "--key", "release.pem"]).status.success());

@@ -120,9 +120,7 @@ fn environment(object: &Environment, roots: &[TrustRootInput]) -> Result<Compile
         })
     };
     let registries = spec.registries.iter().map(|written| prefix("registries", written)).collect::<Result<_, _>>()?;
-    for written in &spec.base_images {
-        prefix("baseImages", written)?;
-    }
+    let base_images = spec.base_images.iter().map(|written| prefix("baseImages", written)).collect::<Result<_, _>>()?;
     let mut own_roots = Vec::new();
     for written in &spec.trust_root {
         let root = roots.iter().find(|root| root.name == *written).ok_or_else(|| {
@@ -164,6 +162,7 @@ fn environment(object: &Environment, roots: &[TrustRootInput]) -> Result<Compile
         tier: spec.tier,
         namespaces: spec.namespaces.clone(),
         registries,
+        base_images,
         trust_roots: own_roots.iter().map(|root| root.material).collect(),
         signers,
         quorums: spec.require.iter().map(quorum).collect(),

@@ -370,7 +370,33 @@ fn contents(value: &Value) -> Contents {
         fingerprint: digest_of("secret"),
         deleted_later: secret.get("deleted").is_some(),
     });
-    Contents { partial: partial.collect(), secrets: secrets.collect(), ..Contents::default() }
+    let layers = list(value, "layers").iter().map(|word| {
+        let digest = digest_of(word.as_str().unwrap());
+        assay_model::Layer { digest, diff_id: digest, size: 1, created_by: None }
+    });
+    let base = value.get("base").map(|name| assay_model::BaseImage {
+        name: name.as_str().map(str::to_owned),
+        digest: None,
+        layers: None,
+        evidence: assay_model::BaseEvidence::Stated,
+    });
+    let packages = list(value, "packages").iter().map(|purl| {
+        let purl: assay_model::Purl = purl.as_str().unwrap().parse().unwrap();
+        let version = purl.version.clone().unwrap_or_default();
+        let package = json!({
+            "type": purl.kind, "name": purl.name, "version": version, "purl": purl.to_string(), "tier": "installed",
+            "path": "app/lock"
+        });
+        serde_json::from_value(package).unwrap()
+    });
+    Contents {
+        partial: partial.collect(),
+        secrets: secrets.collect(),
+        layers: layers.collect(),
+        packages: packages.collect(),
+        base,
+        ..Contents::default()
+    }
 }
 
 /// Findings are written as `{id, severity, package, aliases, fixed, exploited}` with the package as a purl.

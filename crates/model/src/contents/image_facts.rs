@@ -103,6 +103,17 @@ pub struct BaseImage {
 }
 
 impl Contents {
+    /// The chain IDs of the image's layers, of the lowest one alone to that of all of them (OCI image specification,
+    /// config.md, "Layer ChainID"): each names a run of layers from the bottom, content and order, by one digest.
+    pub fn chain_ids(&self) -> Vec<Digest> {
+        let next = |chain: &mut Option<Digest>, layer: &super::Layer| {
+            let id = chain.map_or(layer.diff_id, |below| Digest::of(format!("{below} {}", layer.diff_id).as_bytes()));
+            *chain = Some(id);
+            Some(id)
+        };
+        self.layers.iter().scan(None, next).collect()
+    }
+
     /// Whether a package came with the base image (else the build added it); none where that is not known.
     pub fn is_from_base(&self, package: &Package) -> Option<bool> {
         Some(package.layer? < self.base.as_ref()?.layers?)
@@ -161,6 +172,16 @@ mod tests {
         assert_eq!(app.is_from_base(&package), Some(false));
         package.layer = None;
         assert_eq!(app.is_from_base(&package), None);
+    }
+
+    #[test]
+    fn a_chain_names_a_run_of_layers_from_the_bottom() {
+        let chains = image(&["os", "runtime"]).chain_ids();
+        let (os, runtime) = (Digest::of(b"os"), Digest::of(b"runtime"));
+        assert_eq!(chains, [os, Digest::of(format!("{os} {runtime}").as_bytes())]);
+        assert_eq!(image(&["os", "runtime", "app"]).chain_ids()[..2], chains);
+        assert_ne!(image(&["runtime", "os"]).chain_ids()[1], chains[1]);
+        assert!(image(&[]).chain_ids().is_empty());
     }
 
     #[test]

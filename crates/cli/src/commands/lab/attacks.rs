@@ -74,7 +74,7 @@ impl std::fmt::Debug for Attack {
 }
 
 /// What else is judged from what the registry says: none of it can be known where the registry says nothing.
-const FROM_THE_REGISTRY: [&str; 11] = [
+const FROM_THE_REGISTRY: [&str; 13] = [
     "trusted-signer",
     "require-sbom",
     "require-provenance",
@@ -82,8 +82,10 @@ const FROM_THE_REGISTRY: [&str; 11] = [
     "high-cve",
     "known-exploited",
     "no-malicious-packages",
+    "dependency-source",
     "fresh-scan",
     "no-secrets-in-layers",
+    "approved-base-image",
     "release-known",
     "rollback-risk",
 ];

@@ -12,7 +12,7 @@ pub(super) const ATTACK: Attack = Attack {
     title: "registry answers with wrong bytes",
     story: "The registry sends other bytes for a layer than its digest says.",
     control: "no-secrets-in-layers",
-    also: &["critical-cve", "high-cve", "known-exploited", "no-malicious-packages", "fresh-scan"],
+    also: &["critical-cve", "high-cve", "known-exploited", "no-malicious-packages", "dependency-source", "fresh-scan"],
     prepare: |stage| Box::pin(prepare(stage)),
 };
 

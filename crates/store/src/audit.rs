@@ -188,7 +188,7 @@ impl Store {
     pub fn put_policy_change(&self, change: &PolicyChange) -> Result<(), StoreError> {
         let body = encode("policy change", change)?;
         self.connection()
-            .prepare_cached("INSERT INTO policy_change VALUES (?1, ?2)")?
+            .prepare_cached("INSERT INTO policy_change(at, body) VALUES (?1, ?2)")?
             .execute(params![micros(change.at), body])?;
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Store {
     /// All changes of policy, oldest first.
     pub fn policy_changes(&self) -> Result<Vec<PolicyChange>, StoreError> {
         let connection = self.connection();
-        let mut statement = connection.prepare_cached("SELECT body FROM policy_change ORDER BY at, rowid")?;
+        let mut statement = connection.prepare_cached("SELECT body FROM policy_change ORDER BY at, number")?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
         rows.map(|body| decode("policy change", body?.as_bytes())).collect()
     }

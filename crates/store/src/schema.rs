@@ -74,7 +74,7 @@ DROP TABLE decision_single;
 CREATE TABLE finding(cluster TEXT, id TEXT, opened INTEGER NOT NULL, closed INTEGER, body TEXT NOT NULL,
     PRIMARY KEY(cluster, id)) WITHOUT ROWID;
 CREATE INDEX finding_open ON finding(cluster) WHERE closed IS NULL;
-CREATE TABLE policy_change(at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE policy_change(number INTEGER PRIMARY KEY, at INTEGER NOT NULL, body TEXT NOT NULL);
 "];
 
 /// Brings a database to the newest schema, all of it or nothing.

@@ -316,7 +316,8 @@ fn signed_by(
     let bundle = bundle.ok_or_else(|| format!("the mirror has no {name}"))?;
     let pem = read_text(&key).map_err(|failure| failure.to_string())?;
     let material = TrustMaterial::new().with_public_key(&pem).map_err(|error| error.to_string())?;
-    verify_bundle(&bundle, Artifact::Digest(*digest), &material, Timestamp::now()).map_err(|error| error.to_string())?;
+    verify_bundle(&bundle, Artifact::Digest(*digest), &material, Timestamp::now())
+        .map_err(|error| error.to_string())?;
     Ok(key.display().to_string())
 }
 

@@ -143,7 +143,7 @@ fn measure() {
             let drafts = findings.of_group(group, verdict.as_ref(), Some(&recorded), true, judge.now);
             findings.set(Source::Group(key), drafts);
         }
-        let changes = findings.settle(judge.now);
+        let changes = findings.settle(judge.now, true);
         let took = started.elapsed();
         println!("round {round}: all judged in {} ms, {} findings new", took.as_millis(), changes.opened.len());
     }

@@ -121,12 +121,10 @@ pub enum Notice {
         /// Why.
         why: String,
     },
-    /// What runs was judged again, and some of it stands otherwise.
+    /// What runs was judged again, and some of it would be denied by now.
     Findings {
         /// Findings that are new.
-        opened: usize,
-        /// Findings that are no longer so.
-        closed: usize,
+        count: usize,
     },
 }
 

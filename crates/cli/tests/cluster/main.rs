@@ -8,7 +8,9 @@
 
 mod audit;
 mod backstop;
+mod bad_times;
 mod certificates;
+mod chart;
 mod client;
 mod crds;
 mod drill;

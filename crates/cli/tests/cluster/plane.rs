@@ -91,8 +91,9 @@ impl ControlPlane {
         ] {
             self.try_kubectl(&["delete", kind, "--all", "--ignore-not-found"]);
         }
-        let kinds = "crd/environments.assay.dev,crd/exceptions.assay.dev,crd/releaseartifacts.assay.dev,crd/trustroots.assay.dev";
-        self.try_kubectl(&["delete", kinds, "--ignore-not-found"]);
+        for kind in ["environments", "exceptions", "releaseartifacts", "trustroots"] {
+            self.try_kubectl(&["delete", &format!("{kind}.assay.dev"), "--all"]);
+        }
         self.try_kubectl(&["delete", "secret,lease", "--all", "-n", "assay-system"]);
         self.try_kubectl(&["delete", "deployments,pods,services,events", "--all", "-A", "--force", "--grace-period=0"]);
     }

@@ -54,12 +54,21 @@ impl Program {
         format!("{}\n{}", self.log.display(), &log[start.unwrap_or_default()..])
     }
 
-    /// A line of the program's own `/proc/PID/status`, in megabytes.
-    pub(crate) fn memory(&self, line: &str) -> u64 {
+    /// The program itself: the keeper's first child. The second one waits for the end.
+    fn id(&self) -> String {
         let keeper = self.child.id();
         let children = std::fs::read_to_string(format!("/proc/{keeper}/task/{keeper}/children")).unwrap();
-        // The keeper's first child; the second one waits for the end.
-        let program = children.split_whitespace().next().unwrap();
+        children.split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// Kills it at once (SIGKILL).
+    pub(crate) fn kill(&self) {
+        assert!(Command::new("kill").args(["-KILL", &self.id()]).status().unwrap().success());
+    }
+
+    /// A line of the program's own `/proc/PID/status`, in megabytes.
+    pub(crate) fn memory(&self, line: &str) -> u64 {
+        let program = self.id();
         let status = std::fs::read_to_string(format!("/proc/{program}/status")).unwrap();
         let line = status.lines().find_map(|own| own.strip_prefix(line)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024

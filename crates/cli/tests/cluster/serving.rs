@@ -60,6 +60,11 @@ impl Serving {
         self.program.memory("VmHWM:")
     }
 
+    /// Kills it, without a word.
+    pub(crate) fn kill(&self) {
+        self.program.kill();
+    }
+
     /// Stops it. What it keeps stays.
     pub(crate) fn stop(self) -> Stopped {
         self.program.stop();

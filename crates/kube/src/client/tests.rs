@@ -273,3 +273,44 @@ fn the_configuration_is_found_as_kubectl_finds_it() {
 
 /// A certificate authority that nothing was ever signed by.
 const AUTHORITY: &str = include_str!("testdata/authority.pem");
+
+#[tokio::test]
+async fn what_is_not_needed_of_an_object_is_gone_before_the_next_page() {
+    let page = |next: &str, name: &str| {
+        let item = json!({"metadata": {"name": name}, "spec": {"secret": "x"}});
+        (200, json!({"metadata": {"resourceVersion": "5", "continue": next}, "items": [item]}).to_string())
+    };
+    let applied = json!({"type": "MODIFIED", "object": {"metadata": {"name": "c", "resourceVersion": "6"}, "spec": {"secret": "y"}}});
+    let server = Server::start(vec![page("more", "a"), page("", "b"), (200, format!("{applied}\n"))]).await;
+    let client = server.client(Identity::Anonymous);
+    let mut watcher = Watcher::new(client, ENVIRONMENTS, Selection::default()).keeping(|StoredObject(mut object)| {
+        object["spec"].take();
+        StoredObject(object)
+    });
+    let Change::Listed(items) = watcher.next().await else { panic!("no list") };
+    assert!(items.len() == 2 && items.iter().all(|item| item.0["spec"].is_null()), "{items:?}");
+    let Change::Applied(object) = watcher.next().await else { panic!("no change") };
+    assert!(object.name() == "c" && object.0["spec"].is_null(), "{object:?}");
+}
+
+#[tokio::test]
+async fn a_dry_run_says_so_and_groups_are_named() {
+    let pod = json!({"metadata": {"name": "a"}}).to_string();
+    let refused = json!({"kind": "Status", "reason": "Forbidden", "message": "no"}).to_string();
+    let groups = json!({"groups": [{"name": "apps"}, {"name": "traefik.io"}]}).to_string();
+    let server = Server::start(vec![(201, pod), (403, refused), (200, groups)]).await;
+    let client = server.client(Identity::Anonymous);
+    let object = json!({"metadata": {"name": "a"}});
+    assert_eq!(client.try_create(PODS, Some("shop"), &object).await.unwrap().name(), "a");
+    let error = client.try_replace(PODS, Some("shop"), "a", Some("ephemeralcontainers"), &object).await.unwrap_err();
+    assert_eq!(error.status(), Some(403));
+    assert!(client.groups().await.unwrap().contains("traefik.io"));
+    assert_eq!(
+        server.asked(),
+        [
+            "POST /api/v1/namespaces/shop/pods?dryRun=All -",
+            "PUT /api/v1/namespaces/shop/pods/a/ephemeralcontainers?dryRun=All -",
+            "GET /apis -",
+        ]
+    );
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use assay_case::{ControlOutcome, Target, Verdict};
 
-/// Images named in a refusal. The rest is counted; `assay explain` has them all.
+/// Images named in a refusal, and of those that a tag names in the warnings. The rest is counted; `assay explain` has them all.
 const IMAGES_MAX: usize = 4;
 /// Digits of a decision id that a message shows.
 const ID_DIGITS: usize = 8;
@@ -55,8 +55,11 @@ pub fn warnings(verdict: &Verdict) -> Vec<String> {
     let unbound = verdict
         .unbound
         .iter()
+        .take(IMAGES_MAX)
         .map(|image| format!("{image} was judged by its tag, which the kubelet resolves again (unbound)"));
-    let mut lines: Vec<String> = outcomes.chain(unbound).collect();
+    let more = verdict.unbound.len().saturating_sub(IMAGES_MAX);
+    let more = (more > 0).then(|| format!("{more} more images were judged by their tags (unbound)"));
+    let mut lines: Vec<String> = outcomes.chain(unbound).chain(more).collect();
     let mut seen = std::collections::HashSet::new();
     lines.retain(|line| seen.insert(line.clone()));
     lines

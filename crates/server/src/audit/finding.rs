@@ -79,8 +79,9 @@ impl Findings {
         }
     }
 
-    /// Compares what all sources say with what is open.
-    pub fn settle(&mut self, now: Timestamp) -> Changes {
+    /// Compares what all sources say with what is open. `is_complete` once every source has spoken: before that, what
+    /// none of them says may still be so.
+    pub fn settle(&mut self, now: Timestamp, is_complete: bool) -> Changes {
         let mut found: BTreeMap<&str, Draft> = BTreeMap::new();
         let mut changes = Changes::default();
         for draft in self.sources.values().flatten() {
@@ -110,6 +111,9 @@ impl Findings {
                 changes.opened.push(draft);
             }
             open.insert(record.id.clone(), record);
+        }
+        if !is_complete {
+            open.append(&mut self.open);
         }
         for mut gone in std::mem::replace(&mut self.open, open).into_values() {
             gone.closed = Some(now);

@@ -440,10 +440,8 @@ impl Audit<'_> {
         // Before everything was judged once, what another replica found must not be taken for gone.
         let is_judged = self.listed.contains(PODS.plural) && self.gathering.is_empty() && self.dirty.is_empty();
         self.is_complete |= is_judged && self.shared.admissions.is_ready();
-        if !self.is_complete {
-            return;
-        }
-        let Changes { opened, closed, written, left_out } = self.findings.settle((self.shared.admissions.clock)());
+        let now = (self.shared.admissions.clock)();
+        let Changes { opened, closed, written, left_out } = self.findings.settle(now, self.is_complete);
         let metrics = &self.shared.admissions.metrics.audit;
         metrics.findings_left_out.set(i64::try_from(left_out).unwrap_or(i64::MAX));
         metrics.pods.set(i64::try_from(self.population.len()).unwrap_or(i64::MAX));
@@ -455,9 +453,11 @@ impl Audit<'_> {
         for draft in opened.iter().filter(|draft| draft.tells) {
             self.teller.tell(draft);
         }
-        let counts = (opened.len(), closed.len());
         keep_findings(self.shared, written).await;
-        self.shared.notice(Notice::Findings { opened: counts.0, closed: counts.1 });
+        let told = opened.iter().filter(|draft| draft.tells).count();
+        if told > 0 {
+            self.shared.notice(Notice::Findings { count: told });
+        }
     }
 
     /// Writes the inventory, not more often than it is worth.

@@ -112,3 +112,53 @@ impl AuditMetrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_model::Timestamp;
+    use prometheus_client::encoding::text;
+
+    use super::*;
+
+    fn finding(number: usize) -> FindingRecord {
+        FindingRecord {
+            id: number.to_string(),
+            cluster: "default".into(),
+            kind: FindingKind::ControlNotMet,
+            namespace: format!("team-{number}"),
+            workload: "Deployment/api".into(),
+            container: "api".into(),
+            control: "require-digest".parse().ok(),
+            environment: format!("e{number}").parse().ok(),
+            owner: None,
+            denies: true,
+            message: "no digest".into(),
+            fix: None,
+            digest: None,
+            pods: 1,
+            opened: Timestamp::UNIX_EPOCH,
+            closed: None,
+        }
+    }
+
+    #[test]
+    fn a_thousand_environments_are_fifty_labels() {
+        let mut registry = Registry::with_prefix("assay");
+        let metrics = AuditMetrics::new(&mut registry);
+        let findings: Vec<FindingRecord> = (0..1_000).map(finding).collect();
+        metrics.set_findings(findings.iter());
+        let encoded = |registry: &Registry| {
+            let mut out = String::new();
+            text::encode(&mut out, registry).unwrap();
+            out
+        };
+        let out = encoded(&registry);
+        let shown = out.lines().filter(|line| line.starts_with("assay_findings{kind=\"control-not-met\"")).count();
+        assert_eq!(shown, ENVIRONMENTS_MAX + 1, "{out}");
+        assert!(out.contains("assay_findings{kind=\"control-not-met\",environment=\"other\"} 950"), "{out}");
+        assert!(!out.contains("team-1") && out.contains("environment=\"e0\"} 1"));
+        // What is closed is not shown any more.
+        metrics.set_findings(std::iter::empty());
+        assert!(!encoded(&registry).contains("environment=\"e0\""));
+    }
+}

@@ -273,7 +273,8 @@ fn words(notice: &Notice) -> String {
         Notice::Leads => "leading: this replica audits what runs".to_owned(),
         Notice::Follows => "following: another replica audits what runs".to_owned(),
         Notice::NoLease { why } => format!("who audits what runs cannot be agreed on: {why}"),
-        Notice::Findings { opened, closed } => format!("what runs was judged: {opened} new findings, {closed} closed"),
+        Notice::Findings { count: 1 } => "what runs was judged again: 1 new finding".to_owned(),
+        Notice::Findings { count } => format!("what runs was judged again: {count} new findings"),
         Notice::Ready => "ready: the cluster is followed, the webhook is registered".to_owned(),
     }
 }

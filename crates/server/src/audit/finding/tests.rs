@@ -34,20 +34,20 @@ fn what_is_new_is_told_once_and_what_is_gone_is_closed() {
     let (two, _) = group(&mut population, "b", "registry.example.com/api:2", None);
     findings.set(Source::Group(one), vec![finding(&findings, "x", 3, false)]);
     findings.set(Source::Group(two), vec![finding(&findings, "x", 2, false)]);
-    let changes = findings.settle(at(10));
+    let changes = findings.settle(at(10), true);
     assert_eq!((changes.opened.len(), changes.opened[0].record.pods), (1, 5), "two templates of one workload");
-    assert_eq!(findings.settle(at(11)), Changes::default(), "nothing is new");
+    assert_eq!(findings.settle(at(11), true), Changes::default(), "nothing is new");
     // More Pods are no news, and nothing to write.
     findings.set(Source::Group(two), vec![finding(&findings, "x", 4, false)]);
-    assert_eq!(findings.settle(at(12)), Changes::default());
+    assert_eq!(findings.settle(at(12), true), Changes::default());
     assert_eq!(findings.open().next().unwrap().pods, 7);
     // It would be denied by now: told again, and known since before.
     findings.set(Source::Group(two), vec![finding(&findings, "x", 4, true)]);
-    let changes = findings.settle(at(13));
+    let changes = findings.settle(at(13), true);
     assert_eq!((changes.opened.len(), changes.opened[0].record.opened), (1, at(10)));
     findings.set(Source::Group(one), Vec::new());
     findings.set(Source::Group(two), Vec::new());
-    let changes = findings.settle(at(14));
+    let changes = findings.settle(at(14), true);
     assert_eq!((changes.closed.len(), changes.closed[0].closed), (1, Some(at(14))));
     assert_eq!(findings.open().count(), 0);
 }
@@ -57,11 +57,14 @@ fn what_is_new_is_told_once_and_what_is_gone_is_closed() {
 fn what_another_one_found_is_not_told_again() {
     let mut first = Findings::new("default", BTreeMap::new());
     first.set(Source::Exceptions, vec![finding(&first, "x", 0, false), finding(&first, "y", 0, false)]);
-    first.settle(at(1));
+    first.settle(at(1), true);
     let open = first.open().map(|own| (own.id.clone(), own.clone())).collect();
     let mut second = Findings::new("default", open);
     second.set(Source::Exceptions, vec![finding(&second, "x", 0, false)]);
-    let changes = second.settle(at(2));
+    let changes = second.settle(at(2), false);
+    assert!(changes.opened.is_empty() && changes.closed.is_empty(), "not everything has been judged yet");
+    assert_eq!(second.open().count(), 2);
+    let changes = second.settle(at(2), true);
     assert!(changes.opened.is_empty());
     assert_eq!((changes.closed.len(), changes.written.len()), (1, 1));
     assert_eq!(second.open().next().unwrap().opened, at(1));
@@ -115,6 +118,6 @@ fn there_is_an_end_to_what_is_kept() {
     let mut findings = Findings::new("default", BTreeMap::new());
     let drafts = (0..OPEN_MAX + 5).map(|number| finding(&findings, &number.to_string(), 1, false)).collect();
     findings.set(Source::Exceptions, drafts);
-    let changes = findings.settle(at(1));
+    let changes = findings.settle(at(1), true);
     assert_eq!((changes.opened.len(), changes.left_out), (OPEN_MAX, 5));
 }

@@ -26,6 +26,8 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
         notes.push("not all images were admitted here before: those are judged like a new deployment".to_owned());
     }
     let (whole, images) = (Arc::default(), Image::all(case));
+    // Nearly all controls say one thing about each image.
+    let controls: usize = selection.environments.iter().map(|environment| environment.controls.len()).sum();
     let mut decision = Decision {
         policy,
         whole: &whole,
@@ -35,7 +37,7 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
         exposed: is_exposed(case),
         admitted,
         position: 0,
-        outcomes: Vec::with_capacity(request.images.len() * 24 + 8),
+        outcomes: Vec::with_capacity(controls * (request.images.len() + 1)),
         drafts: Vec::new(),
         notes: Vec::new(),
     };

@@ -77,16 +77,24 @@ impl Digest {
     }
 }
 
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // `sha512:` and 128 digits: written in one piece, since records hold dozens of them.
-        let mut text = [0; 7 + 128];
+/// `sha512:` and 128 digits.
+const TEXT_MAX: usize = 7 + 128;
+
+impl Digest {
+    /// The text, in one piece: records hold dozens of them.
+    fn text<'b>(&self, buffer: &'b mut [u8; TEXT_MAX]) -> Result<&'b str, fmt::Error> {
         let name = self.algorithm.name().len();
         let length = name + 1 + 2 * self.algorithm.length();
-        text[..name].copy_from_slice(self.algorithm.name().as_bytes());
-        text[name] = b':';
-        hex::encode_to_slice(self.as_bytes(), &mut text[name + 1..length]).map_err(|_| fmt::Error)?;
-        f.write_str(std::str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
+        buffer[..name].copy_from_slice(self.algorithm.name().as_bytes());
+        buffer[name] = b':';
+        hex::encode_to_slice(self.as_bytes(), &mut buffer[name + 1..length]).map_err(|_| fmt::Error)?;
+        std::str::from_utf8(&buffer[..length]).map_err(|_| fmt::Error)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text(&mut [0; TEXT_MAX])?)
     }
 }
 
@@ -128,7 +136,7 @@ impl FromStr for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.text(&mut [0; TEXT_MAX]).map_err(serde::ser::Error::custom)?)
     }
 }
 

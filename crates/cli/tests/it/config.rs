@@ -16,7 +16,7 @@ fn settings_as_json_carry_their_schema() {
     let output = Assay::new().run(&["config", "show", "-o", "json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["schema"], "assay.dev/config/v1");
-    assert_eq!(json["settings"][0]["name"], "ca-file");
+    assert_eq!(json["settings"][0]["name"], "by-table");
 }
 
 #[test]

@@ -259,13 +259,12 @@ fn display(path: impl AsRef<Path>) -> String {
 }
 
 /// Settings that decide whom to trust. A project file may not set them: whoever can change the repository could then
-/// choose whom its users trust. A store holds what was found out about images.
+/// choose whom its users trust.
 /// Credentials are the user's, and a plugin is a program.
-const NOT_IN_PROJECT: [&str; 8] = [
+const NOT_IN_PROJECT: [&str; 7] = [
     "trusted-root",
     "ca-file",
     "plain-http",
-    "store",
     "state-dir",
     "registry-identity",
     "credential-provider-config",

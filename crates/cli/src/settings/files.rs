@@ -62,7 +62,9 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
             let suggestion = near.map(|near| format!("write {near}"));
             return Err(CliError::Setting { origin: shown, message: format!("`{name}` is not a setting"), suggestion });
         }
-        if project && NOT_IN_PROJECT.contains(&name.as_str()) {
+        // A project may keep a file of its own, but not have its users speak to somebody's server.
+        let server = name == "store" && matches!(&value, Value::Text(text) if !text.starts_with("sqlite:"));
+        if project && (server || NOT_IN_PROJECT.contains(&name.as_str())) {
             return Err(CliError::Setting {
                 origin: shown,
                 message: format!("`{name}` decides whom to trust, which a project cannot set for its users"),
@@ -74,7 +76,17 @@ pub(super) fn parse(path: &Path, text: &str, project: bool) -> Result<SettingsFi
             Value::Text(text) => vec![text],
             Value::List(list) => list,
         };
-        let is_path = matches!(name.as_str(), "config" | "pack" | "cache-dir" | "trusted-root" | "ca-file");
+        let is_path = matches!(
+            name.as_str(),
+            "config"
+                | "pack"
+                | "cache-dir"
+                | "state-dir"
+                | "trusted-root"
+                | "ca-file"
+                | "credential-provider-config"
+                | "credential-provider-bin-dir"
+        );
         // Sigstore instances have names, which are no paths.
         let may_be_name = name == "trusted-root";
         let is_name = |text: &str| may_be_name && INSTANCES.contains(&text);
@@ -116,6 +128,16 @@ mod tests {
     fn what_is_not_yaml_is_refused() {
         for text in ["[", "a: {b: c}", "\t- x", "offline: true\noffline: false\n"] {
             assert!(parse(Path::new("a.yaml"), text, false).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_project_names_a_store_of_its_own_and_nobody_elses() {
+        let store = |text: &str, project| parse(Path::new("/p/assay.yaml"), &format!("store: '{text}'\n"), project);
+        assert!(store("sqlite:store.db", true).is_ok());
+        for other in ["postgres://a@db.example.com/b", "postgresql://a@db.example.com/b"] {
+            assert!(store(other, true).is_err(), "{other}");
+            assert!(store(other, false).is_ok(), "in the user's own file: {other}");
         }
     }
 }

@@ -7,19 +7,15 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: api, namespace: p
 
 fn project() -> Assay {
     let assay = Assay::new();
-    assay.file(
-        "app/Dockerfile",
-        "FROM debian:12\nRUN curl -fsSL https://example.com/i.sh | sh\nUSER 10001\n".to_owned(),
-    );
+    assay.file("app/Dockerfile", "FROM debian:12\nRUN curl -fsSL https://example.com/i.sh | sh\nUSER 10001\n");
     assay.file(
         "app/.github/workflows/ci.yml",
-        "on: pull_request_target\npermissions: {}\njobs:\n  a:\n    steps:\n      - run: echo ${{ github.head_ref }}\n"
-            .to_owned(),
+        "on: pull_request_target\npermissions: {}\njobs:\n  a:\n    steps:\n      - run: echo ${{ github.head_ref }}\n",
     );
-    assay.file("app/deploy/pod.yaml", POD.to_owned());
-    assay.file("app/chart/Chart.yaml", "name: a\n".to_owned());
-    assay.file("app/chart/templates/a.yaml", "a: {{ .Values.a }}\n{{- if x }}\n".to_owned());
-    assay.file("app/node_modules/x/Dockerfile", "FROM a\n".to_owned());
+    assay.file("app/deploy/pod.yaml", POD);
+    assay.file("app/chart/Chart.yaml", "name: a\n");
+    assay.file("app/chart/templates/a.yaml", "a: {{ .Values.a }}\n{{- if x }}\n");
+    assay.file("app/node_modules/x/Dockerfile", "FROM a\n");
     assay
 }
 
@@ -64,10 +60,10 @@ fn the_same_findings_go_to_every_format() {
 #[test]
 fn the_exit_code_follows_the_severity() {
     let assay = Assay::new();
-    assay.file("Dockerfile", "FROM debian:12\nUSER 10001\n".to_owned());
+    assay.file("Dockerfile", "FROM debian:12\nUSER 10001\n");
     assert!(assay.seen(&["lint", "Dockerfile"]).starts_with("exit 0"));
     assert!(assay.seen(&["lint", "Dockerfile", "--fail-on", "medium"]).starts_with("exit 1"));
-    assay.file("broken.yaml", "a: [\n".to_owned());
+    assay.file("broken.yaml", "a: [\n");
     let seen = assay.seen(&["lint", "broken.yaml"]);
     assert!(seen.starts_with("exit 2") && seen.contains("manifest-invalid-yaml"), "{seen}");
     assert!(assay.seen(&["lint", "."]).starts_with("exit 2"));
@@ -89,7 +85,7 @@ fn a_reason_lets_one_rule_pass_and_is_counted() {
     let assay = Assay::new();
     let text = "# assay:ignore docker-fetch-and-run the installer is pinned by the mirror\nFROM debian:12\n\
                 # assay:ignore docker-fetch-and-run the mirror serves one version only\nRUN curl https://example.com/i.sh | sh\nUSER 1\n";
-    assay.file("Dockerfile", text.to_owned());
+    assay.file("Dockerfile", text);
     let seen = assay.seen(&["lint", "Dockerfile"]);
     assert!(seen.starts_with("exit 0") && seen.contains("1 ignored with a reason"), "{seen}");
     assert!(seen.contains("Dockerfile:1  assay:ignore docker-fetch-and-run has nothing to ignore"), "{seen}");

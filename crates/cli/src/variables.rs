@@ -28,6 +28,8 @@ pub(crate) const COSIGN_PASSWORD: &str = "COSIGN_PASSWORD";
 pub(crate) const IDENTITY_TOKEN: &str = "ASSAY_IDENTITY_TOKEN";
 /// The time that documents state.
 pub(crate) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// The server of GitHub, as its runners set it.
+pub(crate) const GITHUB_SERVER_URL: &str = "GITHUB_SERVER_URL";
 /// The name of the user, for the ledger.
 pub(crate) const USER: &str = "USER";
 /// The name of the machine or Pod.
@@ -77,6 +79,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     of("credential-provider-config", "ASSAY_CREDENTIAL_PROVIDER_CONFIG", "The kubelet's CredentialProviderConfig."),
     of("credential-provider-bin-dir", "ASSAY_CREDENTIAL_PROVIDER_BIN_DIR", "Folder of the plugins that it names."),
     of("plain-http", "ASSAY_PLAIN_HTTP", "Registries spoken to without TLS, separated by commas."),
+    other(GITHUB_SERVER_URL, "The server that `pin` asks for the commits of actions; https://github.com where unset."),
     other(KEY_PASSWORD, "Password of an encrypted private key, for `sign` and `attest`."),
     other(COSIGN_PASSWORD, "The same under the name that cosign reads."),
     other(IDENTITY_TOKEN, "A ready OIDC identity token for keyless signing."),

@@ -30,7 +30,7 @@ pub use dockerfile::{DOCKERFILE_BYTES_MAX, Dockerfile, FromImage};
 pub use error::LintError;
 pub use ignore::{Ignored, Void, VoidReason};
 pub use kind::FileKind;
-pub use pipeline::{PIPELINE_BYTES_MAX, PipelineImage, pipeline_images};
+pub use pipeline::{PIPELINE_BYTES_MAX, PipelineImage, UsedAction, pipeline_images, used_actions};
 pub use report::{Finding, Position, Report};
 pub use rule::{Rule, Standard};
 

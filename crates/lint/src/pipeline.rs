@@ -27,6 +27,24 @@ pub struct PipelineImage {
     pub bytes: Range<usize>,
 }
 
+/// An action or workflow of another repository that a workflow of GitHub uses, for pinning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedAction {
+    /// `owner/name`.
+    pub repository: String,
+    /// What stands behind the `@`: a tag, a branch or a commit.
+    pub version: String,
+    /// Its bytes in the file.
+    pub bytes: Range<usize>,
+}
+
+impl UsedAction {
+    /// Whether the version is a commit, which nobody can move.
+    pub fn is_pinned(&self) -> bool {
+        github::is_commit(&self.version)
+    }
+}
+
 pub(crate) fn rules() -> impl Iterator<Item = &'static Rule> {
     github::rules().chain(gitlab::rules())
 }
@@ -66,6 +84,37 @@ pub fn pipeline_images(text: &str) -> Result<Vec<PipelineImage>, LintError> {
     }
     found.sort_by_key(|image| image.bytes.start);
     found.dedup();
+    Ok(found)
+}
+
+/// The actions and workflows of other repositories that a workflow or an action of GitHub uses.
+pub fn used_actions(text: &str) -> Result<Vec<UsedAction>, LintError> {
+    let mut found = Vec::new();
+    for document in &read(text)? {
+        for value in github::uses_values(&document.root) {
+            let uses = value.text().filter(|uses| !uses.starts_with('.') && !uses.starts_with("docker://"));
+            let Some((name, version)) = uses.and_then(|uses| uses.split_once('@')) else { continue };
+            let mut parts = name.split('/');
+            let (Some(owner), Some(repository)) = (parts.next(), parts.next()) else { continue };
+            let is_name = |word: &str| {
+                !word.is_empty()
+                    && !word.starts_with(['-', '.'])
+                    && word
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/'))
+            };
+            let raw = text.get(value.place.start..value.place.end).unwrap_or_default();
+            let at = raw.find(&format!("{name}@{version}")).map(|at| value.place.start + at + name.len() + 1);
+            if let Some(start) = at.filter(|_| [owner, repository, version].iter().all(|word| is_name(word))) {
+                found.push(UsedAction {
+                    repository: format!("{owner}/{repository}"),
+                    version: version.to_owned(),
+                    bytes: start..start + version.len(),
+                });
+            }
+        }
+    }
+    found.sort_by_key(|action| action.bytes.start);
     Ok(found)
 }
 

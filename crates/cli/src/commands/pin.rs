@@ -1,11 +1,13 @@
-//! `assay pin`: tags to digests, in place, everything else left as it is.
+//! `assay pin`: tags to digests, and versions of actions to commits, in place, everything else left as it is.
+
+mod actions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use assay_kinds::Kind;
 use assay_kube::{Manifests, Replacement, apply};
-use assay_lint::{Dockerfile, FileKind};
+use assay_lint::{Dockerfile, FileKind, UsedAction};
 use assay_model::{Digest, Reference};
 use assay_oci::ImageSource;
 use serde::Serialize;
@@ -130,6 +132,8 @@ struct FileToPin {
     places: Vec<Place>,
     /// Images with one.
     pinned: Vec<Place>,
+    /// Actions that are not named by commit.
+    actions: Vec<UsedAction>,
 }
 
 /// Resolves every tag once and writes its digest beside it.
@@ -145,27 +149,26 @@ pub(crate) fn pin(options: PinOptions, session: &Session<'_>) -> Result<PinOutco
                 file.places.into_iter().partition(|place| place.written.contains('@'));
             pinned += own.len();
             (file.pinned, file.places) = (own, open);
+            let all = file.actions.len();
+            file.actions.retain(|action| !action.is_pinned());
+            pinned += all - file.actions.len();
             files.push(file);
         }
     }
     if options.check {
-        let places = files.iter().flat_map(|file| file.places.iter().map(|place| (file.path.display(), place)));
-        let unpinned = places.map(|(file, place)| UnpinnedImage {
-            file: file.to_string(),
-            line: place.line,
-            image: place.written.clone(),
-        });
+        let unpinned = files.iter().flat_map(unpinned);
         return Ok(PinOutcome { unpinned: unpinned.collect(), pinned, diff: true, ..PinOutcome::default() });
     }
     let references: BTreeSet<String> =
         files.iter().flat_map(|file| &file.places).map(|place| place.written.clone()).collect();
     let mut digests = resolve(&references, session)?;
+    let commits = actions::resolve(files.iter().flat_map(|file| &file.actions), session)?;
     let mut outcome = PinOutcome { pinned, diff: options.diff, ..PinOutcome::default() };
     if let Some(signer) = options.signer {
         verify_all(&files, &mut digests, signer, session, &mut outcome);
     }
     for file in files {
-        change(&file, &digests, &mut outcome)?;
+        change(&file, &digests, &commits, &mut outcome)?;
     }
     Ok(outcome)
 }
@@ -249,6 +252,10 @@ fn verify_all(
     digests.retain(|written, _| !judged.contains_key(written));
 }
 
+fn line_of(text: &str, at: usize) -> usize {
+    text.get(..at).map_or(1, |before| before.matches('\n').count() + 1)
+}
+
 fn read(path: PathBuf) -> Result<FileToPin> {
     let bytes = read_file(&path)?;
     let shown = path.display().to_string();
@@ -256,8 +263,10 @@ fn read(path: PathBuf) -> Result<FileToPin> {
         what: shown.clone(),
         message: format!("is not UTF-8 text (byte {})", error.utf8_error().valid_up_to()),
     })?;
-    let line_of = |at: usize| text.get(..at).map_or(1, |before| before.matches('\n').count() + 1);
-    let places = match kind_of(&path) {
+    let line_of = |at: usize| line_of(&text, at);
+    let mut actions = Vec::new();
+    let kind = kind_of(&path);
+    let places = match kind {
         FileKind::Dockerfile => {
             let file = Dockerfile::parse(&text);
             let place = |image: &assay_lint::FromImage| Place {
@@ -272,7 +281,11 @@ fn read(path: PathBuf) -> Result<FileToPin> {
             manifest_places(&manifests.map_err(|error| Failure::from(error).about(shown))?)
         }
         FileKind::GithubWorkflow | FileKind::GithubAction | FileKind::GitlabPipeline => {
-            let images = assay_lint::pipeline_images(&text).map_err(|error| Failure::from(error).about(shown))?;
+            let about = |error: assay_lint::LintError| Failure::from(error).about(&shown);
+            let images = assay_lint::pipeline_images(&text).map_err(about)?;
+            if kind != FileKind::GitlabPipeline {
+                actions = assay_lint::used_actions(&text).map_err(about)?;
+            }
             let place = |image: assay_lint::PipelineImage| Place {
                 line: line_of(image.bytes.start),
                 edit: Edit::Behind(image.bytes.end),
@@ -281,7 +294,7 @@ fn read(path: PathBuf) -> Result<FileToPin> {
             images.into_iter().map(place).collect()
         }
     };
-    Ok(FileToPin { path, text, places, pinned: Vec::new() })
+    Ok(FileToPin { path, text, places, pinned: Vec::new(), actions })
 }
 
 fn manifest_places(manifests: &Manifests<'_>) -> Vec<Place> {
@@ -324,7 +337,20 @@ pub(super) fn is_template(path: &Path) -> bool {
     path.ancestors().skip(1).any(is_of_chart)
 }
 
-fn change(file: &FileToPin, digests: &Resolved, outcome: &mut PinOutcome) -> Result<()> {
+/// What is not pinned in a file, in its order.
+fn unpinned(file: &FileToPin) -> Vec<UnpinnedImage> {
+    let name = file.path.display().to_string();
+    let images = file.places.iter().map(|place| (place.line, place.written.clone()));
+    let actions = file
+        .actions
+        .iter()
+        .map(|action| (line_of(&file.text, action.bytes.start), format!("{}@{}", action.repository, action.version)));
+    let mut found: Vec<_> = images.chain(actions).collect();
+    found.sort();
+    found.into_iter().map(|(line, image)| UnpinnedImage { file: name.clone(), line, image }).collect()
+}
+
+fn change(file: &FileToPin, digests: &Resolved, commits: &actions::Commits, outcome: &mut PinOutcome) -> Result<()> {
     let shown = file.path.display().to_string();
     let mut edits = Vec::new();
     for place in &file.places {
@@ -357,6 +383,19 @@ fn change(file: &FileToPin, digests: &Resolved, outcome: &mut PinOutcome) -> Res
             None => {
                 outcome.failed.push(fail("not-editable", "it stands in a form that cannot be edited in place".into()));
             }
+        }
+    }
+    for action in &file.actions {
+        match commits.get(&(action.repository.clone(), action.version.clone())) {
+            Some(Ok(commit)) => edits.extend(actions::edits(&file.text, action, commit)),
+            Some(Err(failure)) => outcome.failed.push(PinFailure {
+                file: shown.clone(),
+                line: line_of(&file.text, action.bytes.start),
+                image: format!("{}@{}", action.repository, action.version),
+                code: failure.code.clone(),
+                message: failure.what.clone(),
+            }),
+            None => {}
         }
     }
     if edits.is_empty() {

@@ -13,6 +13,8 @@ use assay_store::Store;
 
 mod checkout;
 
+pub(crate) use checkout::git;
+
 use checkout::Repository;
 
 use super::database;

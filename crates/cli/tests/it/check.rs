@@ -269,7 +269,7 @@ fn images_of_pipelines_are_pinned() {
     let digest = lab.push("team/app", "1.0", "one");
     let image = format!("{}/team/app:1.0", lab.registry.host());
     let github = format!(
-        "on: push\njobs:\n  a:\n    container: '{image}' # tools\n    steps:\n      - uses: docker://{image}\n      - uses: actions/checkout@v5\n"
+        "on: push\njobs:\n  a:\n    container: '{image}' # tools\n    steps:\n      - uses: docker://{image}\n"
     );
     assay.file("app/.github/workflows/ci.yml", &github);
     let gitlab = format!("image: {image}\nbuild:\n  image: $CI_REGISTRY_IMAGE\n  script: make\n");
@@ -280,4 +280,42 @@ fn images_of_pipelines_are_pinned() {
     let pinned = |text: &str| text.replace(&image, &format!("{image}@{digest}"));
     assert_eq!(read("app/.github/workflows/ci.yml"), pinned(&github));
     assert_eq!(read("app/.gitlab-ci.yml"), pinned(&gitlab));
+}
+
+/// Versions of actions become commits, with the version behind as a comment; the server is a folder here.
+#[test]
+fn actions_are_pinned_to_commits() {
+    let assay = Assay::new();
+    let server = assay.path().join("server");
+    let repository = server.join("acme/build");
+    std::fs::create_dir_all(&repository).unwrap();
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git")
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"])
+            .args(arguments)
+            .current_dir(&repository)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "--quiet"]);
+    git(&["commit", "--quiet", "--allow-empty", "--message", "one"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    git(&["tag", "--annotate", "--message", "one", "v1"]);
+    let text = "on: push\njobs:\n  a:\n    steps:\n      - uses: acme/build/fast@v1\n      - uses: 'acme/build@main' # moves\n      - uses: ./own\n";
+    assay.file(".github/workflows/ci.yml", text);
+    let path = std::env::var("PATH").unwrap();
+    let assay = assay.variable("GITHUB_SERVER_URL", &format!("file://{}", server.display())).variable("PATH", &path);
+    let check = assay.seen(&["pin", "-f", ".github", "--check", "--offline"]);
+    assert!(check.starts_with("exit 1") && check.contains("ci.yml:5") && check.contains("acme/build@main"), "{check}");
+    let seen = assay.seen(&["pin", "-f", ".github"]);
+    assert!(seen.starts_with("exit 0"), "{seen}");
+    let after = std::fs::read_to_string(assay.path().join(".github/workflows/ci.yml")).unwrap();
+    let wanted = text.replace("@v1", &format!("@{commit} # v1")).replace("build@main", &format!("build@{commit}"));
+    assert_eq!(after, wanted);
+    assay.file(".github/workflows/ci.yml", text.replace("@v1", "@v9"));
+    let seen = assay.seen(&["pin", "-f", ".github"]);
+    assert!(seen.starts_with("exit 2") && seen.contains("v9"), "{seen}");
 }

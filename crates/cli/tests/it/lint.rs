@@ -7,10 +7,7 @@ const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: api, namespace: p
 
 fn project() -> Assay {
     let assay = Assay::new();
-    assay.file(
-        "app/Dockerfile",
-        "FROM debian:12\nRUN curl -fsSL https://example.com/i.sh | sh\nUSER 10001\n",
-    );
+    assay.file("app/Dockerfile", "FROM debian:12\nRUN curl -fsSL https://example.com/i.sh | sh\nUSER 10001\n");
     assay.file(
         "app/.github/workflows/ci.yml",
         "on: pull_request_target\npermissions: {}\njobs:\n  a:\n    steps:\n      - run: echo ${{ github.head_ref }}\n",

@@ -11,6 +11,7 @@ use std::ops::Range;
 use assay_yaml::Marked;
 
 pub(super) use release::ignored_commands;
+pub(super) use sources::is_commit;
 
 use super::expression::{expressions, untrusted};
 use super::texts;
@@ -89,6 +90,13 @@ pub(super) fn images<'m, 't>(root: &'m Marked<'t>) -> Vec<(String, &'m Marked<'t
         found.push((text.to_owned(), image));
     }
     found
+}
+
+/// Every `uses`, of jobs and of steps.
+pub(super) fn uses_values<'m, 't>(root: &'m Marked<'t>) -> Vec<&'m Marked<'t>> {
+    let workflow = Workflow::of(root, "");
+    let steps = workflow.steps().filter_map(|step| step.node.get("uses"));
+    workflow.jobs.iter().filter_map(|job| job.node.get("uses")).chain(steps).collect()
 }
 
 impl<'m, 't> Workflow<'m, 't> {

@@ -1,6 +1,6 @@
 //! Findings point at what they are about.
 
-use assay_lint::{FileKind, lint, pipeline_images};
+use assay_lint::{FileKind, lint, pipeline_images, used_actions};
 
 /// What the finding of a rule marks.
 fn marked(kind: FileKind, text: &str, rule: &str) -> (usize, String) {
@@ -56,4 +56,16 @@ fn images_of_pipelines_are_found_where_a_digest_can_be_written() {
     let gitlab = "image: ruby:3.4\na: {services: [{name: redis:8}], script: x}\nb: {image: $X}\n";
     let images: Vec<_> = pipeline_images(gitlab).unwrap().into_iter().map(|image| image.written).collect();
     assert_eq!(images, ["ruby:3.4", "redis:8"]);
+}
+
+#[test]
+fn actions_of_other_repositories_are_found_where_a_commit_can_be_written() {
+    let commit = "08c6903cd8c0fde910a37f88322edcfb5dd907a8";
+    let text = format!(
+        "on: push\njobs:\n  a:\n    steps:\n      - uses: 'actions/cache/restore@v4'\n      - uses: actions/checkout@{commit} # v5\n      - uses: ./own\n      - uses: docker://a:1\n      - uses: --upload-pack=x/y@v1\n  b: {{uses: o/r/.github/workflows/w.yml@main}}\n"
+    );
+    let found = used_actions(&text).unwrap();
+    let said: Vec<_> =
+        found.iter().map(|own| (own.repository.as_str(), &text[own.bytes.clone()], own.is_pinned())).collect();
+    assert_eq!(said, [("actions/cache", "v4", false), ("actions/checkout", commit, true), ("o/r", "main", false)]);
 }

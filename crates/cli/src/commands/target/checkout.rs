@@ -55,8 +55,8 @@ impl Repository {
     }
 }
 
-/// Runs `git` in a folder.
-fn git(folder: &Path, arguments: &[&str]) -> Result<()> {
+/// Runs `git` in a folder; what it writes to standard output.
+pub(crate) fn git(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new("git")
         .args(["-c", "core.symlinks=false", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
         .arg("-C")
@@ -70,7 +70,7 @@ fn git(folder: &Path, arguments: &[&str]) -> Result<()> {
         .output()
         .map_err(CliError::unreadable(Path::new("git")))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said =

@@ -86,7 +86,8 @@ fn unpinned_action(workflow: &Workflow<'_, '_>, marks: &mut Marks<'_>) {
     }
 }
 
-fn is_commit(version: &str) -> bool {
+/// Whether a version is the name of a commit.
+pub(in super::super) fn is_commit(version: &str) -> bool {
     matches!(version.len(), 40 | 64) && version.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -37,6 +37,7 @@ fn scanned(text: &str) -> ScanOutcome {
         surface: None,
         accepted_secrets: 0,
         not_searched: None,
+        chain_id: None,
         base: None,
         suppressed: Vec::new(),
         root: Root::directory("app"),

@@ -38,6 +38,10 @@ impl Server {
                     head.push(stream.read_u8().await.unwrap());
                 }
                 let head = String::from_utf8(head).unwrap();
+                // What is not read would be a reset connection to whoever sent it.
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let mut sent = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+                stream.read_exact(&mut sent).await.unwrap();
                 let authorization = head.lines().find_map(|line| line.strip_prefix("authorization: "));
                 let line = head.lines().next().unwrap().trim_end_matches(" HTTP/1.1");
                 seen.lock().unwrap().push(format!("{line} {}", authorization.unwrap_or("-")));

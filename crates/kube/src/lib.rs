@@ -33,8 +33,8 @@ mod running;
 mod values;
 mod workload;
 
-pub use backstop::{BACKSTOP_CONTROLS, BackstopEnvironment, backstop};
 pub use assay_yaml::Place;
+pub use backstop::{BACKSTOP_CONTROLS, BackstopEnvironment, backstop};
 pub use client::{
     ApiError, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, EVENTS, Election, GRPC_ROUTES, HTTP_ROUTES,
     INGRESSES, LEASES, Listing, MUTATING_WEBHOOKS, NAMESPACES, PODS, Resource, SECRETS, SERVICES, Selection,

@@ -21,8 +21,8 @@
 
 mod admission;
 mod admitted;
-pub mod audit;
 mod alerts;
+pub mod audit;
 mod certificate;
 mod cluster;
 mod facts;

@@ -18,8 +18,8 @@
 //! ```
 
 mod alert;
-mod backend;
 mod audit;
+mod backend;
 mod database;
 mod decision;
 mod decision_batch;
@@ -36,8 +36,8 @@ mod retention;
 mod schema;
 mod sqlite;
 
-pub use audit::{FindingKind, FindingRecord, PolicyChange};
 pub use alert::{Alert, AlertEvent, AlertKey, Delivery, OpenAlert};
+pub use audit::{FindingKind, FindingRecord, PolicyChange};
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;

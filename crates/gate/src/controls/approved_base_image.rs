@@ -70,7 +70,8 @@ impl Wanted {
             (_, None) => String::new(),
         };
         let why = format!("its lowest layers are those of no approved base image{hint}");
-        report.fail(Said::from(why).fix("build it on an approved base image (assay policy explain approved-base-image)"));
+        report
+            .fail(Said::from(why).fix("build it on an approved base image (assay policy explain approved-base-image)"));
     }
 }
 

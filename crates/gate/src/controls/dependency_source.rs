@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use assay_model::Purl;
 use serde::Deserialize;
 
-use crate::popular::{near_miss, popular};
 use crate::controls::{Control, ParameterError, Parameters};
+use crate::popular::{near_miss, popular};
 use crate::report::Said;
 
 /// Qualifiers by which a purl says where a package came from (purl-spec, "Known qualifiers").
@@ -51,7 +51,9 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         let stem = internal.name.strip_suffix('*').unwrap_or(&internal.name);
         if stem.is_empty() || stem.contains('*') {
             let name = &internal.name;
-            return Err(ParameterError(format!("internal: `{name}` is no name, nor a beginning of one with a * behind")));
+            return Err(ParameterError(format!(
+                "internal: `{name}` is no name, nor a beginning of one with a * behind"
+            )));
         }
         if internal.from.is_empty() || !internal.from.iter().all(|url| url.contains("://")) {
             let name = &internal.name;
@@ -70,8 +72,12 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             match wanted.internal.iter().find(|internal| internal.holds(purl)) {
                 Some(internal) => match internal.judge(purl, wanted.require_source) {
                     Source::Own => {}
-                    Source::Unknown => report.warn(said(purl, "is ours by its name, and where it came from is not recorded")),
-                    Source::Missing => report.fail(said(purl, "is ours by its name, and where it came from is not recorded")),
+                    Source::Unknown => {
+                        report.warn(said(purl, "is ours by its name, and where it came from is not recorded"));
+                    }
+                    Source::Missing => {
+                        report.fail(said(purl, "is ours by its name, and where it came from is not recorded"));
+                    }
                     Source::Other(source) => report.fail(
                         said(purl, &format!("is ours by its name and came from {source}"))
                             .fix("set the registry of its scope, and change every secret that the build could read"),
@@ -91,7 +97,8 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         }
         match contents.partial.first() {
             Some(partial) => {
-                report.error(format!("nothing from elsewhere found, but {} could not be read to its end", partial.what));
+                report
+                    .error(format!("nothing from elsewhere found, but {} could not be read to its end", partial.what));
             }
             None => report.pass("no package of ours comes from elsewhere, none is named nearly like a popular one"),
         }
@@ -135,7 +142,9 @@ impl Internal {
             return if require_source { Source::Missing } else { Source::Unknown };
         }
         // Every source that is stated must be ours: one of two is enough for an attacker.
-        sources.find(|source| !self.from.iter().any(|own| is_below(source, own))).map_or(Source::Own, |other| Source::Other(other.clone()))
+        sources
+            .find(|source| !self.from.iter().any(|own| is_below(source, own)))
+            .map_or(Source::Own, |other| Source::Other(other.clone()))
     }
 }
 

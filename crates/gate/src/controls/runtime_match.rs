@@ -22,9 +22,8 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         }
         if reference.digest().is_none() {
             let admissions = &context.case.world.admissions;
-            let is_it = |own: &&assay_case::PriorAdmission| {
-                own.digest == running && own.namespace == request.namespace.name
-            };
+            let is_it =
+                |own: &&assay_case::PriorAdmission| own.digest == running && own.namespace == request.namespace.name;
             return match admissions.iter().find(is_it) {
                 Some(own) => report.pass(format!("what runs was admitted here, decision {}", own.decision)),
                 // Its tag may name anything by now: what was decided then is all there is to compare with.

@@ -126,7 +126,8 @@ fn runs(image: &ImageUse, namespace: &str, account: &str, rules: &[Rule], report
             return report.error(Said::from(why).target(target()));
         }
     };
-    let mut named = rules.iter().filter(|rule| rule.repositories.iter().any(|prefix| prefix.holds(repository))).peekable();
+    let mut named =
+        rules.iter().filter(|rule| rule.repositories.iter().any(|prefix| prefix.holds(repository))).peekable();
     if named.peek().is_some() && !named.any(|rule| rule.allows(namespace, account)) {
         let why = format!("ServiceAccount {account} of {namespace} may not run {repository}");
         let fix = "run it where and as whom controls.service-account.allowed says, or add a row there";

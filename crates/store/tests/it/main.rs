@@ -1,8 +1,8 @@
 //! Integration tests of assay-store: one module a behaviour.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod audit;
 mod alerts;
+mod audit;
 mod decisions;
 mod facts;
 mod file;

@@ -29,8 +29,8 @@ pub(crate) use lab::LabArguments;
 #[cfg(feature = "lab")]
 pub(crate) use operate::DrillArguments;
 pub(crate) use operate::{
-    ExplainArguments, InventoryCommand, ReadinessArguments, ReleaseCommand, ReleaseCreateArguments,
-    ReleasePromoteArguments, ServeArguments, TraceArguments, WhoRunsArguments,
+    ExplainArguments, InventoryCommand, ReadinessArguments, ReleaseApproveArguments, ReleaseCommand,
+    ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments, TraceArguments, WhoRunsArguments,
 };
 pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, LintArguments, PinArguments,

@@ -4,9 +4,12 @@ use assay_case::Operation;
 use assay_server::CertificateSource;
 
 use crate::Result;
-use crate::arguments::{ReadinessArguments, ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments};
-use crate::commands::readiness::{ClusterTarget, FlipOptions, ReadinessOptions};
-use crate::commands::release::{CreateOptions, PromoteOptions};
+use crate::arguments::{
+    ReadinessArguments, ReleaseApproveArguments, ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments,
+};
+use crate::commands::cluster::ClusterTarget;
+use crate::commands::readiness::{FlipOptions, ReadinessOptions};
+use crate::commands::release::{ApproveOptions, CreateOptions, PromoteOptions};
 use crate::commands::serve::{RegisterOptions, ServeOptions};
 use crate::failure::CliError;
 use crate::variables;
@@ -26,8 +29,16 @@ impl ReleasePromoteArguments {
             message: "nobody is named who promotes".to_owned(),
             next: "--by WHO".to_owned(),
         })?;
-        let Self { name, to, repository, target, image, .. } = self;
-        Ok(PromoteOptions { operation, name, to, by, repository, target, image })
+        let Self { name, to, repository, target, image, approval, .. } = self;
+        Ok(PromoteOptions { operation, name, to, by, repository, target, image, approval })
+    }
+}
+
+impl ReleaseApproveArguments {
+    /// What is approved, and by whom.
+    pub(crate) fn resolve(self) -> Result<ApproveOptions> {
+        let Self { name, to, rollback, out, signer } = self;
+        Ok(ApproveOptions { name, to, rollback, out, signer: signer.resolve()? })
     }
 }
 
@@ -40,7 +51,8 @@ impl ServeArguments {
         };
         let (kubeconfig, context, namespace) = (self.kubeconfig, self.context, self.own_namespace);
         let cluster = self.cluster;
-        let register = self.register.map(|name| RegisterOptions { name, kubeconfig, context, namespace, cluster });
+        let target = ClusterTarget { kubeconfig, context };
+        let register = self.register.map(|name| RegisterOptions { name, target, namespace, cluster });
         ServeOptions {
             register,
             listen: self.listen,

@@ -280,3 +280,58 @@ fn the_webhook_configuration_is_written_and_changed_policies_are_taken_in() {
     assert!(configuration.contains("/validate\n") && configuration.contains("caBundle: "), "{configuration}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// Somebody else approves, by a signature over exactly this; everything else is no approval.
+#[test]
+fn a_promotion_needs_the_signature_of_somebody_else() {
+    let (lab, assay, digest) = released();
+    for name in ["lead", "release-manager", "stranger"] {
+        key(&assay, name);
+    }
+    let host = lab.registry.host();
+    let environment = |name: &str| {
+        format!(
+            "---\napiVersion: assay.dev/v1\nkind: Environment\nmetadata: {{name: {name}}}\nspec:\n  tier: dev\n  \
+             registries: [{host}/team/]\n  controls: {{change-approval: {{action: enforce, approvers: [lead, release-manager]}}}}\n"
+        )
+    };
+    let root = "apiVersion: assay.dev/v1\nkind: TrustRoot\nmetadata: {name: people}\nspec:\n  keys:\n    \
+                - {name: lead, file: lead.pub}\n    - {name: release-manager, file: release-manager.pub}\n";
+    assay.file("policy.yaml", format!("{root}{}{}", environment("dev"), environment("test")));
+    let approve = |by: &str, rest: &[&str]| {
+        let (key, out) = (format!("{by}.pem"), format!("{by}.json"));
+        let own = ["release", "approve", "app-1-0", "--config", "policy.yaml", "--key", &key, "--out", &out];
+        assay.seen(&[&own[..], rest].concat())
+    };
+    let denied = |rest: &[&str], why: &str| {
+        let json = promote(&assay, "promote", rest);
+        assert_eq!((json["exit"].as_i64(), &json["entry"]), (Some(1), &serde_json::Value::Null), "{json}");
+        assert!(json["verdict"].to_string().contains(why), "{json}");
+    };
+    denied(&["dev"], "and nobody approved that");
+    // Who promotes does not approve it, too; nobody's key is no approval, and nothing is written.
+    assert!(approve("release-manager", &["--to", "dev"]).starts_with("exit 0"));
+    denied(&["dev", "--approval", "release-manager.json"], "approved what release-manager promotes");
+    let said = approve("stranger", &["--to", "dev"]);
+    assert!(said.starts_with("exit 2") && said.contains("does not hold"), "{said}");
+    assert!(!assay.path().join("stranger.json").exists());
+    // An approval of something else.
+    for other in [&["--to", "test"][..], &["--to", "dev", "--rollback"]] {
+        assert!(approve("lead", other).starts_with("exit 0"));
+        let arguments =
+            ["release", "promote", "app-1-0", "--config", "policy.yaml", "--to", "dev", "--approval", "lead.json"];
+        let said = assay.seen(&arguments);
+        assert!(said.starts_with("exit 2") && said.contains("does not hold for release app-1-0 to dev"), "{said}");
+    }
+    let said = approve("lead", &["--to", "dev"]);
+    assert!(said.contains("by      lead") && said.contains("--approval lead.json"), "{said}");
+    let json = promote(&assay, "promote", &["dev", "--approval", "lead.json"]);
+    assert_eq!((json["exit"].as_i64(), json["approvedBy"].as_str()), (Some(0), Some("lead")), "{json}");
+    let status = promote_status(&assay);
+    assert_eq!(status["releases"][0]["promotions"][0]["approval"]["by"], "lead", "{status} {digest}");
+}
+
+fn promote_status(assay: &Assay) -> serde_json::Value {
+    let output = assay.run(&["release", "status", "-o", "json"]);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", assay.shown(&output)))
+}

@@ -27,11 +27,10 @@ impl Audit<'_> {
                 *needed.entry(name).or_default() += pods;
             }
         }
-        let states = exceptions.iter().fold(BTreeMap::<&'static str, i64>::new(), |mut states, own| {
-            *states.entry(state(own, now)).or_default() += 1;
-            states
-        });
-        self.shared.admissions.metrics.audit.set_exceptions(&states);
+        let each = exceptions
+            .iter()
+            .flat_map(|own| own.environments.iter().map(move |environment| (state(own, now), environment.as_str())));
+        self.shared.admissions.metrics.audit.set_exceptions(each);
         let drafts = exceptions.iter().filter_map(|own| {
             let pods = needed.get(own.name.as_str()).copied().unwrap_or(0);
             reminder(&self.findings, own, pods, now)
@@ -93,6 +92,7 @@ mod tests {
             name: "zlib".into(),
             owner: Some("team-payments".into()),
             expires: expires.parse().ok(),
+            environments: Vec::new(),
             counts,
             was_approved,
         }

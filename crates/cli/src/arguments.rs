@@ -29,7 +29,7 @@ pub(crate) use lab::LabArguments;
 #[cfg(feature = "lab")]
 pub(crate) use operate::DrillArguments;
 pub(crate) use operate::{
-    ExplainArguments, InventoryCommand, ReadinessArguments, ReleaseApproveArguments, ReleaseCommand,
+    ExplainArguments, InventoryCommand, MutationArgument, ReadinessArguments, ReleaseApproveArguments, ReleaseCommand,
     ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments, TraceArguments, WhoRunsArguments,
 };
 pub(crate) use policy::{

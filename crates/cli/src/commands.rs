@@ -24,6 +24,7 @@ pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
+pub(crate) mod pull;
 pub(crate) mod readiness;
 pub(crate) mod registry;
 pub(crate) mod release;
@@ -206,6 +207,11 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Explain(arguments) => {
+            if let Some((namespace, name, target)) = arguments.pod(&session)? {
+                let outcome = pull::explain(&namespace, &name, &target, &session)?;
+                emit(&outcome, outputs, Format::Text, printer)?;
+                return Ok(outcome.status());
+            }
             emit(&trace::explain(&arguments.what, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }

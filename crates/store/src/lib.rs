@@ -42,7 +42,7 @@ pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;
 pub use error::StoreError;
-pub use inventory::{InventoryRow, RunningContainer, RunningPod, SignatureState};
+pub use inventory::{InventoryRow, RunningContainer, RunningPod, RunningRisk, SignatureState};
 pub use ledger::{LedgerEntry, LedgerEvent, LedgerStatus, Release};
 pub use location::{PostgresLocation, StoreLocation};
 pub use query::{RunningImage, VersionMatch};

@@ -11,7 +11,7 @@ use assay_case::Namespace;
 use assay_gate::{ApprovalState, ExceptionInput, ExceptionProblem, Policy, PolicyError, PolicyInput, TrustRootInput};
 use assay_kinds::{Approval, Environment, Exception, Kind, ReleaseArtifact, TrustRoot, load_yaml};
 use assay_kube::{ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, Resource, StoredObject, TRUST_ROOTS};
-use assay_model::{Digest, Timestamp};
+use assay_model::{Digest, EnvironmentName, Timestamp};
 use assay_trust::{TrustMaterial, TrustedPublicKey};
 use serde_json::Value;
 
@@ -172,6 +172,8 @@ pub(super) struct ExceptionView {
     pub(super) name: String,
     pub(super) owner: Option<String>,
     pub(super) expires: Option<Timestamp>,
+    /// The Environments of the namespaces that it names.
+    pub(super) environments: Vec<EnvironmentName>,
     /// Whether it counts now.
     pub(super) counts: bool,
     /// Whether somebody who may approve it did.
@@ -196,6 +198,20 @@ pub(super) struct Book {
     entries: BTreeMap<Id, Entry>,
     policy: Option<Arc<Policy>>,
     materials: Vec<Digest>,
+}
+
+/// The Environments of the namespaces that an Exception names.
+fn environments(policy: &Policy, input: &ExceptionInput, namespaces: &Namespaces) -> Vec<EnvironmentName> {
+    let of = |name: &String| {
+        let namespace = Namespace { name: name.clone(), labels: namespaces.labels(name).cloned() };
+        policy.environment_of(&namespace).unwrap_or_else(|| policy.default_environment()).clone()
+    };
+    let mut environments: Vec<_> = input.exception.spec.scope.namespaces.iter().map(of).collect();
+    environments.dedup();
+    if environments.is_empty() {
+        environments.push(policy.default_environment().clone());
+    }
+    environments
 }
 
 impl Book {
@@ -373,15 +389,7 @@ impl Book {
         now: Timestamp,
     ) -> Result<(), ExceptionProblem> {
         let Some(policy) = &self.policy else { return Ok(()) };
-        let of = |name: &String| {
-            let namespace = Namespace { name: name.clone(), labels: namespaces.labels(name).cloned() };
-            policy.environment_of(&namespace).unwrap_or_else(|| policy.default_environment()).clone()
-        };
-        let mut environments: Vec<_> = input.exception.spec.scope.namespaces.iter().map(of).collect();
-        environments.dedup();
-        if environments.is_empty() {
-            environments.push(policy.default_environment().clone());
-        }
+        let environments = environments(policy, input, namespaces);
         let mut checks = environments.iter().filter_map(|name| policy.check_exception(name.as_str(), input, now));
         checks.find(Result::is_err).unwrap_or(Ok(()))
     }
@@ -412,6 +420,7 @@ impl Book {
                 name: input.exception.metadata.name.clone(),
                 owner: spec.owner.clone(),
                 expires: spec.expires_at,
+                environments: self.policy.as_deref().map_or_else(Vec::new, |own| environments(own, input, namespaces)),
                 counts: standing.is_ok(),
                 was_approved,
                 is_break_glass: spec.break_glass,

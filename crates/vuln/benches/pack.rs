@@ -75,6 +75,10 @@ fn main() {
         100.0 * delta.len() as f64 / pack_bytes.len() as f64
     );
     rematch(&lines, &contents);
+    if std::env::var_os("KEEP").is_some() {
+        std::fs::copy(&path, "/tmp/risk/all.pack").unwrap();
+        std::fs::write("/tmp/risk/delta.pack", &delta).unwrap();
+    }
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

@@ -25,22 +25,26 @@
 
 mod advisory;
 mod builder;
+mod details;
 mod ecosystem;
 mod embedded;
 mod feed;
 mod format;
+mod identifiers;
 pub mod ignore;
 mod kev;
 mod map;
 mod matching;
 pub mod osv;
 mod pack;
+mod prose;
 mod rating;
 mod rematch;
 pub mod risk;
 mod set;
 mod source;
 pub mod store;
+mod table;
 mod threshold;
 pub mod vex;
 

@@ -13,7 +13,7 @@ use assay_version::{Interval, IntervalEnd, Scheme, VersionError, rpm};
 
 use crate::advisory::in_words;
 use crate::ecosystem::type_of;
-use crate::format::{END_NEVER, END_NOT_AFFECTED, RecordRow, Section, interval_end};
+use crate::format::{END_NEVER, END_NOT_AFFECTED, RECORD_RATING, RECORD_VULNERABILITIES, Section, interval_end};
 use crate::pack::{DAMAGED_VALUE, PackError, PackFile};
 use crate::rating::Rating;
 
@@ -182,8 +182,7 @@ impl PackFile {
     ) -> Result<BTreeMap<u32, Said<'a>>, PackError> {
         let mut all: BTreeMap<u32, Said<'a>> = BTreeMap::new();
         for lookup in lookups {
-            let Some([_, _, first, count]) = self.find_package(lookup.ecosystem, &lookup.name)? else { continue };
-            for at in self.span(Section::Affected, first, count)? {
+            for at in self.affected_of(lookup.ecosystem, &lookup.name)? {
                 let [record_row, extent, traits] = self.row(Section::Affected, at)?;
                 if self.is_hidden(record_row) {
                     continue;
@@ -192,7 +191,6 @@ impl PackFile {
                 if matches!(verdict, Verdict::Outside) && lookup.role == Role::Main {
                     continue;
                 }
-                let record: RecordRow = self.row(Section::Records, record_row)?;
                 let [rating, stream, imports] = self.row(Section::Traits, traits)?;
                 let stream = self.text(stream)?;
                 let reason = match &verdict {
@@ -208,9 +206,11 @@ impl PackFile {
                     }
                     _ => None,
                 };
-                let rating = self.rating(rating)?.or(self.rating(record[4])?);
-                for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
-                    let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
+                let rating =
+                    self.rating(rating)?.or(self.rating(self.cell(Section::Records, record_row, RECORD_RATING)?)?);
+                let spoken_of = (Section::Records, RECORD_VULNERABILITIES);
+                for at in self.part(spoken_of, record_row, Section::RecordVulnerabilities)? {
+                    let vulnerability = self.cell(Section::RecordVulnerabilities, at, 0)?;
                     let said = all.entry(vulnerability).or_default();
                     match (&verdict, &reason) {
                         (Verdict::Outside, _) if matches!(lookup.role, Role::Origin(_)) => {
@@ -274,12 +274,11 @@ impl PackFile {
             against.append(&mut said.not_counted);
         }
         if let Some((record, ecosystem, reason)) = against.into_iter().next() {
-            let record: RecordRow = self.row(Section::Records, record)?;
             suppressed.push(Suppressed {
                 vulnerability: self.vulnerability(vulnerability)?.id,
                 package: package.name.clone(),
                 version: package.version.clone(),
-                by: self.identifier(record[0])?,
+                by: self.record_id(record)?,
                 ecosystem: self.ecosystem(ecosystem)?.name(),
                 reason,
             });
@@ -291,16 +290,13 @@ impl PackFile {
     /// The imports of an affected row.
     fn imports(&self, list: u32) -> Result<Vec<(String, Vec<String>)>, PackError> {
         let Some(row) = list.checked_sub(1) else { return Ok(Vec::new()) };
-        let [first, count] = self.row(Section::ImportLists, row)?;
         let mut imports = Vec::new();
-        for at in self.span(Section::Imports, first, count)? {
-            let [path, first, count] = self.row(Section::Imports, at)?;
+        for at in self.part((Section::ImportLists, 0), row, Section::Imports)? {
             let mut symbols = Vec::new();
-            for at in self.span(Section::Symbols, first, count)? {
-                let [symbol] = self.row(Section::Symbols, at)?;
-                symbols.push(self.text(symbol)?.to_owned());
+            for at in self.part((Section::Imports, 1), at, Section::Symbols)? {
+                symbols.push(self.text(self.cell(Section::Symbols, at, 0)?)?.to_owned());
             }
-            imports.push((self.text(path)?.to_owned(), symbols));
+            imports.push((self.text(self.cell(Section::Imports, at, 0)?)?.to_owned(), symbols));
         }
         Ok(imports)
     }
@@ -309,11 +305,10 @@ impl PackFile {
     fn verdict(&self, extent: u32, scheme: Scheme, version: &str) -> Result<Verdict, PackError> {
         let compare = |left: &str, right: &str| compare_versions(scheme, left, right);
         let module = scheme == Scheme::Rpm && is_module_build(version);
-        let [interval, counts, version_row] = self.row(Section::Extents, extent)?;
         let mut range = None;
         let mut fixes: Vec<String> = Vec::new();
         let mut never = false;
-        for at in self.span(Section::Intervals, interval, counts >> 16)? {
+        for at in self.part((Section::Extents, 0), extent, Section::Intervals)? {
             let [introduced, end, kind] = self.row(Section::Intervals, at)?;
             let end_text = self.text(end)?;
             let end = interval_end(kind, end_text).ok_or(DAMAGED_VALUE)?;
@@ -336,9 +331,8 @@ impl PackFile {
             }
         }
         if range.is_none() {
-            for at in self.span(Section::Versions, version_row, counts & 0xffff)? {
-                let [listed] = self.row(Section::Versions, at)?;
-                if self.text(listed)? == version {
+            for at in self.part((Section::Extents, 1), extent, Section::Versions)? {
+                if self.text_bytes(self.cell(Section::Versions, at, 0)?)? == version.as_bytes() {
                     range = Some(format!("exactly {version}"));
                     break;
                 }
@@ -370,8 +364,7 @@ impl PackFile {
         let mut fixes = Vec::new();
         let mut never = false;
         for hit in &hits {
-            let record: RecordRow = self.row(Section::Records, hit.record)?;
-            aliases.push(self.identifier(record[0])?);
+            aliases.push(self.record_id(hit.record)?);
             match &hit.fix {
                 FixState::Fixed { versions } => fixes.extend(versions.iter().cloned()),
                 FixState::WontFix => never = true,
@@ -385,7 +378,6 @@ impl PackFile {
         hits.sort_by_key(|hit| (hit.rating.rank, hit.record));
         let rating = hits.iter().fold(Rating::NONE, |found, hit| found.or(hit.rating.clone())).or(row.rating);
         let Some(first) = hits.first() else { return Ok(None) };
-        let record: RecordRow = self.row(Section::Records, first.record)?;
         let fix = match (fixes.is_empty(), never) {
             (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
             (true, true) => FixState::WontFix,
@@ -409,7 +401,7 @@ impl PackFile {
             package: package.clone(),
             fix,
             reason: MatchReason {
-                record: self.identifier(record[0])?,
+                record: self.record_id(first.record)?,
                 ecosystem: self.ecosystem(first.lookup.ecosystem)?.name(),
                 name: first.lookup.name.clone(),
                 version: first.lookup.version.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use assay_model::{Contents, Digest, Findings, OsRelease, PackInfo, Timestamp};
+use assay_model::{Contents, Digest, Findings, OsRelease, PackInfo, Timestamp, Vulnerability};
 
 use crate::advisory::{Advisory, AffectedPackage};
 use crate::matching::{LinkedSymbols, Matched, sort_key};
@@ -126,6 +126,17 @@ impl Pack {
         }
         found.sort_by(|left, right| left.vulnerability.id.cmp(&right.vulnerability.id));
         Ok(found)
+    }
+
+    /// The vulnerability with exactly this name, as all of its records rate it, without them.
+    pub(crate) fn rated(&self, name: &str) -> Result<Option<Vulnerability>, PackError> {
+        // Deltas come last, and know best.
+        for file in self.files.iter().rev() {
+            if let Some(found) = file.rated(name)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// The first of [`Self::advisories`].

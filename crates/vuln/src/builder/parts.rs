@@ -54,7 +54,7 @@ impl PackBuilder {
                 let mut draft = draft.clone();
                 draft.affected.retain(|affected| affected.ecosystem.family == *family);
                 if draft.affected.is_empty() {
-                    draft.details = crate::format::Details::default();
+                    draft.details.keep_times();
                 }
                 (draft.id.clone(), draft)
             });
@@ -88,11 +88,8 @@ impl PackBuilder {
             for of in groups.of_record.get(at).into_iter().flatten().copied() {
                 carried.insert(of);
                 let shown = groups.names.get(of).and_then(|names| names.first());
-                let before = base.advisories(shown.map_or("", String::as_str))?;
-                let before = before
-                    .iter()
-                    .find(|advisory| Some(advisory.vulnerability.id.as_str()) == shown.map(String::as_str));
-                if before.is_none_or(|before| !rates_alike(draft, &before.vulnerability)) {
+                let before = base.rated(shown.map_or("", String::as_str))?;
+                if before.is_none_or(|before| !rates_alike(draft, &before)) {
                     whole.insert(of);
                 }
             }
@@ -104,7 +101,7 @@ impl PackBuilder {
             if exploited.is_none() && predicted.is_none() {
                 continue;
             }
-            let before = base.advisories(name)?.into_iter().next().map(|advisory| advisory.vulnerability);
+            let before = base.rated(name)?;
             let known = before.as_ref().and_then(|vulnerability| vulnerability.known_exploited.as_ref());
             let chance = |chance: Option<assay_model::ExploitPrediction>| {
                 chance.map_or(0, |chance| chance.probability_millionths)
@@ -143,7 +140,7 @@ impl PackBuilder {
                 }
             } else {
                 draft.affected.clear();
-                draft.details = crate::format::Details::default();
+                draft.details.keep_times();
             }
             kept.insert(draft.id.clone(), draft);
         }

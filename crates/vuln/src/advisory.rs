@@ -1,6 +1,6 @@
 //! Looking up advisories by name: what `explain` shows and what `who-runs CVE` starts from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_model::{
     ExploitPrediction, KnownExploited, PackageType, SourceRating, Timestamp, Vulnerability, VulnerabilityId,
@@ -203,6 +203,21 @@ impl PackFile {
             }
         }
         Ok(found)
+    }
+
+    /// Which package of which ecosystem each record is about, those left out that a delta replaces.
+    pub(crate) fn claims(&self, all: &mut BTreeSet<(String, String)>) -> Result<(), PackError> {
+        for package in 0..self.rows(Section::Packages) {
+            let [ecosystem, name] = self.row(Section::Packages, package)?;
+            let package_name = format!("{} {}", self.ecosystem(ecosystem)?.name(), self.text(name)?);
+            for at in self.part((Section::Packages, PACKAGE_AFFECTED), package, Section::Affected)? {
+                let record = self.cell(Section::Affected, at, 0)?;
+                if !self.is_hidden(record) {
+                    all.insert((self.record_id(record)?.to_string(), package_name.clone()));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The vulnerabilities behind a name.

@@ -183,11 +183,13 @@ pub(crate) const END_LIMIT: u32 = 3;
 pub(crate) const END_NEVER: u32 = 4;
 /// Open, and the vendor says that the package is *not* affected; the end is its justification.
 pub(crate) const END_NOT_AFFECTED: u32 = 5;
+/// Fixed by a build of a module ([`crate::matching::is_module_build`]).
+pub(crate) const END_FIXED_IN_MODULE: u32 = 6;
 
 pub(crate) fn interval_end(kind: u32, end: &str) -> Option<IntervalEnd<'_>> {
     Some(match kind {
         END_OPEN | END_NEVER | END_NOT_AFFECTED => IntervalEnd::Open,
-        END_FIXED => IntervalEnd::Fixed(end),
+        END_FIXED | END_FIXED_IN_MODULE => IntervalEnd::Fixed(end),
         END_LAST_AFFECTED => IntervalEnd::LastAffected(end),
         END_LIMIT => IntervalEnd::Limit(end),
         _ => return None,

@@ -50,7 +50,7 @@ pub mod vex;
 
 pub use advisory::{Advisory, AdvisoryRecord, AffectedPackage};
 pub use builder::{BuildReport, DeltaReport, PackBuilder, SkipReason};
-pub use ecosystem::Ecosystem;
+pub use ecosystem::{Ecosystem, packs_for};
 pub use embedded::embedded;
 pub use matching::{LinkedSymbols, Matched, Suppressed, SuppressedReason};
 pub use pack::PackError;

@@ -13,7 +13,10 @@ use assay_version::{Interval, IntervalEnd, Scheme, VersionError, rpm};
 
 use crate::advisory::in_words;
 use crate::ecosystem::type_of;
-use crate::format::{END_NEVER, END_NOT_AFFECTED, RECORD_RATING, RECORD_VULNERABILITIES, Section, interval_end};
+use crate::format::{
+    END_FIXED, END_FIXED_IN_MODULE, END_NEVER, END_NOT_AFFECTED, RECORD_RATING, RECORD_VULNERABILITIES, Section,
+    interval_end,
+};
 use crate::pack::{DAMAGED_VALUE, PackError, PackFile};
 use crate::rating::Rating;
 
@@ -79,8 +82,8 @@ impl SuppressedReason {
 ///
 /// Much advisory data for RPM lost its epochs (three in four of AlmaLinux's bounds): a bound without one is compared without.
 pub(crate) fn compare_versions(scheme: Scheme, version: &str, bound: &str) -> Result<Ordering, VersionError> {
-    if scheme == Scheme::Rpm && !rpm::has_epoch(bound) {
-        scheme.compare(version, bound)?;
+    let comparable = |text: &str| text.len() <= assay_version::MAX_LENGTH && !text.trim().is_empty();
+    if scheme == Scheme::Rpm && !rpm::has_epoch(bound) && comparable(version) && comparable(bound) {
         return Ok(rpm::compare_without_epoch(version, bound));
     }
     scheme.compare(version, bound)
@@ -88,7 +91,8 @@ pub(crate) fn compare_versions(scheme: Scheme, version: &str, bound: &str) -> Re
 
 /// Whether an RPM version is a module's build, whose advisories say nothing about builds outside of modules.
 pub(crate) fn is_module_build(version: &str) -> bool {
-    version.contains(".module_el") || version.contains(".module+el") || version.contains(".module_f")
+    let kinds = ["_el", "+el", "_f"];
+    version.split_once(".module").is_some_and(|(_, rest)| kinds.iter().any(|kind| rest.starts_with(kind)))
 }
 
 /// Whether a module's build can be of a stream such as `nodejs:18`: by the label that RPM recorded, else by the version, where
@@ -182,12 +186,13 @@ impl PackFile {
     ) -> Result<BTreeMap<u32, Said<'a>>, PackError> {
         let mut all: BTreeMap<u32, Said<'a>> = BTreeMap::new();
         for lookup in lookups {
+            let in_module = scheme == Scheme::Rpm && is_module_build(lookup.version);
             for at in self.affected_of(lookup.ecosystem, &lookup.name)? {
                 let [record_row, extent, traits] = self.row(Section::Affected, at)?;
                 if self.is_hidden(record_row) {
                     continue;
                 }
-                let verdict = self.verdict(extent, scheme, lookup.version)?;
+                let verdict = self.verdict(extent, scheme, lookup.version, in_module)?;
                 if matches!(verdict, Verdict::Outside) && lookup.role == Role::Main {
                     continue;
                 }
@@ -302,33 +307,30 @@ impl PackFile {
     }
 
     /// Whether an extent holds `version`: in which range, and whether there is a fix.
-    fn verdict(&self, extent: u32, scheme: Scheme, version: &str) -> Result<Verdict, PackError> {
+    fn verdict(&self, extent: u32, scheme: Scheme, version: &str, in_module: bool) -> Result<Verdict, PackError> {
         let compare = |left: &str, right: &str| compare_versions(scheme, left, right);
-        let module = scheme == Scheme::Rpm && is_module_build(version);
+        // What an advisory says of builds in modules, it does not say of others.
+        let of_other_builds = |kind| match kind {
+            END_FIXED => in_module,
+            END_FIXED_IN_MODULE => !in_module,
+            _ => false,
+        };
+        let intervals = self.part((Section::Extents, 0), extent, Section::Intervals)?;
         let mut range = None;
-        let mut fixes: Vec<String> = Vec::new();
         let mut never = false;
-        for at in self.part((Section::Extents, 0), extent, Section::Intervals)? {
-            let [introduced, end, kind] = self.row(Section::Intervals, at)?;
-            let end_text = self.text(end)?;
-            let end = interval_end(kind, end_text).ok_or(DAMAGED_VALUE)?;
-            if let IntervalEnd::Fixed(fixed) = end {
-                if scheme == Scheme::Rpm && is_module_build(fixed) != module {
-                    continue;
-                }
-                if compare(version, fixed).is_ok_and(Ordering::is_lt) {
-                    fixes.push(fixed.to_owned());
-                }
-            }
-            let interval = Interval { introduced: self.text(introduced)?, end };
+        for at in intervals.clone() {
+            let (interval, kind) = self.interval(at)?;
             // A version without order was counted before; bounds without order are not in the pack.
-            if range.is_none() && interval.contains(version, compare).unwrap_or(false) {
-                if kind == END_NOT_AFFECTED {
-                    return Ok(Verdict::NotAffected(end_text.to_owned()));
-                }
-                range = Some(in_words(&interval));
-                never = kind == END_NEVER;
+            if of_other_builds(kind) || !interval.contains(version, compare).unwrap_or(false) {
+                continue;
             }
+            if kind == END_NOT_AFFECTED {
+                let [_, end] = self.row(Section::Intervals, at)?;
+                return Ok(Verdict::NotAffected(self.text(end)?.to_owned()));
+            }
+            range = Some(in_words(&interval));
+            never = kind == END_NEVER;
+            break;
         }
         if range.is_none() {
             for at in self.part((Section::Extents, 1), extent, Section::Versions)? {
@@ -338,12 +340,24 @@ impl PackFile {
                 }
             }
         }
-        let fix = match (fixes.is_empty(), never) {
-            (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
-            (true, true) => FixState::WontFix,
-            (true, false) => FixState::NotFixed,
-        };
-        Ok(range.map_or(Verdict::Outside, |range| Verdict::Inside(range, fix)))
+        let Some(range) = range else { return Ok(Verdict::Outside) };
+        let mut fixes: Vec<String> = Vec::new();
+        for at in intervals {
+            let (interval, kind) = self.interval(at)?;
+            if let IntervalEnd::Fixed(fixed) = interval.end
+                && !of_other_builds(kind)
+                && compare(version, fixed).is_ok_and(Ordering::is_lt)
+            {
+                fixes.push(fixed.to_owned());
+            }
+        }
+        Ok(Verdict::Inside(range, fix_state(scheme, fixes, never)))
+    }
+
+    fn interval(&self, at: u32) -> Result<(Interval<'_>, u32), PackError> {
+        let [introduced, end, kind] = self.row(Section::Intervals, at)?;
+        let end = interval_end(kind, self.text(end)?).ok_or(DAMAGED_VALUE)?;
+        Ok((Interval { introduced: self.text(introduced)?, end }, kind))
     }
 
     /// One finding of all the records that hit.
@@ -378,11 +392,7 @@ impl PackFile {
         hits.sort_by_key(|hit| (hit.rating.rank, hit.record));
         let rating = hits.iter().fold(Rating::NONE, |found, hit| found.or(hit.rating.clone())).or(row.rating);
         let Some(first) = hits.first() else { return Ok(None) };
-        let fix = match (fixes.is_empty(), never) {
-            (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
-            (true, true) => FixState::WontFix,
-            (true, false) => FixState::NotFixed,
-        };
+        let fix = fix_state(scheme, fixes, never);
         let fix_is_unknown = !matches!(fix, FixState::Fixed { .. });
         Ok(Some(VulnerabilityFinding {
             vulnerability: Vulnerability {
@@ -411,6 +421,15 @@ impl PackFile {
                 },
             },
         }))
+    }
+}
+
+/// Whether there is a fix, and whether one will come.
+fn fix_state(scheme: Scheme, fixes: Vec<String>, never: bool) -> FixState {
+    match (fixes.is_empty(), never) {
+        (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
+        (true, true) => FixState::WontFix,
+        (true, false) => FixState::NotFixed,
     }
 }
 

@@ -243,7 +243,7 @@ impl PackFile {
         names.collect()
     }
 
-    /// Identifier and fingerprint of each record.
+    /// Identifier and fingerprint of each record; without those that a delta repeats only to name and rate what it changes.
     pub(crate) fn fingerprints(&self) -> Result<BTreeMap<String, [u32; 2]>, PackError> {
         let mut found = BTreeMap::new();
         let all = self.rows(Section::IdentifierTargets);
@@ -255,7 +255,10 @@ impl PackFile {
                 let Some(record) = record.checked_sub(1) else { continue };
                 let text = std::str::from_utf8(text).map_err(|_| DAMAGED_IDENTIFIER)?;
                 let row: RecordRow = self.row(Section::Records, record)?;
-                found.insert(text.to_owned(), [row[5], row[6]]);
+                let fingerprint = [row[5], row[6]];
+                if fingerprint != [0, 0] {
+                    found.insert(text.to_owned(), fingerprint);
+                }
             }
         }
         Ok(found)
@@ -288,8 +291,9 @@ impl PackFile {
         self.bytes.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
-    fn table(&self, section: Section) -> Table {
-        self.tables.get(section as usize).copied().unwrap_or_default()
+    fn table(&self, section: Section) -> &Table {
+        const NONE: &Table = &Table::EMPTY;
+        self.tables.get(section as usize).unwrap_or(NONE)
     }
 
     pub(crate) fn rows(&self, section: Section) -> u32 {
@@ -299,12 +303,18 @@ impl PackFile {
     /// The first `N` columns of a row.
     pub(crate) fn row<const N: usize>(&self, section: Section, index: u32) -> Result<[u32; N], PackError> {
         debug_assert!(N <= section.columns());
-        self.table(section).row(&self.bytes, index).ok_or(DAMAGED_ROW)
+        match self.table(section).row(&self.bytes, index) {
+            Some(row) => Ok(row),
+            None => Err(DAMAGED_ROW),
+        }
     }
 
     /// One cell of a row.
     pub(crate) fn cell(&self, section: Section, index: u32, column: usize) -> Result<u32, PackError> {
-        self.table(section).cell(&self.bytes, index, column).ok_or(DAMAGED_ROW)
+        match self.table(section).cell(&self.bytes, index, column) {
+            Some(cell) => Ok(cell),
+            None => Err(DAMAGED_ROW),
+        }
     }
 
     /// The rows of `part` that belong to a row: from where its column says, to where the next row's begin.
@@ -327,13 +337,19 @@ impl PackFile {
 
     /// A text that is only compared.
     pub(crate) fn text_bytes(&self, offset: u32) -> Result<&[u8], PackError> {
-        let strings = self.section(Section::Strings).get(offset as usize..).ok_or(DAMAGED_TEXT)?;
-        let (first, rest) = strings.split_first().ok_or(DAMAGED_TEXT)?;
-        if *first < 0x80 {
-            return rest.get(..usize::from(*first)).ok_or(DAMAGED_TEXT);
+        let read = || {
+            let strings = self.section(Section::Strings).get(offset as usize..)?;
+            let (first, rest) = strings.split_first()?;
+            if *first < 0x80 {
+                return rest.get(..usize::from(*first));
+            }
+            let (second, rest) = rest.split_first()?;
+            rest.get(..usize::from(*first & 0x7f) << 8 | usize::from(*second))
+        };
+        match read() {
+            Some(text) => Ok(text),
+            None => Err(DAMAGED_TEXT),
         }
-        let (second, rest) = rest.split_first().ok_or(DAMAGED_TEXT)?;
-        rest.get(..usize::from(*first & 0x7f) << 8 | usize::from(*second)).ok_or(DAMAGED_TEXT)
     }
 
     /// A summary.
@@ -349,18 +365,23 @@ impl PackFile {
         Ok(Bucket::new(bytes))
     }
 
-    /// The identifier at a place in their order.
-    pub(crate) fn identifier_text(&self, at: u32) -> Result<String, PackError> {
+    /// Calls `read` with the identifier at a place in their order.
+    fn at_identifier<T>(&self, at: u32, read: impl FnOnce(&str) -> Result<T, PackError>) -> Result<T, PackError> {
         let mut bucket = self.bucket(at / BUCKET)?;
         for _ in 0..at % BUCKET {
             bucket.advance().ok_or(DAMAGED_IDENTIFIER)?;
         }
         let text = bucket.advance().ok_or(DAMAGED_IDENTIFIER)?;
-        String::from_utf8(text.to_vec()).map_err(|_| DAMAGED_IDENTIFIER)
+        read(std::str::from_utf8(text).map_err(|_| DAMAGED_IDENTIFIER)?)
+    }
+
+    /// The identifier at a place in their order.
+    pub(crate) fn identifier_text(&self, at: u32) -> Result<String, PackError> {
+        self.at_identifier(at, |text| Ok(text.to_owned()))
     }
 
     pub(crate) fn identifier(&self, at: u32) -> Result<VulnerabilityId, PackError> {
-        self.identifier_text(at)?.parse().map_err(|_| DAMAGED_VALUE)
+        self.at_identifier(at, |text| text.parse().map_err(|_| DAMAGED_VALUE))
     }
 
     /// The places of all spellings of a name.

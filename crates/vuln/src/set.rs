@@ -110,6 +110,11 @@ impl Pack {
                                 None => other.records.push(record),
                                 Some(known) => {
                                     known.affected.extend(record.affected);
+                                    known.published = known.published.or(record.published);
+                                    known.modified = known.modified.or(record.modified);
+                                    if known.summary.is_empty() {
+                                        known.summary = record.summary;
+                                    }
                                     if known.details.is_empty() {
                                         known.details = record.details;
                                         known.references = record.references;
@@ -184,6 +189,15 @@ impl Pack {
                 all.remove(id);
             }
             all.extend(file.fingerprints()?);
+        }
+        Ok(all)
+    }
+
+    /// What each record is about, deltas applied: its identifier, and a package with its ecosystem.
+    pub(crate) fn claims(&self) -> Result<BTreeSet<(String, String)>, PackError> {
+        let mut all = BTreeSet::new();
+        for file in &self.files {
+            file.claims(&mut all)?;
         }
         Ok(all)
     }

@@ -21,6 +21,9 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// A table without rows.
+    pub(crate) const EMPTY: Self = Self { start: 0, rows: 0, stride: 0, ends: [0; MAX_COLUMNS] };
+
     /// The table in `length` bytes from `start`; `None` where they are no table of so many columns.
     pub(crate) fn parse(bytes: &[u8], start: usize, length: usize, columns: usize) -> Option<Self> {
         let section = bytes.get(start..start.checked_add(length)?)?;

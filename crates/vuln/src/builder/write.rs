@@ -364,14 +364,8 @@ fn write_vulnerabilities(
         let drafts: Vec<&Draft> = records.iter().filter_map(|record| drafts.get(*record)).collect();
         // An erratum's title and rating are about all that it fixes, so a record of this vulnerability alone speaks first.
         let mut own: Vec<&Draft> = drafts.clone();
-        own.sort_by_key(|draft| draft.upstream.len());
-        let rating = own
-            .iter()
-            .flat_map(|draft| {
-                std::iter::once(&draft.rating).chain(draft.affected.iter().map(|affected| &affected.rating))
-            })
-            .filter(|rating| rating.rank != crate::rating::Rank::Distribution)
-            .fold(Rating::NONE, |found, rating| found.or(rating.clone()));
+        own.sort_by_key(|draft| draft.breadth);
+        let rating = own.iter().map(|draft| draft.own_rating()).fold(Rating::NONE, Rating::or);
         let summary = own.iter().map(|draft| draft.summary.as_str()).find(|text| !text.is_empty()).unwrap_or_default();
         let published = drafts.iter().map(|draft| draft.published).filter(|time| *time > 0).min().unwrap_or_default();
         let entry = names.iter().filter_map(|name| exploited.get(name)).min();

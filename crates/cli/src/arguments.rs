@@ -39,7 +39,7 @@ pub(crate) use policy::{
 pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
     AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, IdentityArguments, NotationArguments,
-    SignArguments, SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    SignArguments, SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument, existing_image,
 };
 pub(crate) use vulnerability::{
     DbBuildArguments, DbCommand, DbRollbackArguments, DbUpdateArguments, VexCommand, VexCreateArguments,

@@ -19,6 +19,7 @@ mod pin;
 mod policy;
 mod readiness;
 mod registry;
+mod risk;
 mod root;
 mod sarif;
 mod scan;

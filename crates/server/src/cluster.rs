@@ -10,12 +10,14 @@ mod audit;
 mod authority;
 mod book;
 mod controller;
+mod drill;
 mod exposure;
 mod kinds;
 mod status;
 mod vouch;
 mod webhooks;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use assay_kinds::TrustRoot;
@@ -33,7 +35,7 @@ pub(crate) use self::kinds::Kinds;
 use self::book::Book;
 use self::controller::Shared;
 use crate::admission::Snapshot;
-use crate::{Namespaces, Running};
+use crate::{Mutation, Namespaces, Running};
 
 /// What the server is to do in a cluster.
 #[derive(Clone)]
@@ -48,8 +50,11 @@ pub struct ClusterOptions {
     pub cluster: String,
     /// What this replica is called among the others; no two have the same name.
     pub identity: String,
-    /// Whether the tags of Pods are pinned.
-    pub mutate: bool,
+    /// Whose tags are pinned.
+    pub mutate: Mutation,
+    /// The authority (PEM file) of a certificate that comes from files, which somebody else renews; without one the server
+    /// keeps an authority of its own.
+    pub authority: Option<PathBuf>,
     /// What is in force beside the objects of the cluster.
     pub base: Base,
     /// How a TrustRoot becomes material.

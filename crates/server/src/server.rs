@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use assay_case::{Known, World};
-use assay_gate::Policy;
+use assay_gate::{Memory, Policy};
 use assay_model::{Explain, Timestamp};
 use assay_store::{DecisionLog, Retention, Store, StoreError};
 use axum::Router;
@@ -28,7 +28,7 @@ use crate::alerts::{self, LedgerWatch};
 use crate::certificate::Certificate;
 use crate::cluster::Kinds;
 use crate::metrics::{Metrics, TrustRootStatus};
-use crate::{CertificateError, Clock, KeepDecisions, Namespaces, ServerOptions};
+use crate::{CertificateError, Clock, KeepDecisions, Mutation, Namespaces, ServerOptions};
 
 /// Largest body. One more than assay-kube reads, so that its error is the one that is reported.
 const BODY_MAX: usize = (8 << 20) + 1;
@@ -139,10 +139,12 @@ impl Server {
             facts,
             log,
             admitted,
+            memory: Memory::default(),
             in_flight: Semaphore::new(in_flight),
             metrics: Metrics::new(),
             clock,
             nonce: AtomicU64::new(0),
+            mutation: mutate,
             kinds: OnceLock::new(),
             routing: Snapshot::new(None),
         });
@@ -150,7 +152,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
-        let router = router(Arc::clone(&admissions), mutate);
+        let router = router(Arc::clone(&admissions), mutate != Mutation::Nothing);
         let listener = tokio::spawn(accept(listener, acceptor, router, stopped.clone()));
         let ledger = Arc::default();
         let refreshed = Refreshed {
@@ -307,6 +309,9 @@ async fn refresh(refreshed: Refreshed, mut stopped: watch::Receiver<bool>) {
             if let Some(known) = since.and_then(|since| store.admissions_since(since).ok()) {
                 admissions.admitted.remember(known);
                 *since = None;
+            }
+            if let Ok(oldest) = store.oldest_undelivered() {
+                admissions.metrics.age.set_outbox(oldest);
             }
             // Reading it all is for when it has changed, or cannot be told.
             let head = store.ledger_head().ok();
@@ -504,6 +509,7 @@ async fn ready(State(admissions): State<Arc<Admissions>>) -> Response {
 async fn metrics(State(admissions): State<Arc<Admissions>>) -> Response {
     let loaded = i64::from(admissions.is_ready());
     admissions.metrics.policy_loaded.set(loaded);
+    admissions.metrics.age.tell((admissions.clock)(), admissions.facts.data_until());
     admissions.metrics.waiting.set(i64::try_from(admissions.log.waiting()).unwrap_or(i64::MAX));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admissions.metrics.encode()).into_response()

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 use crate::backend::{Mode, Row, Session, Value, values};
-use crate::database::{Store, micros, parse, time};
+use crate::database::{Store, decode, micros, parse, time};
 
 /// After the first failure; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
@@ -243,6 +243,17 @@ impl Store {
             )?;
             Ok(())
         })
+    }
+
+    /// Since when the oldest waits that is to be delivered; none where nothing waits.
+    pub fn oldest_undelivered(&self) -> Result<Option<Timestamp>, StoreError> {
+        #[derive(Deserialize)]
+        struct At {
+            at: Timestamp,
+        }
+        let body =
+            self.read(|session| session.row("SELECT body FROM outbox ORDER BY id LIMIT 1", &[], |row| row.text(0)))?;
+        body.map(|body| decode::<At>("alert", body.as_bytes()).map(|own| own.at)).transpose()
     }
 
     /// How much waits to be delivered, and why the oldest does not arrive.

@@ -1,17 +1,19 @@
 //! `assay release`, `assay serve`, resolved.
 
 use assay_case::Operation;
-use assay_server::CertificateSource;
+use assay_server::{CertificateSource, Mutation};
 
 use crate::Result;
 use crate::arguments::{
-    ReadinessArguments, ReleaseApproveArguments, ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments,
+    ExplainArguments, MutationArgument, ReadinessArguments, ReleaseApproveArguments, ReleaseCreateArguments,
+    ReleasePromoteArguments, ServeArguments,
 };
 use crate::commands::cluster::ClusterTarget;
 use crate::commands::readiness::{FlipOptions, ReadinessOptions};
 use crate::commands::release::{ApproveOptions, CreateOptions, PromoteOptions};
 use crate::commands::serve::{RegisterOptions, ServeOptions};
 use crate::failure::CliError;
+use crate::session::Session;
 use crate::variables;
 
 impl ReleaseCreateArguments {
@@ -42,6 +44,29 @@ impl ReleaseApproveArguments {
     }
 }
 
+impl ExplainArguments {
+    /// Namespace, Pod and cluster, where a cluster is to be asked: because it is named, or because no store knows of any
+    /// decision.
+    pub(crate) fn pod(&self, session: &Session<'_>) -> Result<Option<(String, String, ClusterTarget)>> {
+        let is_named = self.kubeconfig.is_some() || self.context.is_some();
+        let Some((namespace, name)) = self.what.split_once('/') else {
+            if is_named {
+                return Err(CliError::Usage {
+                    message: format!("{} is no Pod, and a cluster knows no decisions", self.what),
+                    next: "NAMESPACE/POD, or without --kubeconfig and --context".to_owned(),
+                }
+                .into());
+            }
+            return Ok(None);
+        };
+        if !is_named && session.existing_store()?.is_some() {
+            return Ok(None);
+        }
+        let target = ClusterTarget { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
+        Ok(Some((namespace.to_owned(), name.to_owned(), target)))
+    }
+}
+
 impl ServeArguments {
     /// How to serve.
     pub(crate) fn resolve(self) -> ServeOptions {
@@ -51,13 +76,19 @@ impl ServeArguments {
         };
         let (kubeconfig, context, namespace) = (self.kubeconfig, self.context, self.own_namespace);
         let cluster = self.cluster;
+        let (pull_secrets, authority) = (self.pull_secrets, self.authority);
         let target = ClusterTarget { kubeconfig, context };
-        let register = self.register.map(|name| RegisterOptions { name, target, namespace, cluster });
+        let register =
+            self.register.map(|name| RegisterOptions { name, target, namespace, cluster, pull_secrets, authority });
         ServeOptions {
             register,
             listen: self.listen,
             certificate,
-            mutate: self.mutate,
+            mutate: match self.mutate {
+                None => Mutation::Nothing,
+                Some(MutationArgument::Pods) => Mutation::Pods,
+                Some(MutationArgument::Templates) => Mutation::Templates,
+            },
             namespaces: self.namespaces,
             platforms: self.platform,
             called: self.print_webhook_configuration,

@@ -70,6 +70,7 @@ pub(super) async fn keep(shared: Arc<Shared>, mut standing: watch::Receiver<Stan
             lost = standing.wait_for(|standing| *standing != Standing::Held) => if lost.is_err() { return },
         }
         leader.set(0);
+        shared.admissions.metrics.age.drop_inventory();
         if *standing.borrow() == Standing::Elsewhere {
             shared.notice(Notice::Follows);
         }
@@ -340,7 +341,7 @@ impl Audit<'_> {
             let Some(group) = self.population.group(*key) else { continue };
             let since = *self.first_seen.entry(*key).or_insert_with(Instant::now);
             let images = group.images();
-            let facts = match (self.gathered.remove(key), admissions.facts.warm(&images)) {
+            let facts = match (self.gathered.remove(key), admissions.facts.warm(&group.puller(), &images)) {
                 (_, Some(warm)) => {
                     self.cold.remove(key);
                     warm
@@ -410,13 +411,13 @@ impl Audit<'_> {
         if !self.gathering.insert(key) {
             return;
         }
-        let (images, source, at_once) =
-            (group.images(), Arc::clone(&self.shared.admissions.facts), Arc::clone(at_once));
+        let (images, puller) = (group.images(), group.puller());
+        let (source, at_once) = (Arc::clone(&self.shared.admissions.facts), Arc::clone(at_once));
         facts.spawn(async move {
             // Never closed.
             let _permit = at_once.acquire().await;
             let deadline = std::time::Instant::now() + GATHER_WITHIN;
-            (key, source.gather(&images, deadline).await)
+            (key, source.gather(&puller, &images, deadline).await)
         });
     }
 
@@ -485,9 +486,15 @@ impl Audit<'_> {
         let Some(policy) = Option::clone(&self.shared.admissions.policy.get()) else { return };
         let pods = self.inventory(&policy);
         let at = (self.shared.admissions.clock)();
-        let written = read(self.shared, move |shared| shared.store.sync_inventory(&shared.options.cluster, at, &pods));
-        if written.await.is_some() {
-            self.shared.admissions.metrics.audit.inventory_at.set(at.as_second());
+        let written = read(self.shared, move |shared| {
+            shared.store.sync_inventory(&shared.options.cluster, at, &pods)?;
+            shared.store.running_risks(&shared.options.cluster)
+        });
+        if let Some(running) = written.await {
+            let metrics = &self.shared.admissions.metrics.audit;
+            metrics.inventory_at.set(at.as_second());
+            self.shared.admissions.metrics.age.set_inventory(&self.shared.options.cluster, at);
+            metrics.set_running(&running);
         }
         self.synced = Some((Instant::now(), false));
     }

@@ -55,7 +55,9 @@ fn drain(store: &Store, second: i64) -> Vec<(String, String)> {
 
 fn an_alert_is_open_once(place: &Place) {
     let store = place.open();
+    assert_eq!(store.oldest_undelivered().unwrap(), None);
     assert_eq!(store.raise_alert(&alert("api", Severity::High), at(1)).unwrap(), Some(AlertEvent::Opened));
+    assert_eq!(store.oldest_undelivered().unwrap(), Some(at(1)));
     assert_eq!(store.raise_alert(&alert("api", Severity::High), at(2)).unwrap(), None);
     assert_eq!(store.raise_alert(&alert("api", Severity::Critical), at(3)).unwrap(), Some(AlertEvent::Worse));
     assert_eq!(store.raise_alert(&alert("api", Severity::Low), at(4)).unwrap(), None, "it stays as bad as it was");

@@ -9,8 +9,8 @@ use assay_kinds::{SigstoreRoot, TrustRoot};
 use assay_kube::Client;
 use assay_model::{Digest, Timestamp};
 use assay_server::{
-    Base, Called, CertificateSource, Cluster, ClusterOptions, GatheringFacts, MaterialSource, Notice, Server,
-    ServerOptions,
+    Base, Called, CertificateSource, Cluster, ClusterOptions, GatheringFacts, MaterialSource, Notice, PullSecrets,
+    Server, ServerOptions,
 };
 use assay_trust::TrustMaterial;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use crate::Result;
 use crate::commands::cluster::ClusterTarget;
 use crate::commands::database;
 use crate::commands::policies::{self, TufSource};
-use crate::failure::Failure;
+use crate::failure::{CliError, Failure};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::variables;
@@ -42,10 +42,21 @@ pub(crate) struct RegisterOptions {
     pub(crate) namespace: Option<String>,
     /// What the cluster is called in inventory and findings.
     pub(crate) cluster: String,
+    /// Namespaces whose pull Secrets may be read.
+    pub(crate) pull_secrets: Vec<String>,
+    /// The authority of a certificate that comes from files.
+    pub(crate) authority: Option<PathBuf>,
 }
 
 /// Serves until it is told to stop.
 pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session: &Session<'_>) -> Result<()> {
+    if matches!(options.certificate, CertificateSource::Files { .. }) != register.authority.is_some() {
+        return Err(CliError::Usage {
+            message: "in a cluster a certificate from files and its authority belong together".to_owned(),
+            next: "--certificate FILE --private-key FILE --authority FILE, or none of them".to_owned(),
+        }
+        .into());
+    }
     let parts = policies::collect(session.settings)?;
     let base = Base {
         starters: parts.starters,
@@ -59,14 +70,25 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         let stop = stopped()?;
         let materials = base.roots.iter().map(|(_, material)| material.clone()).collect();
         let gathering = Arc::new(Gathering::new(materials, session)?);
-        let facts = Arc::new(GatheringFacts::new(gathering.gatherer()?, session.access()?, options.platforms.clone()));
+        let access = session.access()?;
+        let mut facts = GatheringFacts::new(gathering.gatherer()?, access.clone(), options.platforms.clone());
+        if !register.pull_secrets.is_empty() {
+            let namespaces = register.pull_secrets.iter().cloned();
+            facts = facts.with_pull_secrets(PullSecrets::new(client.clone(), access, namespaces));
+        }
+        let facts = Arc::new(facts);
         let mut started = ServerOptions::new(Arc::clone(&facts) as _, store, session.decision_directory()?);
         started.address = options.listen;
         started.mutate = options.mutate;
         started.retention = options.retention;
         started.alerts = alert_target(options, session)?;
-        // Presented until the cluster's own is known.
-        started.certificate = CertificateSource::Development { names: vec!["localhost".to_owned()] };
+        started.certificate = match &options.certificate {
+            files @ CertificateSource::Files { .. } => files.clone(),
+            // Presented until the cluster's own is known.
+            CertificateSource::Development { .. } => {
+                CertificateSource::Development { names: vec!["localhost".to_owned()] }
+            }
+        };
         let running = Server::start(started).await?;
         let called = called(&register.name, running.address().port());
         let namespace = own_namespace(register, &called, &client);
@@ -83,6 +105,7 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
                 cluster: register.cluster.clone(),
                 identity: identity(),
                 mutate: options.mutate,
+                authority: register.authority.clone(),
                 base,
                 source: source(session.settings.clone()),
                 on_materials: Arc::new(move |materials| {
@@ -99,6 +122,9 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         printer.note(&format!("  cluster       {}", client.server()));
         printer.note(&format!("  called as     {}", register.name));
         printer.note(&format!("  namespace     {namespace}, which is not judged"));
+        if !register.pull_secrets.is_empty() {
+            printer.note(&format!("  pull Secrets  of {}", register.pull_secrets.join(", ")));
+        }
         printer.note(&format!("  store         {}", assay_model::RedactedUrl::new(&session.settings.store.value)));
         tokio::pin!(stop);
         let mut ticks = tokio::time::interval(POLL);

@@ -38,11 +38,10 @@ impl Audit<'_> {
                 pods: needed.get(own.name.as_str()).copied().unwrap_or(0),
             })
             .collect();
-        let states = exceptions.iter().fold(BTreeMap::<&'static str, i64>::new(), |mut states, own| {
-            *states.entry(state(own, now)).or_default() += 1;
-            states
-        });
-        self.shared.admissions.metrics.audit.set_exceptions(&states);
+        let each = exceptions
+            .iter()
+            .flat_map(|own| own.environments.iter().map(move |environment| (state(own, now), environment.as_str())));
+        self.shared.admissions.metrics.audit.set_exceptions(each);
         let drafts = exceptions.iter().filter_map(|own| {
             let pods = needed.get(own.name.as_str()).copied().unwrap_or(0);
             reminder(&self.findings, own, pods, now)
@@ -111,6 +110,7 @@ mod tests {
             name: "zlib".into(),
             owner: Some("team-payments".into()),
             expires: expires.parse().ok(),
+            environments: Vec::new(),
             counts,
             was_approved,
             is_break_glass: false,

@@ -369,12 +369,12 @@ mod tests {
             let assay_kinds::Kind::TrustRoot(root) = &loaded.objects[0].value else { panic!("{spec}") };
             (**root).clone()
         };
-        let tuf = "{sigstore: {tuf: {instance: public-good, mirror: 'https://tuf.example'}}}";
+        let tuf = "{sigstore: {tuf: {instance: publicGood, mirror: 'https://tuf.example'}}}";
         let mut named = Repositories::default();
         let mirrors = |named: &Repositories| {
             named.sources().map(|own| own.client.instance().mirror().to_owned()).collect::<Vec<_>>()
         };
-        named.keep(vec![root("mirror", tuf), root("plain", "{sigstore: public-good}")], &settings);
+        named.keep(vec![root("mirror", tuf), root("plain", "{sigstore: publicGood}")], &settings);
         assert_eq!(mirrors(&named), ["https://tuf.example"]);
         let other = tuf.replace("tuf.example", "other.example");
         named.keep(vec![root("mirror", &other)], &settings);

@@ -3,6 +3,7 @@
 mod backstop;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod cluster;
 mod completions;
 mod config;
 mod crds;
@@ -165,6 +166,10 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Release(ReleaseCommand::Create(arguments)) => {
             emit(&release::create(arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Release(ReleaseCommand::Approve(arguments)) => {
+            emit(&release::approve(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Release(ReleaseCommand::Promote(arguments)) => {

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use self::config::Config;
 pub use self::error::ApiError;
-pub use self::lease::Election;
+pub use self::lease::{Election, Standing};
 pub use self::object::StoredObject;
 pub use self::watch::{Change, Watcher};
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use assay_case::{Case, Facts, Known, Operation, Request, World};
 use assay_gate::{Policy, decide};
-use assay_kube::{Admission, PassReason, Response, Review, ReviewError};
+use assay_kube::{Admission, PassReason, Response, Review, ReviewError, Routing};
 use assay_model::{Digest, Explain as _, Timestamp};
 use assay_store::{DecisionLog, DecisionRecord, RequestProjection, decision_id};
 use tokio::sync::Semaphore;
@@ -78,6 +78,8 @@ pub(crate) struct Admissions {
     pub(crate) mutation: Mutation,
     /// Answers for Assay's own kinds, where the server follows a cluster.
     pub(crate) kinds: OnceLock<Kinds>,
+    /// What leads to workloads from outside, where the server follows a cluster and has seen it.
+    pub(crate) routing: Snapshot<Option<Routing>>,
 }
 
 /// Counts a request in while it is judged.
@@ -229,6 +231,11 @@ impl Admissions {
             request.operation = Operation::Reschedule;
             world = Arc::new(world_of(&world, &facts, admissions));
         }
+        if let Some(exposure) = self.routing.get().as_ref().as_ref().and_then(|routing| routing.exposure(&request)) {
+            let assay_case::Workload { kind, name, .. } = &request.workload;
+            let workload = format!("{}/{kind}/{name}", request.namespace.name);
+            world = Arc::new(World { exposure: BTreeMap::from([(workload, exposure)]), ..World::clone(&world) });
+        }
         let now = (self.clock)();
         let case = Case { request, facts, world };
         let verdict = decide(policy, &case, now);
@@ -316,6 +323,7 @@ fn world_of(world: &World, facts: &GatheredFacts, admissions: Vec<assay_case::Pr
     };
     World {
         promotions,
+        proposed: None,
         exposure: world.exposure.clone(),
         pull_secrets: world.pull_secrets.clone(),
         pull_accounts: world.pull_accounts.clone(),

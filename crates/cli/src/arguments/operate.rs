@@ -6,13 +6,15 @@ use std::path::PathBuf;
 use assay_model::{EnvironmentName, Reference, Repository};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::RetentionArguments;
+use super::{RetentionArguments, SignerArguments};
 
 /// `assay release`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReleaseCommand {
     /// Record what is to be promoted: one digest of one service
     Create(ReleaseCreateArguments),
+    /// Approve a promotion that somebody else is to make: sign what goes where
+    Approve(Box<ReleaseApproveArguments>),
     /// Ask the Gate, and write the promotion to the ledger
     Promote(ReleasePromoteArguments),
     /// Go back to an earlier release: a promotion through the same Gate, by what is known today
@@ -65,6 +67,27 @@ pub(crate) struct ReleasePromoteArguments {
     /// Image that is about to be deployed; refused where it is not the digest of the release
     #[arg(long)]
     pub(crate) image: Option<Reference>,
+    /// File with the approval of somebody else: assay release approve
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Option<PathBuf>,
+}
+
+/// `assay release approve`
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseApproveArguments {
+    /// Name of the release
+    pub(crate) name: String,
+    /// Environment it may go to
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) to: EnvironmentName,
+    /// Approve that it is rolled back to, not promoted
+    #[arg(long)]
+    pub(crate) rollback: bool,
+    /// File that takes the signature, for assay release promote --approval
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) signer: SignerArguments,
 }
 
 /// `assay inventory`

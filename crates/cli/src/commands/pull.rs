@@ -15,7 +15,7 @@ use assay_server::{PullSecrets, Puller};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::readiness::ClusterTarget;
+use super::cluster::ClusterTarget;
 use crate::failure::CliError;
 use crate::session::Session;
 use crate::{Result, Status};

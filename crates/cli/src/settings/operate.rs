@@ -5,11 +5,12 @@ use assay_server::{CertificateSource, Mutation};
 
 use crate::Result;
 use crate::arguments::{
-    ExplainArguments, MutationArgument, ReadinessArguments, ReleaseCreateArguments, ReleasePromoteArguments,
-    ServeArguments,
+    ExplainArguments, MutationArgument, ReadinessArguments, ReleaseApproveArguments, ReleaseCreateArguments,
+    ReleasePromoteArguments, ServeArguments,
 };
-use crate::commands::readiness::{ClusterTarget, FlipOptions, ReadinessOptions};
-use crate::commands::release::{CreateOptions, PromoteOptions};
+use crate::commands::cluster::ClusterTarget;
+use crate::commands::readiness::{FlipOptions, ReadinessOptions};
+use crate::commands::release::{ApproveOptions, CreateOptions, PromoteOptions};
 use crate::commands::serve::{RegisterOptions, ServeOptions};
 use crate::failure::CliError;
 use crate::session::Session;
@@ -30,8 +31,16 @@ impl ReleasePromoteArguments {
             message: "nobody is named who promotes".to_owned(),
             next: "--by WHO".to_owned(),
         })?;
-        let Self { name, to, repository, target, image, .. } = self;
-        Ok(PromoteOptions { operation, name, to, by, repository, target, image })
+        let Self { name, to, repository, target, image, approval, .. } = self;
+        Ok(PromoteOptions { operation, name, to, by, repository, target, image, approval })
+    }
+}
+
+impl ReleaseApproveArguments {
+    /// What is approved, and by whom.
+    pub(crate) fn resolve(self) -> Result<ApproveOptions> {
+        let Self { name, to, rollback, out, signer } = self;
+        Ok(ApproveOptions { name, to, rollback, out, signer: signer.resolve()? })
     }
 }
 
@@ -68,10 +77,10 @@ impl ServeArguments {
         let (kubeconfig, context, namespace) = (self.kubeconfig, self.context, self.own_namespace);
         let cluster = self.cluster;
         let (pull_secrets, authority) = (self.pull_secrets, self.authority);
+        let target = ClusterTarget { kubeconfig, context };
         let register = self.register.map(|name| RegisterOptions {
             name,
-            kubeconfig,
-            context,
+            target,
             namespace,
             cluster,
             pull_secrets,

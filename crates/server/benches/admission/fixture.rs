@@ -131,6 +131,7 @@ pub(crate) async fn serve_assay() {
                 by: "release".into(),
                 retired: None,
                 counts: assay_model::FindingCounts::default(),
+                approval: Some(assay_case::PromotionApproval { by: "lead".into(), bundle: digest }),
             };
             store
                 .append_ledger(LedgerEvent::Promotion {

@@ -91,19 +91,22 @@ pub(super) enum Part {
 pub(super) struct Root {
     input: TrustRootInput,
     material: TrustMaterial,
+    /// As it stands in the cluster; none where it does not.
+    written: Option<Box<TrustRoot>>,
 }
 
 impl Root {
     fn new(name: &str, material: TrustMaterial) -> Self {
         let key = |key: &TrustedPublicKey| Some((key.name()?.to_owned(), key.fingerprint()));
         let keys = material.keys().iter().filter_map(key).collect();
-        Self { input: TrustRootInput { name: name.to_owned(), material: material.hash(), keys }, material }
+        let input = TrustRootInput { name: name.to_owned(), material: material.hash(), keys };
+        Self { input, material, written: None }
     }
 
     /// The same name and the same names of keys, and nothing that any of them would verify.
     fn revoked(&self) -> Self {
         let material = TrustMaterial::new();
-        Self { input: TrustRootInput { material: material.hash(), ..self.input.clone() }, material }
+        Self { input: TrustRootInput { material: material.hash(), ..self.input.clone() }, material, written: None }
     }
 }
 
@@ -175,6 +178,8 @@ pub(super) struct ExceptionView {
     pub(super) counts: bool,
     /// Whether somebody who may approve it did.
     pub(super) was_approved: bool,
+    /// Whether it lifts even what only an emergency does.
+    pub(super) is_break_glass: bool,
 }
 
 /// What came of a change.
@@ -226,6 +231,14 @@ impl Book {
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&Id, &Entry)> {
         self.entries.iter()
+    }
+
+    /// The trust roots that stand in the cluster and can be read.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &TrustRoot> {
+        self.entries.values().filter_map(|entry| match &entry.read {
+            Ok(Part::Root(root)) => root.written.as_deref(),
+            _ => None,
+        })
     }
 
     /// The releases that are in force.
@@ -329,7 +342,7 @@ impl Book {
         match (sort, kind) {
             (Sort::TrustRoot, Some(Kind::TrustRoot(root))) => {
                 let material = (self.source)(&root)?;
-                Ok(Part::Root(Arc::new(Root::new(name, material))))
+                Ok(Part::Root(Arc::new(Root { written: Some(root), ..Root::new(name, material) })))
             }
             (Sort::Environment, Some(Kind::Environment(environment))) => Ok(Part::Environment((*environment).into())),
             (Sort::Exception, Some(Kind::Exception(exception))) => {
@@ -410,6 +423,7 @@ impl Book {
                 environments: self.policy.as_deref().map_or_else(Vec::new, |own| environments(own, input, namespaces)),
                 counts: standing.is_ok(),
                 was_approved,
+                is_break_glass: spec.break_glass,
             })
         };
         self.entries.values().filter_map(view).collect()

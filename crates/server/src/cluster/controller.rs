@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use assay_case::Namespace;
 use assay_kube::{
-    CUSTOM_RESOURCE_DEFINITIONS, Change, MUTATING_WEBHOOKS, NAMESPACES, Resource, SECRETS, Selection, StoredObject,
-    VALIDATING_WEBHOOKS, Watcher,
+    CUSTOM_RESOURCE_DEFINITIONS, Change, MUTATING_WEBHOOKS, NAMESPACES, Resource, SECRETS, Selection, Standing,
+    StoredObject, VALIDATING_WEBHOOKS, Watcher,
 };
 use assay_model::{Explain as _, Timestamp};
 use assay_store::Store;
@@ -18,11 +18,13 @@ use super::audit;
 use super::authority::{self, SECRET};
 use super::book::{Book, Sort};
 use super::drill;
+use super::exposure;
 use super::status::{self, Writing};
 use super::webhooks::{self, NAME, Repair, Wanted};
 use super::{ClusterOptions, Notice};
 use crate::Namespaces;
 use crate::admission::{Admissions, Snapshot};
+use crate::audit::Routes;
 use crate::certificate::Certificate;
 use crate::gathering::warming::{self, Releases};
 
@@ -72,6 +74,10 @@ pub(super) struct Shared {
     pub(super) reissue: Notify,
     /// Counts the reasons to judge again what runs.
     pub(super) rejudge: watch::Sender<u64>,
+    /// What leads to workloads from outside.
+    pub(super) routes: Mutex<Routes>,
+    /// Counts its changes, from when all of it was listed once.
+    pub(super) routed: watch::Sender<u64>,
     pub(super) store: Arc<Store>,
 }
 
@@ -90,7 +96,7 @@ impl Shared {
 }
 
 /// Starts all tasks; they end when the set is dropped.
-pub(super) fn start(shared: &Arc<Shared>, held: &watch::Receiver<Option<bool>>) -> JoinSet<()> {
+pub(super) fn start(shared: &Arc<Shared>, standing: &watch::Receiver<Standing>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (events, inbox) = mpsc::channel(QUEUE);
     let namespace = shared.options.namespace.as_str();
@@ -111,8 +117,9 @@ pub(super) fn start(shared: &Arc<Shared>, held: &watch::Receiver<Option<bool>>) 
     let (configuration, wanted_configuration) = watch::channel(None);
     let (bundle, known_bundle) = watch::channel(None);
     tasks.spawn(keep_authority(Arc::clone(shared), bundle));
-    tasks.spawn(keep_webhooks(Arc::clone(shared), wanted_configuration, held.clone()));
-    tasks.spawn(audit::keep(Arc::clone(shared), held.clone()));
+    tasks.spawn(keep_webhooks(Arc::clone(shared), wanted_configuration, standing.clone()));
+    tasks.spawn(exposure::keep(Arc::clone(shared)));
+    tasks.spawn(audit::keep(Arc::clone(shared), standing.clone()));
     tasks.spawn(drill::keep(Arc::clone(shared)));
     tasks.spawn(write_statuses(Arc::clone(shared), wanted_statuses));
     let (releases, wanted_releases) = watch::channel(Releases::new());
@@ -410,19 +417,22 @@ fn foreign(shared: &Shared, bundle: &watch::Sender<Option<String>>) -> Duration 
 }
 
 /// Keeps the webhook configurations what they have to be. Only the replica that holds the Lease changes what is there: two
-/// versions side by side would take each other's work for an edit.
+/// versions side by side would take each other's work for an edit. Where nobody can know who holds it, every replica does:
+/// a registration that nobody repairs is worse than one that is written twice.
 async fn keep_webhooks(
     shared: Arc<Shared>,
     mut wanted: watch::Receiver<Option<Wanted>>,
-    mut held: watch::Receiver<Option<bool>>,
+    mut standing: watch::Receiver<Standing>,
 ) {
-    if held.wait_for(Option::is_some).await.is_err() {
+    if standing.wait_for(|standing| *standing != Standing::Unasked).await.is_err() {
         return;
     }
     let mut is_first = true;
     let mut kept: Option<Wanted> = None;
     loop {
-        let leads = *held.borrow_and_update() == Some(true);
+        let stands = *standing.borrow_and_update();
+        let leads = matches!(stands, Standing::Held | Standing::Unknowable);
+        let mut wrote = false;
         let now = wanted.borrow_and_update().clone();
         let mut pause = ROUND;
         for (resource, object) in now.iter().flat_map(Wanted::objects) {
@@ -430,6 +440,7 @@ async fn keep_webhooks(
                 // What the leading replica keeps is in place, be it of another version.
                 Ok(Repair::None | Repair::Left) => {}
                 Ok(repair) => {
+                    wrote = true;
                     shared.admissions.metrics.webhook_writes.inc();
                     shared.notice(Notice::Registered { resource: resource.plural, repair: repair == Repair::Replaced });
                     if leads && kept == now {
@@ -451,11 +462,15 @@ async fn keep_webhooks(
                 shared.notice(Notice::Ready);
             }
         }
+        if wrote && stands == Standing::Unknowable {
+            // Another version may have it otherwise, and answer each write with one of its own.
+            tokio::time::sleep(AGAIN).await;
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shared.touched.notified() => {}
             changed = wanted.changed() => if changed.is_err() { return },
-            changed = held.changed() => if changed.is_err() { return },
+            changed = standing.changed() => if changed.is_err() { return },
         }
     }
 }

@@ -67,6 +67,11 @@ impl Promotions {
         rest.get(..rest.partition_point(|entry| entry.digest == digest)).unwrap_or_default()
     }
 
+    /// Whether both are the very same ledger, read at the same time. False says nothing.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entries, &other.entries) && Arc::ptr_eq(&self.newest, &other.newest)
+    }
+
     /// The newest promotion of a service to an environment, by its number.
     pub fn newest(&self, environment: &EnvironmentName, service: &str) -> Option<u64> {
         self.newest.get(environment)?.get(service).copied()

@@ -3,15 +3,15 @@
 pub(crate) mod message;
 mod pin;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use assay_case::{Case, Facts, Known, Operation, Request, World};
-use assay_gate::{Policy, decide};
+use assay_gate::{Memory, Policy, decide_remembering};
 use assay_kube::{Admission, PassReason, Response, Review, ReviewError, Routing};
-use assay_model::{Digest, Explain as _, Timestamp};
+use assay_model::{Explain as _, Timestamp};
 use assay_store::{DecisionLog, DecisionRecord, RequestProjection, decision_id};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
@@ -71,6 +71,8 @@ pub(crate) struct Admissions {
     pub(crate) facts: Arc<dyn FactSource>,
     pub(crate) log: DecisionLog,
     pub(crate) admitted: Admitted,
+    /// What was said of images before.
+    pub(crate) memory: Memory,
     pub(crate) in_flight: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
@@ -158,7 +160,10 @@ impl Admissions {
             return Answer::Review(Response::deny(uid, 429, "TooManyRequests", why).to_json());
         };
         let _in_flight = InFlight::new(&self.metrics);
-        let facts = self.facts_of(&request, deadline).await;
+        let facts = match webhook {
+            Webhook::Validating if !policy.asks_for_facts(&request) => GatheredFacts::new(),
+            _ => self.facts_of(&request, deadline).await,
+        };
         match webhook {
             Webhook::Mutating => {
                 labels.decision = "allowed";
@@ -229,7 +234,7 @@ impl Admissions {
         let admissions = self.admitted.reschedules(&request, &facts);
         if !admissions.is_empty() {
             request.operation = Operation::Reschedule;
-            world = Arc::new(world_of(&world, &facts, admissions));
+            world = Arc::new(world_of(&world, admissions));
         }
         if let Some(exposure) = self.routing.get().as_ref().as_ref().and_then(|routing| routing.exposure(&request)) {
             let assay_case::Workload { kind, name, .. } = &request.workload;
@@ -238,7 +243,7 @@ impl Admissions {
         }
         let now = (self.clock)();
         let case = Case { request, facts, world };
-        let verdict = decide(policy, &case, now);
+        let verdict = decide_remembering(policy, &case, now, &self.memory);
         if !verdict.allowed && may_be_old && case.facts.values().any(|known| is_old(known, now)) {
             return Judged::Outdated(Box::new((Request { operation, ..case.request }, case.facts)));
         }
@@ -310,25 +315,9 @@ fn is_old(known: &Known<Vec<Arc<Facts>>>, now: Timestamp) -> bool {
     known.get().is_ok_and(|platforms| platforms.iter().any(is_old))
 }
 
-/// The world of a reschedule: the earlier admissions, and of the ledger what concerns these digests.
-fn world_of(world: &World, facts: &GatheredFacts, admissions: Vec<assay_case::PriorAdmission>) -> World {
-    let platforms = facts.values().filter_map(|known| known.get().ok()).flatten();
-    let digests: BTreeSet<Digest> = platforms.flat_map(|facts| facts.subject.covering_digests()).collect();
-    let promotions = match &world.promotions {
-        Known::Known { value, at } => {
-            let concerned: Vec<_> = digests.iter().flat_map(|digest| value.of(*digest)).cloned().collect();
-            Known::new(concerned.into(), *at)
-        }
-        Known::Unknown { cause } => Known::Unknown { cause: cause.clone() },
-    };
-    World {
-        promotions,
-        proposed: None,
-        exposure: world.exposure.clone(),
-        pull_secrets: world.pull_secrets.clone(),
-        pull_accounts: world.pull_accounts.clone(),
-        admissions,
-    }
+/// The world of a reschedule: the same with the earlier admissions.
+fn world_of(world: &World, admissions: Vec<assay_case::PriorAdmission>) -> World {
+    World { admissions, ..world.clone() }
 }
 
 /// Nothing new would run.

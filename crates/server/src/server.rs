@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use assay_case::{Known, World};
-use assay_gate::Policy;
+use assay_gate::{Memory, Policy};
 use assay_model::{Explain, Timestamp};
 use assay_store::{DecisionLog, Retention, Store, StoreError};
 use axum::Router;
@@ -139,6 +139,7 @@ impl Server {
             facts,
             log,
             admitted,
+            memory: Memory::default(),
             in_flight: Semaphore::new(in_flight),
             metrics: Metrics::new(),
             clock,

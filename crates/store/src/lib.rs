@@ -31,6 +31,7 @@ mod ledger;
 mod location;
 mod postgres;
 mod query;
+mod record_text;
 mod recorded_verdict;
 mod retention;
 mod schema;

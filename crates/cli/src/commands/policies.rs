@@ -4,6 +4,7 @@ mod roots;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
 use assay_kinds::{Environment, Exception, Kind, Place, load_yaml};
@@ -108,7 +109,7 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
     let Parts { starters, environments, materials, repositories, exceptions } = collect(settings)?;
     let policy = Policy::compile(PolicyInput {
         environments: starters.into_iter().chain(environments).collect(),
-        exceptions: exceptions.iter().map(|(_, exception)| exception.clone()).collect(),
+        exceptions: exceptions.iter().map(|(_, exception)| Arc::new(exception.clone())).collect(),
         trust_roots: materials.iter().map(|(name, material)| input(name, material)).collect(),
         default_environment: None,
     })?;

@@ -78,14 +78,8 @@ impl ServeArguments {
         let cluster = self.cluster;
         let (pull_secrets, authority) = (self.pull_secrets, self.authority);
         let target = ClusterTarget { kubeconfig, context };
-        let register = self.register.map(|name| RegisterOptions {
-            name,
-            target,
-            namespace,
-            cluster,
-            pull_secrets,
-            authority,
-        });
+        let register =
+            self.register.map(|name| RegisterOptions { name, target, namespace, cluster, pull_secrets, authority });
         ServeOptions {
             register,
             listen: self.listen,

@@ -19,14 +19,14 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         return Err(ParameterError("`approvers` holds an empty name".to_owned()));
     }
     Ok(Control::subject(move |context, facts, report| {
-        let (world, environment) = (&context.case.world, &context.environment.name);
-        let promotion = if matches!(context.case.request.operation, Operation::Promote | Operation::Rollback) {
-            let Some(proposed) = &world.proposed else {
+        let environment = &context.environment.name;
+        let promotion = if matches!(context.operation(), Operation::Promote | Operation::Rollback) {
+            let Some(proposed) = &context.case().world.proposed else {
                 return report.fail("nobody says who promotes it, and who approved that");
             };
             proposed
         } else {
-            let promotions = match world.promotions.get() {
+            let promotions = match context.promotions() {
                 Ok(promotions) => promotions,
                 Err(cause) => return report.unknown("who approved its promotion", cause),
             };

@@ -119,7 +119,7 @@ impl Fixture {
                 by: text(&by, "by").to_owned(),
                 groups: list(&by, "groups").iter().map(|group| group.as_str().unwrap().to_owned()).collect(),
             });
-            exceptions.push(ExceptionInput { exception: *exception, approval, author });
+            exceptions.push(Arc::new(ExceptionInput { exception: *exception, approval, author }));
         }
         let trust_roots = ["company", "other"].map(|name| TrustRootInput {
             name: name.to_owned(),

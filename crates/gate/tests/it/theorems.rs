@@ -11,7 +11,7 @@ const IMAGE: &str = "registry.example.com/release/payments/api@sha256:index";
 
 /// What may be true of an image, and what the naive Gate decides about it.
 #[derive(Clone, Debug)]
-struct Situation {
+pub(crate) struct Situation {
     signature: Option<bool>,
     sbom: bool,
     provenance: bool,
@@ -41,7 +41,7 @@ struct Situation {
     level: bool,
 }
 
-fn situations() -> impl Strategy<Value = Situation> {
+pub(crate) fn situations() -> impl Strategy<Value = Situation> {
     // Mostly in order, so that single defects and their combinations are both common.
     let rarely = || prop::bool::weighted(0.15);
     let mostly = || prop::bool::weighted(0.85);
@@ -99,7 +99,7 @@ impl Situation {
         who && what && how && high
     }
 
-    fn fixture(&self) -> Fixture {
+    pub(crate) fn fixture(&self) -> Fixture {
         let mut evidence = Vec::new();
         if let Some(wanted) = self.signature {
             let by = if wanted { "release.yml@refs/heads/main" } else { "mallory@example.com" };
@@ -204,7 +204,7 @@ impl Situation {
     }
 }
 
-fn exception(live: bool) -> Value {
+pub(crate) fn exception(live: bool) -> Value {
     json!({
         "owner": "team-payments", "reason": "not reachable", "controls": ["critical-cve"],
         "subjects": [{"vulnerability": "CVE-2026-1234"}], "scope": {"namespaces": ["payments-prod"]},

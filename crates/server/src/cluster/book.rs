@@ -110,6 +110,41 @@ impl Root {
     }
 }
 
+/// An object as it came, read at once: of a list of many thousands no page but the last lies in memory as JSON.
+pub(super) struct Received {
+    name: String,
+    kind: Result<Kind, String>,
+    held: Held,
+}
+
+impl Received {
+    pub(super) fn of(object: StoredObject) -> Self {
+        let kind = kind_of(&object);
+        let held = Held {
+            uid: object.uid().into(),
+            generation: object.generation(),
+            record: object.annotation(ANNOTATION).map(Into::into),
+            status: object.0["status"].to_string().into(),
+            root: None,
+        };
+        let name = object.name().to_owned();
+        // Of a TrustRoot all stays: what it names may be renewed.
+        let root = matches!(kind, Ok(Kind::TrustRoot(_))).then(|| Box::new(object));
+        Self { name, kind, held: Held { root, ..held } }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What an object is. Read as a file would be: the same words for the same mistakes.
+fn kind_of(object: &StoredObject) -> Result<Kind, String> {
+    let loaded = load_yaml(&object.0.to_string(), "object").map_err(|error| without_place(&error.to_string()))?;
+    let kind = loaded.objects.into_iter().next().map(|located| located.value);
+    kind.ok_or_else(|| "is no object of Assay".to_owned())
+}
+
 /// What is kept of an object beside what it says: there may be many thousands.
 pub(super) struct Held {
     uid: Box<str>,
@@ -123,16 +158,6 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn of(sort: Sort, object: &StoredObject) -> Self {
-        Self {
-            root: (sort == Sort::TrustRoot).then(|| Box::new(object.clone())),
-            uid: object.uid().into(),
-            generation: object.generation(),
-            record: object.annotation(ANNOTATION).map(Into::into),
-            status: object.0["status"].to_string().into(),
-        }
-    }
-
     /// What its status says.
     pub(super) fn status(&self) -> Value {
         serde_json::from_str(&self.status).unwrap_or_default()
@@ -275,8 +300,8 @@ impl Book {
     }
 
     /// All objects of a kind are these.
-    pub(super) fn list(&mut self, sort: Sort, objects: Vec<StoredObject>) {
-        let names: BTreeSet<&str> = objects.iter().map(StoredObject::name).collect();
+    pub(super) fn list(&mut self, sort: Sort, objects: Vec<Received>) {
+        let names: BTreeSet<&str> = objects.iter().map(Received::name).collect();
         let gone: Vec<String> = self
             .entries
             .keys()
@@ -286,15 +311,15 @@ impl Book {
         for name in gone {
             self.remove(sort, &name);
         }
-        for object in &objects {
+        for object in objects {
             self.apply(sort, object);
         }
     }
 
     /// An object was made or changed. False where nothing that decides is different.
-    pub(super) fn apply(&mut self, sort: Sort, object: &StoredObject) -> bool {
-        let id = Id { sort, name: object.name().to_owned() };
-        let held = Held::of(sort, object);
+    pub(super) fn apply(&mut self, sort: Sort, object: Received) -> bool {
+        let Received { name, kind, held } = object;
+        let id = Id { sort, name };
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.held.as_ref().is_some_and(|own| {
                 (&own.uid, own.generation, &own.record) == (&held.uid, held.generation, &held.record)
@@ -304,7 +329,7 @@ impl Book {
             entry.held = Some(held);
             return false;
         }
-        let read = self.read(sort, object);
+        let read = self.part(sort, &id.name, kind, held.record.as_deref());
         let good = self.entries.remove(&id).and_then(|entry| entry.good);
         let good = good.filter(|_| sort != Sort::Exception);
         self.entries.insert(id, Entry { held: Some(held), read, good, refusal: None });
@@ -325,7 +350,11 @@ impl Book {
 
     /// What an object says.
     pub(super) fn read(&self, sort: Sort, object: &StoredObject) -> Result<Part, String> {
-        let name = object.name();
+        self.part(sort, object.name(), kind_of(object), object.annotation(ANNOTATION))
+    }
+
+    /// What an object says that was read.
+    fn part(&self, sort: Sort, name: &str, kind: Result<Kind, String>, record: Option<&str>) -> Result<Part, String> {
         let in_file = match sort {
             Sort::Environment => self.base.environments.iter().any(|own| own.metadata.name == name),
             Sort::TrustRoot => self.base.roots.iter().any(|(own, _)| own == name),
@@ -335,20 +364,16 @@ impl Book {
         if in_file {
             return Err("the files that Assay was started with have one of this name, which counts".to_owned());
         }
-        // Read as a file would be: the same words for the same mistakes.
-        let place = "object";
-        let loaded = load_yaml(&object.0.to_string(), place).map_err(|error| without_place(&error.to_string()))?;
-        let kind = loaded.objects.into_iter().next().map(|located| located.value);
-        match (sort, kind) {
-            (Sort::TrustRoot, Some(Kind::TrustRoot(root))) => {
+        match (sort, kind?) {
+            (Sort::TrustRoot, Kind::TrustRoot(root)) => {
                 let material = (self.source)(&root)?;
                 Ok(Part::Root(Arc::new(Root { written: Some(root), ..Root::new(name, material) })))
             }
-            (Sort::Environment, Some(Kind::Environment(environment))) => Ok(Part::Environment((*environment).into())),
-            (Sort::Exception, Some(Kind::Exception(exception))) => {
-                Ok(Part::Exception(Arc::new(self.vouched(*exception, object.annotation(ANNOTATION)))))
+            (Sort::Environment, Kind::Environment(environment)) => Ok(Part::Environment((*environment).into())),
+            (Sort::Exception, Kind::Exception(exception)) => {
+                Ok(Part::Exception(Arc::new(self.vouched(*exception, record))))
             }
-            (Sort::Release, Some(Kind::ReleaseArtifact(release))) => Ok(Part::Release((*release).into())),
+            (Sort::Release, Kind::ReleaseArtifact(release)) => Ok(Part::Release((*release).into())),
             _ => Err(format!("is no object of {}", sort.resource().plural)),
         }
     }
@@ -519,14 +544,14 @@ impl Book {
 
     fn compile<'p>(&self, parts: impl Iterator<Item = &'p Part>) -> Result<Policy, PolicyError> {
         let mut environments = self.base.environments.clone();
-        let mut exceptions = self.base.exceptions.clone();
+        let mut exceptions: Vec<_> = self.base.exceptions.iter().cloned().map(Arc::new).collect();
         let base = self.base.roots.iter().map(|(name, material)| Root::new(name, material.clone()).input);
         let mut trust_roots: Vec<TrustRootInput> = base.collect();
         for part in parts {
             match part {
                 Part::Root(root) => trust_roots.push(root.input.clone()),
                 Part::Environment(environment) => environments.push((**environment).clone()),
-                Part::Exception(exception) => exceptions.push((**exception).clone()),
+                Part::Exception(exception) => exceptions.push(Arc::clone(exception)),
                 Part::Release(_) => {}
             }
         }

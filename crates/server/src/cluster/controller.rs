@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::audit;
 use super::authority::{self, SECRET};
-use super::book::{Book, Sort};
+use super::book::{Book, Received, Sort};
 use super::drill;
 use super::exposure;
 use super::status::{self, Writing};
@@ -109,7 +109,8 @@ pub(super) fn start(shared: &Arc<Shared>, standing: &watch::Receiver<Standing>) 
         (Source::Secret, SECRETS, Selection::one(Some(namespace), SECRET)),
     ]);
     for (source, resource, selection) in watched {
-        let mut watcher = Watcher::new(shared.options.client.clone(), resource, selection);
+        let keep = if matches!(source, Source::Kind(_)) { Kept::read } else { Kept::Whole };
+        let mut watcher = Watcher::new(shared.options.client.clone(), resource, selection).keeping(keep);
         let events = events.clone();
         tasks.spawn(async move { while events.send((source, watcher.next().await)).await.is_ok() {} });
     }
@@ -129,6 +130,40 @@ pub(super) fn start(shared: &Arc<Shared>, standing: &watch::Receiver<Standing>) 
     let channels = Channels { statuses, configuration, releases };
     tasks.spawn(follow(Arc::clone(shared), inbox, state, channels, known_bundle));
     tasks
+}
+
+/// What is kept of an object that is watched.
+enum Kept {
+    /// What an object of Assay says.
+    Read(Box<Received>),
+    Whole(StoredObject),
+}
+
+impl Kept {
+    fn read(object: StoredObject) -> Self {
+        Self::Read(Box::new(Received::of(object)))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Read(received) => received.name(),
+            Self::Whole(object) => object.name(),
+        }
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Read(_) => BTreeMap::new(),
+            Self::Whole(object) => object.labels(),
+        }
+    }
+
+    fn received(self) -> Received {
+        match self {
+            Self::Read(received) => *received,
+            Self::Whole(object) => Received::of(object),
+        }
+    }
 }
 
 /// What the task knows that follows the changes.
@@ -160,7 +195,7 @@ struct Due {
 /// Takes changes in, and brings into force what follows from them.
 async fn follow(
     shared: Arc<Shared>,
-    mut inbox: mpsc::Receiver<(Source, Change)>,
+    mut inbox: mpsc::Receiver<(Source, Change<Kept>)>,
     mut state: State,
     channels: Channels,
     mut bundle: watch::Receiver<Option<String>>,
@@ -239,7 +274,7 @@ async fn follow(
 }
 
 /// Takes one change in.
-async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Change), due: &mut Due) {
+async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Change<Kept>), due: &mut Due) {
     if let Change::Failed(error) = &change {
         if state.silent.insert(source) {
             tracing::warn!(%error, code = error.code(), ?source, "what is watched cannot be seen");
@@ -254,10 +289,10 @@ async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Cha
         Source::Kind(sort) => {
             due.policy |= match change {
                 Change::Listed(objects) => {
-                    shared.book().list(sort, objects);
+                    shared.book().list(sort, objects.into_iter().map(Kept::received).collect());
                     true
                 }
-                Change::Applied(object) => shared.book().apply(sort, &object),
+                Change::Applied(object) => shared.book().apply(sort, object.received()),
                 Change::Deleted(object) => {
                     let stays =
                         matches!(sort, Sort::Environment | Sort::TrustRoot) && is_being_removed(shared, sort).await;

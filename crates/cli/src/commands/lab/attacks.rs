@@ -183,17 +183,16 @@ fn judge(attack: &Attack, verdict: &Verdict) -> (bool, String) {
 
 #[cfg(test)]
 mod tests {
-    use assay_case::{Action, ControlOutcome, Operation, Outcome, Target};
+    use assay_case::{Action, ControlOutcome, Operation, Outcome, Statement, Target};
     use assay_model::Digest;
 
     use super::*;
 
     fn verdict(control: &str, action: Action, outcome: Outcome) -> Verdict {
-        let outcome = ControlOutcome {
+        let statement = Statement {
             control: control.parse().unwrap(),
             action,
             outcome,
-            target: Target::default().into(),
             message: "no signature".into(),
             fix: None,
             severity: None,
@@ -201,6 +200,7 @@ mod tests {
             packages: Vec::new(),
             excepted_by: None,
         };
+        let outcome = ControlOutcome::new(statement, Target::default());
         Verdict {
             allowed: !outcome.denies(),
             operation: Operation::Create,

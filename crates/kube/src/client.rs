@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use self::config::Config;
 pub use self::error::ApiError;
-pub use self::lease::Election;
+pub use self::lease::{Election, Standing};
 pub use self::object::StoredObject;
 pub use self::watch::{Change, Watcher};
 
@@ -75,6 +75,12 @@ pub const EVENTS: Resource = Resource::namespaced("", "v1", "events");
 pub const INGRESSES: Resource = Resource::namespaced("networking.k8s.io", "v1", "ingresses");
 /// HTTPRoutes of the Gateway API.
 pub const HTTP_ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "httproutes");
+/// ServiceAccounts.
+pub const SERVICE_ACCOUNTS: Resource = Resource::namespaced("", "v1", "serviceaccounts");
+/// Nodes.
+pub const NODES: Resource = Resource::cluster("", "v1", "nodes");
+/// CronJobs.
+pub const CRON_JOBS: Resource = Resource::namespaced("batch", "v1", "cronjobs");
 /// GRPCRoutes of the Gateway API.
 pub const GRPC_ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "grpcroutes");
 /// Leases.

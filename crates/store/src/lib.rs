@@ -38,12 +38,12 @@ mod schema;
 mod sqlite;
 
 pub use alert::{Alert, AlertEvent, AlertKey, Delivery, OpenAlert};
-pub use audit::{FindingKind, FindingRecord, PolicyChange};
+pub use audit::{ChangeState, FindingKind, FindingRecord, PolicyChange};
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};
 pub use decision_log::DecisionLog;
 pub use error::StoreError;
-pub use inventory::{InventoryRow, RunningContainer, RunningPod, SignatureState};
+pub use inventory::{InventoryRow, RunningContainer, RunningPod, RunningRisk, SignatureState};
 pub use ledger::{LedgerEntry, LedgerEvent, LedgerStatus, Release};
 pub use location::{PostgresLocation, StoreLocation};
 pub use query::{RunningImage, VersionMatch};

@@ -23,6 +23,8 @@ pub(crate) struct Situation {
     privileged: bool,
     root: bool,
     promoted: bool,
+    /// Somebody else than who promoted it approved that; the same person where false.
+    approved: bool,
     stale: bool,
     digest: bool,
     evidence_unknown: bool,
@@ -53,6 +55,7 @@ pub(crate) fn situations() -> impl Strategy<Value = Situation> {
             prop_oneof![2 => Just(Some(true)), 1 => Just(Some(false)), 1 => Just(None)],
             prop_oneof![4 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))],
             mostly(),
+            mostly(),
         ),
     )
         .prop_map(|(a, b, c, exception, d)| Situation {
@@ -67,6 +70,7 @@ pub(crate) fn situations() -> impl Strategy<Value = Situation> {
             privileged: b.4,
             root: b.5,
             promoted: c.0,
+            approved: d.4,
             stale: c.1,
             digest: c.2,
             evidence_unknown: c.3,
@@ -90,7 +94,7 @@ impl Situation {
         let attested = signed && self.sbom && self.provenance && self.level;
         let who = !self.evidence_unknown && (attested || self.summary == Some(true));
         let what = !critical && !self.findings_unknown && !self.exploited && !self.secret && !self.stale;
-        let how = !self.privileged && !self.root && self.digest && self.promoted;
+        let how = !self.privileged && !self.root && self.digest && self.promoted && self.approved;
         let high = !self.high || self.internal;
         who && what && how && high
     }
@@ -160,8 +164,12 @@ impl Situation {
             "name": "api", "image": image, "imagePullPolicy": "Always",
             "securityContext": {"allowPrivilegeEscalation": false, "privileged": self.privileged, "runAsNonRoot": !self.root}
         });
-        let promotions =
-            if self.promoted { json!([{"release": "r", "digest": "index", "environment": "prod"}]) } else { json!([]) };
+        let approval = if self.approved { "release-lead" } else { "release-bot" };
+        let promotions = if self.promoted {
+            json!([{"release": "r", "digest": "index", "environment": "prod", "approval": approval}])
+        } else {
+            json!([])
+        };
         let exposure = if self.internal { json!({"payments-prod/Pod/payments-api": "internal"}) } else { json!({}) };
         let mut change = json!({
             "object": {"spec": {"containers": [container]}},

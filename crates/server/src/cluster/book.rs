@@ -11,7 +11,7 @@ use assay_case::Namespace;
 use assay_gate::{ApprovalState, ExceptionInput, ExceptionProblem, Policy, PolicyError, PolicyInput, TrustRootInput};
 use assay_kinds::{Approval, Environment, Exception, Kind, ReleaseArtifact, TrustRoot, load_yaml};
 use assay_kube::{ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, Resource, StoredObject, TRUST_ROOTS};
-use assay_model::{Digest, Timestamp};
+use assay_model::{Digest, EnvironmentName, Timestamp};
 use assay_trust::{TrustMaterial, TrustedPublicKey};
 use serde_json::Value;
 
@@ -91,19 +91,22 @@ pub(super) enum Part {
 pub(super) struct Root {
     input: TrustRootInput,
     material: TrustMaterial,
+    /// As it stands in the cluster; none where it does not.
+    written: Option<Box<TrustRoot>>,
 }
 
 impl Root {
     fn new(name: &str, material: TrustMaterial) -> Self {
         let key = |key: &TrustedPublicKey| Some((key.name()?.to_owned(), key.fingerprint()));
         let keys = material.keys().iter().filter_map(key).collect();
-        Self { input: TrustRootInput { name: name.to_owned(), material: material.hash(), keys }, material }
+        let input = TrustRootInput { name: name.to_owned(), material: material.hash(), keys };
+        Self { input, material, written: None }
     }
 
     /// The same name and the same names of keys, and nothing that any of them would verify.
     fn revoked(&self) -> Self {
         let material = TrustMaterial::new();
-        Self { input: TrustRootInput { material: material.hash(), ..self.input.clone() }, material }
+        Self { input: TrustRootInput { material: material.hash(), ..self.input.clone() }, material, written: None }
     }
 }
 
@@ -194,10 +197,14 @@ pub(super) struct ExceptionView {
     pub(super) name: String,
     pub(super) owner: Option<String>,
     pub(super) expires: Option<Timestamp>,
+    /// The Environments of the namespaces that it names.
+    pub(super) environments: Vec<EnvironmentName>,
     /// Whether it counts now.
     pub(super) counts: bool,
     /// Whether somebody who may approve it did.
     pub(super) was_approved: bool,
+    /// Whether it lifts even what only an emergency does.
+    pub(super) is_break_glass: bool,
 }
 
 /// What came of a change.
@@ -218,6 +225,20 @@ pub(super) struct Book {
     materials: Vec<Digest>,
 }
 
+/// The Environments of the namespaces that an Exception names.
+fn environments(policy: &Policy, input: &ExceptionInput, namespaces: &Namespaces) -> Vec<EnvironmentName> {
+    let of = |name: &String| {
+        let namespace = Namespace { name: name.clone(), labels: namespaces.labels(name).cloned() };
+        policy.environment_of(&namespace).unwrap_or_else(|| policy.default_environment()).clone()
+    };
+    let mut environments: Vec<_> = input.exception.spec.scope.namespaces.iter().map(of).collect();
+    environments.dedup();
+    if environments.is_empty() {
+        environments.push(policy.default_environment().clone());
+    }
+    environments
+}
+
 impl Book {
     pub(super) fn new(base: Base, source: MaterialSource) -> Self {
         Self { base, source, key: None, entries: BTreeMap::new(), policy: None, materials: Vec::new() }
@@ -235,6 +256,14 @@ impl Book {
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&Id, &Entry)> {
         self.entries.iter()
+    }
+
+    /// The trust roots that stand in the cluster and can be read.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &TrustRoot> {
+        self.entries.values().filter_map(|entry| match &entry.read {
+            Ok(Part::Root(root)) => root.written.as_deref(),
+            _ => None,
+        })
     }
 
     /// The releases that are in force.
@@ -338,7 +367,7 @@ impl Book {
         match (sort, kind?) {
             (Sort::TrustRoot, Kind::TrustRoot(root)) => {
                 let material = (self.source)(&root)?;
-                Ok(Part::Root(Arc::new(Root::new(name, material))))
+                Ok(Part::Root(Arc::new(Root { written: Some(root), ..Root::new(name, material) })))
             }
             (Sort::Environment, Kind::Environment(environment)) => Ok(Part::Environment((*environment).into())),
             (Sort::Exception, Kind::Exception(exception)) => {
@@ -385,15 +414,7 @@ impl Book {
         now: Timestamp,
     ) -> Result<(), ExceptionProblem> {
         let Some(policy) = &self.policy else { return Ok(()) };
-        let of = |name: &String| {
-            let namespace = Namespace { name: name.clone(), labels: namespaces.labels(name).cloned() };
-            policy.environment_of(&namespace).unwrap_or_else(|| policy.default_environment()).clone()
-        };
-        let mut environments: Vec<_> = input.exception.spec.scope.namespaces.iter().map(of).collect();
-        environments.dedup();
-        if environments.is_empty() {
-            environments.push(policy.default_environment().clone());
-        }
+        let environments = environments(policy, input, namespaces);
         let mut checks = environments.iter().filter_map(|name| policy.check_exception(name.as_str(), input, now));
         checks.find(Result::is_err).unwrap_or(Ok(()))
     }
@@ -424,8 +445,10 @@ impl Book {
                 name: input.exception.metadata.name.clone(),
                 owner: spec.owner.clone(),
                 expires: spec.expires_at,
+                environments: self.policy.as_deref().map_or_else(Vec::new, |own| environments(own, input, namespaces)),
                 counts: standing.is_ok(),
                 was_approved,
+                is_break_glass: spec.break_glass,
             })
         };
         self.entries.values().filter_map(view).collect()

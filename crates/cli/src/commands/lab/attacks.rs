@@ -74,7 +74,7 @@ impl std::fmt::Debug for Attack {
 }
 
 /// What else is judged from what the registry says: none of it can be known where the registry says nothing.
-const FROM_THE_REGISTRY: [&str; 13] = [
+const FROM_THE_REGISTRY: [&str; 14] = [
     "trusted-signer",
     "require-sbom",
     "require-provenance",
@@ -87,6 +87,7 @@ const FROM_THE_REGISTRY: [&str; 13] = [
     "no-secrets-in-layers",
     "approved-base-image",
     "release-known",
+    "change-approval",
     "rollback-risk",
 ];
 

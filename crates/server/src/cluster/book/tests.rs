@@ -266,3 +266,21 @@ fn one_bad_environment_among_thousands_of_exceptions_costs_little() {
     assert!(problem(&book, "prod").is_some());
     assert_eq!(book.entries().filter(|(_, entry)| entry.problem().is_some()).count(), 1);
 }
+
+/// A repository is asked because an object stands in the cluster, not because somebody tried to write one.
+#[test]
+fn the_roots_that_may_be_asked_are_those_that_stand_in_the_cluster() {
+    let mut book = book();
+    let names = |book: &Book| book.roots().map(|root| root.metadata.name.clone()).collect::<Vec<_>>();
+    let root = |name: &str, spec: Value| object("TrustRoot", name, 1, spec);
+    book.read(Sort::TrustRoot, &root("tried", json!({}))).map(drop).unwrap();
+    assert!(names(&book).is_empty(), "tried only");
+    for name in ["mirror", "company"] {
+        apply(&mut book, Sort::TrustRoot, &root(name, json!({})));
+    }
+    apply(&mut book, Sort::TrustRoot, &root("bad", json!({"keys": [{"name": "a", "pem": "bad"}]})));
+    assert_eq!(names(&book), ["company", "mirror"]);
+    book.settle().unwrap();
+    book.remove(Sort::TrustRoot, "mirror");
+    assert_eq!(names(&book), ["company"], "gone, even while an Environment may still name it");
+}

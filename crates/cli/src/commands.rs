@@ -26,8 +26,10 @@ pub(crate) mod policies;
 pub(crate) mod policy;
 pub(crate) mod pull;
 pub(crate) mod readiness;
+pub(crate) mod rebuild;
 pub(crate) mod registry;
 pub(crate) mod release;
+pub(crate) mod rescan;
 pub(crate) mod root;
 pub(crate) mod sbom;
 pub(crate) mod scan;
@@ -92,6 +94,19 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Db(DbCommand::Rollback(arguments)) => {
             emit(&mirror::rollback(&arguments.resolve())?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Verify(arguments)) => {
+            let outcome = mirror::verify(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Db(DbCommand::Push(arguments)) => {
+            emit(&mirror::push(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Pull(arguments)) => {
+            emit(&mirror::pull(&arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Vex(VexCommand::Create(arguments)) => {
@@ -196,6 +211,15 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Inventory(InventoryCommand::List) => {
             emit(&inventory::list(&session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Inventory(InventoryCommand::Rescan { alert_on, pack: _ }) => {
+            let options = rescan::RescanOptions { alert_on };
+            emit(&rescan::rescan(&options, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::RebuildList(arguments) => {
+            emit(&rebuild::list(arguments.vulnerability.as_deref(), &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::WhoRuns(arguments) => {

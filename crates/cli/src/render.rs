@@ -20,6 +20,7 @@ mod policy;
 mod pull;
 mod readiness;
 mod registry;
+mod risk;
 mod root;
 mod sarif;
 mod scan;

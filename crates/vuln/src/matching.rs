@@ -164,7 +164,7 @@ impl PackFile {
                 lookups.iter().any(|lookup| {
                     lookup.role == Role::Main
                         && !is_moving_tag(kind, lookup.version)
-                        && scheme.compare(lookup.version, lookup.version).is_ok()
+                        && scheme.check(lookup.version).is_ok()
                 })
             });
             let Some(scheme) = scheme else { continue };

@@ -104,6 +104,15 @@ pub(crate) enum InventoryCommand {
     },
     /// List what runs, container by container
     List,
+    /// Match what runs against the data in use, and open or close an alert for each owner
+    Rescan {
+        /// What is alerted about: a severity, kev, fixable, risk:70, age:30d, joined by + where all must hold
+        #[arg(long, value_name = "THRESHOLD", value_delimiter = ',', default_value = "critical,kev")]
+        alert_on: Vec<assay_vuln::Threshold>,
+        /// Vulnerability pack instead of the one in use
+        #[arg(long, value_name = "FILE")]
+        pack: Option<PathBuf>,
+    },
 }
 
 /// `assay who-runs`
@@ -111,6 +120,17 @@ pub(crate) enum InventoryCommand {
 pub(crate) struct WhoRunsArguments {
     /// PACKAGE, PACKAGE@RANGE (zlib@'<1.3.1'), a CVE or other advisory, or a digest
     pub(crate) what: String,
+}
+
+/// `assay rebuild-list`
+#[derive(Debug, Args)]
+pub(crate) struct RebuildListArguments {
+    /// The vulnerability; everything that has a fix where missing
+    #[arg(value_name = "ID")]
+    pub(crate) vulnerability: Option<String>,
+    /// Vulnerability pack instead of the one in use
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pack: Option<PathBuf>,
 }
 
 /// `assay trace`

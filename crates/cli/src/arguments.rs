@@ -29,8 +29,9 @@ pub(crate) use lab::LabArguments;
 #[cfg(feature = "lab")]
 pub(crate) use operate::DrillArguments;
 pub(crate) use operate::{
-    ExplainArguments, InventoryCommand, ReadinessArguments, RebuildListArguments, ReleaseCommand,
-    ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments, TraceArguments, WhoRunsArguments,
+    ExplainArguments, InventoryCommand, MutationArgument, ReadinessArguments, RebuildListArguments,
+    ReleaseApproveArguments, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments,
+    TraceArguments, WhoRunsArguments,
 };
 pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, LintArguments, PinArguments,
@@ -40,6 +41,7 @@ pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
     AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, IdentityArguments, NotationArguments,
     SignArguments, SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    existing_image,
 };
 pub(crate) use vulnerability::{
     DbBuildArguments, DbCommand, DbPullArguments, DbPushArguments, DbRollbackArguments, DbUpdateArguments,

@@ -3,6 +3,7 @@
 mod backstop;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod cluster;
 mod completions;
 mod config;
 mod crds;
@@ -23,6 +24,7 @@ pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
+pub(crate) mod pull;
 pub(crate) mod readiness;
 pub(crate) mod rebuild;
 pub(crate) mod registry;
@@ -181,6 +183,10 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&release::create(arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
+        Command::Release(ReleaseCommand::Approve(arguments)) => {
+            emit(&release::approve(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
         Command::Release(ReleaseCommand::Promote(arguments)) => {
             let outcome = release::promote(&arguments.resolve(Operation::Promote)?, &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
@@ -225,6 +231,11 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Explain(arguments) => {
+            if let Some((namespace, name, target)) = arguments.pod(&session)? {
+                let outcome = pull::explain(&namespace, &name, &target, &session)?;
+                emit(&outcome, outputs, Format::Text, printer)?;
+                return Ok(outcome.status());
+            }
             emit(&trace::explain(&arguments.what, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }

@@ -17,6 +17,7 @@ mod operate;
 mod page;
 mod pin;
 mod policy;
+mod pull;
 mod readiness;
 mod registry;
 mod risk;

@@ -65,7 +65,7 @@ fn main() {
     let mut languages = contents.clone();
     languages.packages.retain(|package| package.kind != PackageType::Rpm);
     for at in languages.packages.len()..COMPONENTS {
-        languages.packages.push(named(PackageType::Npm, format!("nobody-wrote-about-{at}"), "1.2.3".to_owned()));
+        languages.packages.push(named(PackageType::Golang, format!("nobody-wrote-about-{at}"), "1.2.3".to_owned()));
     }
     let matched = best_of(5, 20, || {
         found = pack.match_contents(&languages, Timestamp::UNIX_EPOCH).unwrap().vulnerabilities.len();
@@ -178,7 +178,8 @@ fn contents(lines: &[String]) -> Contents {
         }
     }
     newest.retain(|_, version| !version.is_empty());
-    let chosen = newest.into_iter().take(COMPONENTS).enumerate();
+    let step = newest.len().div_ceil(COMPONENTS).max(1);
+    let chosen = newest.into_iter().step_by(step).enumerate();
     // One in a hundred was forgotten at its first version.
     let mut packages: Vec<Package> = chosen
         .map(|(at, ((kind, name), version))| {
@@ -186,8 +187,9 @@ fn contents(lines: &[String]) -> Contents {
         })
         .collect();
     // The others are packages that no record is about, as most are.
-    for at in packages.len()..COMPONENTS {
-        let kind = packages.get(at % 1_000).map_or(PackageType::Pypi, |package| package.kind);
+    let named_by_records = packages.len();
+    for at in named_by_records..COMPONENTS {
+        let kind = packages.get(at % named_by_records).map_or(PackageType::Pypi, |package| package.kind);
         packages.push(named(kind, format!("nobody-wrote-about-{at}"), "1.2.3".to_owned()));
     }
     let os =

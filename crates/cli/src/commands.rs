@@ -5,7 +5,6 @@ pub(crate) mod build;
 pub(crate) mod check;
 mod completions;
 mod config;
-mod crds;
 pub(crate) mod database;
 pub(crate) mod decisions;
 #[cfg(feature = "lab")]
@@ -228,7 +227,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(outcome.status())
         }
         Command::Crds => {
-            printer.data(&crds::write()?);
+            printer.data(assay_kube::CRDS_YAML);
             Ok(Status::Pass)
         }
         Command::Policy(PolicyCommand::List) => {

@@ -1,5 +1,7 @@
 //! One object, parsed once, borrowed by every control and dialect.
 
+mod plain;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -32,6 +34,11 @@ pub enum Node<'a> {
 const NULL: Node<'static> = Node::Null;
 
 impl<'a> Node<'a> {
+    /// Reads JSON. Doubled keys, trailing text and nesting deeper than 128 are errors.
+    pub fn from_json(text: &'a str) -> serde_json::Result<Self> {
+        plain::read(text).map_or_else(|| serde_json::from_str(text), Ok)
+    }
+
     /// The field `key`, `Null` where there is none or this is no object.
     pub fn get(&self, key: &str) -> &Node<'a> {
         match self {
@@ -145,11 +152,11 @@ impl<'a> Document<'a> {
             return Err(DocumentError::TooLarge { bytes: text.len() });
         }
         // serde_json itself stops at a depth of 128.
-        serde_json::from_slice(text).map(|root| Self { root }).map_err(|source| DocumentError::Json {
-            line: source.line(),
-            column: source.column(),
-            source,
-        })
+        let plain = std::str::from_utf8(text).ok().and_then(plain::read);
+        plain
+            .map_or_else(|| serde_json::from_slice(text), Ok)
+            .map(|root| Self { root })
+            .map_err(|source| DocumentError::Json { line: source.line(), column: source.column(), source })
     }
 
     /// Wraps a value that was read elsewhere, for example from YAML.

@@ -1,6 +1,6 @@
 //! Everything known about one Subject.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use assay_model::{Contents, Digest, Findings, Subject};
 use assay_trust::{Evidence, EvidenceKind};
@@ -55,4 +55,97 @@ pub struct Facts {
     pub findings: Known<Arc<Findings>>,
     /// Who vouches for it.
     pub evidence: Known<EvidenceSet>,
+}
+
+/// The parts that facts are made of, recognised and not kept: facts are gathered anew for every request, of parts that are
+/// remembered elsewhere. A part that is gone is never taken for another one, since its place in memory is not given away.
+#[derive(Debug)]
+pub struct FactParts {
+    subject: Subject,
+    resolution: Resolution,
+    contents: Known<Weak<Contents>>,
+    findings: Known<Weak<Findings>>,
+    evidence: Known<(Vec<Weak<Evidence>>, Vec<RejectedClaim>, bool)>,
+}
+
+impl FactParts {
+    /// The parts of these facts.
+    pub fn of(facts: &Facts) -> Self {
+        let evidence = |set: &EvidenceSet| {
+            (set.verified.iter().map(Arc::downgrade).collect(), set.rejected.clone(), set.truncated)
+        };
+        Self {
+            subject: facts.subject.clone(),
+            resolution: facts.resolution,
+            contents: facts.contents.map(Arc::downgrade),
+            findings: facts.findings.map(Arc::downgrade),
+            evidence: facts.evidence.map(evidence),
+        }
+    }
+
+    /// Whether these facts are made of the very same parts, found out at the same times. False says nothing.
+    pub fn are_of(&self, facts: &Facts) -> bool {
+        let same_evidence = |(verified, rejected, truncated): &(Vec<_>, _, _), set: &EvidenceSet| {
+            *truncated == set.truncated
+                && verified.len() == set.verified.len()
+                && verified.iter().zip(&set.verified).all(|(own, other)| is(own, other))
+                && *rejected == set.rejected
+        };
+        self.resolution == facts.resolution
+            && self.subject == facts.subject
+            && self.contents.is(&facts.contents, is)
+            && self.findings.is(&facts.findings, is)
+            && self.evidence.is(&facts.evidence, same_evidence)
+    }
+}
+
+fn is<T>(own: &Weak<T>, other: &Arc<T>) -> bool {
+    std::ptr::eq(own.as_ptr(), Arc::as_ptr(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_model::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn facts_of_the_same_parts_are_the_same_and_of_equal_parts_are_not() {
+        let known = |at: i64, set: &EvidenceSet| {
+            let at = Timestamp::from_second(at).unwrap();
+            let subject = Subject {
+                repository: "registry.example.com/api".parse().unwrap(),
+                digest: Digest::of(b"api"),
+                index: None,
+                platform: None,
+            };
+            Facts {
+                subject,
+                resolution: Resolution::ByDigest,
+                contents: Known::unknown("a", "b"),
+                findings: Known::unknown("a", "b"),
+                evidence: Known::new(set.clone(), at),
+            }
+        };
+        let (none, more) = (EvidenceSet::default(), EvidenceSet { truncated: true, ..EvidenceSet::default() });
+        let same = |a: &Facts, b: &Facts| FactParts::of(a).are_of(b);
+        assert!(same(&known(1, &none), &known(1, &none)));
+        assert!(!same(&known(1, &none), &known(2, &none)), "found out at another time");
+        assert!(!same(&known(1, &none), &known(1, &more)));
+        let contents = Arc::new(Contents::default());
+        let with = |contents: &Arc<Contents>| {
+            let contents = Known::new(Arc::clone(contents), Timestamp::UNIX_EPOCH);
+            Facts { contents, ..known(1, &none) }
+        };
+        assert!(same(&with(&contents), &with(&contents)));
+        assert!(
+            !same(&with(&contents), &with(&Arc::new(Contents::default()))),
+            "equal is not enough to be told cheaply"
+        );
+        assert!(!same(&with(&contents), &known(1, &none)));
+        let parts = FactParts::of(&with(&contents));
+        assert_eq!(Arc::strong_count(&contents), 1, "nothing is held on to");
+        drop(contents);
+        assert!(!parts.are_of(&with(&Arc::new(Contents::default()))));
+    }
 }

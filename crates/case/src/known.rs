@@ -40,6 +40,23 @@ impl<T> Known<T> {
         }
     }
 
+    /// Whether both were found out at the same time, with values that are the same; or both not, for the same cause.
+    pub fn is<U>(&self, other: &Known<U>, same: impl FnOnce(&T, &U) -> bool) -> bool {
+        match (self, other) {
+            (Self::Known { value: a, at: then }, Known::Known { value: b, at }) => then == at && same(a, b),
+            (Self::Unknown { cause: a }, Known::Unknown { cause: b }) => a == b,
+            _ => false,
+        }
+    }
+
+    /// Something else about the value, found out at the same time.
+    pub fn map<U>(&self, of: impl FnOnce(&T) -> U) -> Known<U> {
+        match self {
+            Self::Known { value, at } => Known::new(of(value), *at),
+            Self::Unknown { cause } => Known::Unknown { cause: cause.clone() },
+        }
+    }
+
     /// When it was found out.
     pub fn at(&self) -> Option<Timestamp> {
         match self {

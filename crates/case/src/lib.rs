@@ -12,11 +12,11 @@ mod world;
 
 pub use assay_model::Action;
 pub use document::{Document, DocumentError, Node};
-pub use facts::{EvidenceSet, Facts, RejectedClaim, Resolution};
+pub use facts::{EvidenceSet, FactParts, Facts, RejectedClaim, Resolution};
 pub use known::{Cause, Known};
 pub use request::{ContainerRole, ImageUse, Namespace, Operation, Request, User, Workload};
-pub use verdict::{ControlOutcome, ExceptionNote, Outcome, Target, Verdict};
-pub use world::{Exposure, PriorAdmission, Promotion, Promotions, PullSecret, World};
+pub use verdict::{ControlOutcome, ExceptionNote, Outcome, Statement, Target, Verdict};
+pub use world::{Exposure, PriorAdmission, Promotion, PromotionApproval, Promotions, PullSecret, World};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

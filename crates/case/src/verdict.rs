@@ -73,19 +73,17 @@ pub struct Target {
     pub field: String,
 }
 
-/// What one control says.
+/// What one control says, without what it says it about. The same is said about image after image and in request after
+/// request, so that it is shared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ControlOutcome {
+pub struct Statement {
     /// The control.
     pub control: ControlId,
     /// What the Environment does with it.
     pub action: Action,
     /// What it says.
     pub outcome: Outcome,
-    /// What it says it about.
-    #[serde(default)]
-    pub target: Arc<Target>,
     /// Why, one clause without a final period: `no digest: the tag can move after this check`.
     pub message: Cow<'static, str>,
     /// What to do, a command or a short instruction.
@@ -105,8 +103,8 @@ pub struct ControlOutcome {
     pub excepted_by: Option<String>,
 }
 
-impl ControlOutcome {
-    /// Whether this outcome denies the request.
+impl Statement {
+    /// Whether this denies the request.
     pub fn denies(&self) -> bool {
         self.action.denies() && !self.outcome.is_met() && self.excepted_by.is_none()
     }
@@ -114,6 +112,73 @@ impl ControlOutcome {
     /// Whether the user should be shown it as a warning.
     pub fn warns(&self) -> bool {
         !self.denies() && (self.outcome == Outcome::Warn || (!self.outcome.is_met() && self.action >= Action::Warn))
+    }
+}
+
+/// A statement about a target: some hundred of them come out of a decision, so that both are pointed to. It reads as the
+/// statement with the target as one more field, and is written so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Flat", into = "Flat")]
+pub struct ControlOutcome {
+    /// What is said.
+    pub statement: Arc<Statement>,
+    /// What it is said about.
+    pub target: Arc<Target>,
+}
+
+impl ControlOutcome {
+    /// A statement about a target.
+    pub fn new(statement: impl Into<Arc<Statement>>, target: impl Into<Arc<Target>>) -> Self {
+        Self { statement: statement.into(), target: target.into() }
+    }
+}
+
+impl std::ops::Deref for ControlOutcome {
+    type Target = Statement;
+
+    fn deref(&self) -> &Statement {
+        &self.statement
+    }
+}
+
+/// An outcome as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Flat {
+    control: ControlId,
+    action: Action,
+    outcome: Outcome,
+    #[serde(default)]
+    target: Arc<Target>,
+    message: Cow<'static, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fix: Option<Cow<'static, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    vulnerabilities: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    packages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    excepted_by: Option<String>,
+}
+
+impl From<Flat> for ControlOutcome {
+    fn from(flat: Flat) -> Self {
+        let Flat { control, action, outcome, target, message, fix, severity, vulnerabilities, packages, excepted_by } =
+            flat;
+        let statement =
+            Statement { control, action, outcome, message, fix, severity, vulnerabilities, packages, excepted_by };
+        Self::new(statement, target)
+    }
+}
+
+impl From<ControlOutcome> for Flat {
+    fn from(own: ControlOutcome) -> Self {
+        let Statement { control, action, outcome, message, fix, severity, vulnerabilities, packages, excepted_by } =
+            Arc::unwrap_or_clone(own.statement);
+        let target = own.target;
+        Self { control, action, outcome, target, message, fix, severity, vulnerabilities, packages, excepted_by }
     }
 }
 

@@ -34,6 +34,19 @@ pub struct Promotion {
     /// What was known of its risk at that moment.
     #[serde(default)]
     pub counts: FindingCounts,
+    /// Who approved it; none = nobody whose signature holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<PromotionApproval>,
+}
+
+/// That somebody approved a promotion. It is made of a signature that was verified, and of nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromotionApproval {
+    /// Who: the name of a key in a trust root, or the subject of a certificate.
+    pub by: String,
+    /// SHA-256 of the bundle that says so.
+    pub bundle: Digest,
 }
 
 /// The promotion ledger, by what controls ask for: every image of every request asks, and a ledger only grows.
@@ -52,6 +65,11 @@ impl Promotions {
         let begin = self.entries.partition_point(|entry| entry.digest < digest);
         let rest = self.entries.get(begin..).unwrap_or_default();
         rest.get(..rest.partition_point(|entry| entry.digest == digest)).unwrap_or_default()
+    }
+
+    /// Whether both are the very same ledger, read at the same time. False says nothing.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.entries, &other.entries) && Arc::ptr_eq(&self.newest, &other.newest)
     }
 
     /// The newest promotion of a service to an environment, by its number.
@@ -128,6 +146,9 @@ pub struct PriorAdmission {
 pub struct World {
     /// The promotion ledger.
     pub promotions: Known<Promotions>,
+    /// The promotion that is being judged, where one is: what the ledger would hold of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<Box<Promotion>>,
     /// Exposure by `namespace/Kind/name`. A workload that is not listed is exposed for all anyone knows.
     #[serde(default)]
     pub exposure: BTreeMap<String, Exposure>,
@@ -147,6 +168,7 @@ impl World {
     pub fn unknown() -> Self {
         Self {
             promotions: Known::unknown("no-ledger", "there is no promotion ledger here"),
+            proposed: None,
             exposure: BTreeMap::new(),
             pull_secrets: Known::unknown("no-cluster", "Secrets and ServiceAccounts are not known outside the cluster"),
             pull_accounts: None,
@@ -172,6 +194,7 @@ mod tests {
             by: "ada".into(),
             retired: None,
             counts: FindingCounts::default(),
+            approval: None,
         };
         let written = vec![promotion(1, b"b"), promotion(2, b"a"), promotion(3, b"b"), promotion(4, b"c")];
         let promotions = Promotions::from(written.clone());

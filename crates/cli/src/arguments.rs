@@ -29,8 +29,9 @@ pub(crate) use lab::LabArguments;
 #[cfg(feature = "lab")]
 pub(crate) use operate::DrillArguments;
 pub(crate) use operate::{
-    ExplainArguments, InventoryCommand, ReadinessArguments, ReleaseCommand, ReleaseCreateArguments,
-    ReleasePromoteArguments, ServeArguments, TraceArguments, WhoRunsArguments,
+    ExplainArguments, InventoryCommand, MutationArgument, ReadinessArguments, RebuildListArguments,
+    ReleaseApproveArguments, ReleaseCommand, ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments,
+    TraceArguments, WhoRunsArguments,
 };
 pub(crate) use policy::{
     CheckArguments, ExceptionApproveArguments, ExceptionCommand, ExceptionNewArguments, LintArguments, PinArguments,
@@ -40,10 +41,11 @@ pub(crate) use root::{RootCommand, TrustCommand};
 pub(crate) use trust::{
     AttachArguments, AttestArguments, CopyArguments, EnvelopeArgument, IdentityArguments, NotationArguments,
     SignArguments, SignatureFormatArgument, SignerArguments, TreeArguments, VerifyArguments, WitnessArgument,
+    existing_image,
 };
 pub(crate) use vulnerability::{
-    DbBuildArguments, DbCommand, DbRollbackArguments, DbUpdateArguments, VexCommand, VexCreateArguments,
-    VexStatusArgument,
+    DbBuildArguments, DbCommand, DbPullArguments, DbPushArguments, DbRollbackArguments, DbUpdateArguments,
+    DbVerifyArguments, VexCommand, VexCreateArguments, VexStatusArgument,
 };
 
 /// Know what is in it. Prove who made it. Decide where it may run.
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     Inventory(InventoryCommand),
     /// Ask who runs a package, a vulnerability or a digest
     WhoRuns(WhoRunsArguments),
+    /// Say which images to build again, in which order and on what
+    RebuildList(RebuildListArguments),
     /// Follow custody from source to Pod
     Trace(TraceArguments),
     /// Say why a decision fell so
@@ -174,6 +178,10 @@ impl Command {
             Self::Check(arguments) => {
                 set("environment", arguments.env.iter().cloned().collect());
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
+            }
+            Self::RebuildList(RebuildListArguments { pack, .. })
+            | Self::Inventory(InventoryCommand::Rescan { pack, .. }) => {
+                set("pack", pack.iter().map(|path| path.display().to_string()).collect());
             }
             Self::Lint(arguments) => set("environment", arguments.env.iter().cloned().collect()),
             Self::Exception(ExceptionCommand::Check { file, env }) => {

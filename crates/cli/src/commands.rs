@@ -3,6 +3,7 @@
 mod backstop;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod cluster;
 mod completions;
 mod config;
 pub(crate) mod database;
@@ -22,9 +23,12 @@ pub(crate) mod password;
 pub(crate) mod pin;
 pub(crate) mod policies;
 pub(crate) mod policy;
+pub(crate) mod pull;
 pub(crate) mod readiness;
+pub(crate) mod rebuild;
 pub(crate) mod registry;
 pub(crate) mod release;
+pub(crate) mod rescan;
 pub(crate) mod root;
 pub(crate) mod sbom;
 pub(crate) mod scan;
@@ -89,6 +93,19 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
         }
         Command::Db(DbCommand::Rollback(arguments)) => {
             emit(&mirror::rollback(&arguments.resolve())?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Verify(arguments)) => {
+            let outcome = mirror::verify(&arguments.resolve(), &session)?;
+            emit(&outcome, outputs, Format::Text, printer)?;
+            Ok(outcome.status())
+        }
+        Command::Db(DbCommand::Push(arguments)) => {
+            emit(&mirror::push(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::Db(DbCommand::Pull(arguments)) => {
+            emit(&mirror::pull(&arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
         Command::Vex(VexCommand::Create(arguments)) => {
@@ -165,6 +182,10 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&release::create(arguments.resolve(), &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
+        Command::Release(ReleaseCommand::Approve(arguments)) => {
+            emit(&release::approve(&arguments.resolve()?, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
         Command::Release(ReleaseCommand::Promote(arguments)) => {
             let outcome = release::promote(&arguments.resolve(Operation::Promote)?, &session)?;
             emit(&outcome, outputs, Format::Text, printer)?;
@@ -191,6 +212,15 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&inventory::list(&session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
+        Command::Inventory(InventoryCommand::Rescan { alert_on, pack: _ }) => {
+            let options = rescan::RescanOptions { alert_on };
+            emit(&rescan::rescan(&options, &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
+        Command::RebuildList(arguments) => {
+            emit(&rebuild::list(arguments.vulnerability.as_deref(), &session)?, outputs, Format::Text, printer)?;
+            Ok(Status::Pass)
+        }
         Command::WhoRuns(arguments) => {
             emit(&inventory::who_runs(&arguments.what, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
@@ -200,6 +230,11 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Explain(arguments) => {
+            if let Some((namespace, name, target)) = arguments.pod(&session)? {
+                let outcome = pull::explain(&namespace, &name, &target, &session)?;
+                emit(&outcome, outputs, Format::Text, printer)?;
+                return Ok(outcome.status());
+            }
             emit(&trace::explain(&arguments.what, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }

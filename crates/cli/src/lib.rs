@@ -19,6 +19,7 @@ mod printer;
 mod render;
 mod session;
 mod settings;
+mod spans;
 mod variables;
 
 #[cfg(feature = "lab")]
@@ -30,9 +31,10 @@ use std::process::ExitCode;
 
 use arguments::Arguments;
 use clap::Parser as _;
-use failure::Failure;
+use failure::{CliError, Failure};
 use printer::Printer;
 use settings::Settings;
+use spans::Spans;
 
 /// Runs one command line and gives its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -48,31 +50,54 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(failure) => return Printer::plain().failure(&failure),
     };
     let printer = Printer::new(settings.color.value, global.quiet, global.verbose > 0, settings.progress.value);
-    start_log(global.verbose, &settings, &printer);
+    if let Err(failure) = start_log(global.verbose, &settings, &printer) {
+        return printer.failure(&failure);
+    }
     match commands::run(command, &settings, &printer) {
         Ok(status) => status.into(),
         Err(failure) => printer.failure(&failure),
     }
 }
 
-/// The log exists only with `-v`: -v warns, -vv says what is done, -vvv why. `ASSAY_LOG` filters it by module.
-fn start_log(verbose: u8, settings: &Settings, printer: &Printer) {
+/// The log exists only with `-v`: -v warns, -vv says what is done, -vvv why. `ASSAY_LOG` filters it by module. Spans are
+/// written where `ASSAY_SPANS` says, whatever the log does.
+fn start_log(verbose: u8, settings: &Settings, printer: &Printer) -> Result<()> {
+    use tracing_subscriber::Layer as _;
+    use tracing_subscriber::filter::filter_fn;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
     let level = match verbose {
-        0 => return,
-        1 => "warn",
-        2 => "info",
-        _ => "debug",
+        0 => None,
+        1 => Some("warn"),
+        2 => Some("info"),
+        _ => Some("debug"),
     };
-    let filter = settings.log.as_deref().unwrap_or(level);
-    let filter =
-        tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(printer.stderr_page().colour)
-        .with_writer(std::io::stderr)
-        .without_time();
+    let spans = match settings.spans.as_deref() {
+        None => None,
+        Some("-") => Some(Spans::new(Box::new(std::io::stderr()) as Box<dyn std::io::Write + Send>)),
+        Some(path) => {
+            let path = std::path::Path::new(path);
+            let file = std::fs::File::options().create(true).append(true).open(path);
+            Some(Spans::new(Box::new(file.map_err(CliError::unwritable(path))?) as Box<dyn std::io::Write + Send>))
+        }
+    };
+    if level.is_none() && spans.is_none() {
+        return Ok(());
+    }
+    let log = level.map(|level| {
+        let filter = tracing_subscriber::EnvFilter::try_new(settings.log.as_deref().unwrap_or(level));
+        tracing_subscriber::fmt::layer()
+            .with_ansi(printer.stderr_page().colour)
+            .with_writer(std::io::stderr)
+            .without_time()
+            .with_filter(filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level)))
+    });
+    let ours = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("assay"));
+    let spans = spans.map(|spans| spans.with_filter(ours));
     // A second call in one process (tests) keeps the first log.
-    drop(subscriber.try_init());
+    drop(tracing_subscriber::registry().with(log).with(spans).try_init());
+    Ok(())
 }
 
 /// What a command comes to.

@@ -144,6 +144,8 @@ pub(crate) struct Settings {
     pub(crate) plain_http: Sourced<Vec<String>>,
     /// Log filter.
     pub(crate) log: Option<String>,
+    /// Where spans are written.
+    pub(crate) spans: Option<String>,
 }
 
 impl Settings {
@@ -194,6 +196,7 @@ impl Settings {
             credential_provider_bin_dir: layers.pick("credential-provider-bin-dir", path)?,
             plain_http: layers.pick("plain-http", |values| Ok(values.to_vec()))?,
             log: (layers.variable)(variables::LOG),
+            spans: (layers.variable)(variables::SPANS),
         })
     }
 

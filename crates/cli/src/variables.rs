@@ -36,6 +36,8 @@ pub(crate) const USER: &str = "USER";
 pub(crate) const HOSTNAME: &str = "HOSTNAME";
 /// The log filter.
 pub(crate) const LOG: &str = "ASSAY_LOG";
+/// The file of spans.
+pub(crate) const SPANS: &str = "ASSAY_SPANS";
 
 /// All of them.
 pub(crate) const VARIABLES: &[Variable] = &[
@@ -109,6 +111,7 @@ pub(crate) const VARIABLES: &[Variable] = &[
     other(HOSTNAME, "What a replica of `serve --register` is called among the others."),
     other("KUBECONFIG", "The cluster of `serve --register`, as kubectl finds it."),
     other(LOG, "With -v: which modules log at which level, for example assay_oci=debug."),
+    other(SPANS, "File for spans from admission to registry, JSON lines as OTLP has them; - is standard error."),
     other("NO_COLOR", "Set to anything: no colour (no-color.org)."),
     other("HTTPS_PROXY", "Proxy for registries; also HTTP_PROXY, ALL_PROXY and NO_PROXY."),
     other("DOCKER_CONFIG", "Folder of docker's config.json with registry credentials."),

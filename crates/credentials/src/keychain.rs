@@ -130,6 +130,15 @@ impl Keychain {
         Ok(self)
     }
 
+    /// Whether a credential for `repository` was handed to it, by itself or in a pull Secret; files and providers are not
+    /// asked.
+    pub fn is_given(&self, repository: &Repository) -> bool {
+        let is_secret = |(name, file): &(String, File)| {
+            !matches!(file.look_up(std::path::Path::new(name), repository), Ok(Known::Nothing))
+        };
+        self.explicit.iter().any(|(scope, _)| scope.covers(repository).is_some()) || self.secrets.iter().any(is_secret)
+    }
+
     /// The credential for `repository`; none means anonymous.
     pub async fn credential(&self, repository: &Repository) -> Result<Option<Credential>, CredentialError> {
         let explicit =

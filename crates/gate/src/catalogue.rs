@@ -148,6 +148,7 @@ mod tests {
             ("no-broad-pull-secrets", "W E E"),
             ("service-account", "A W E"),
             ("release-known", "A W E"),
+            ("change-approval", "A A E"),
             ("rollback-risk", "W E E"),
             ("runtime-match", "A A A"),
             ("exception-expiry", "E E E!"),

@@ -11,6 +11,7 @@ use assay_trust::{
 };
 use jiff::SignedDuration;
 
+use crate::clock::Clock;
 use crate::evidence::{PatternProblem, TrustedSigner, pattern};
 
 /// How far two clocks may differ before a time in the future is none.
@@ -144,17 +145,17 @@ impl Rules {
         evidence: &Evidence,
         signer: &TrustedSigner,
         builders: &[TrustedBuilder],
-        now: Timestamp,
+        clock: &Clock,
     ) -> Option<Unmet> {
         match evidence.predicate() {
-            Predicate::Signature => self.signature?.unmet(None, evidence, now),
+            Predicate::Signature => self.signature?.unmet(None, evidence, clock),
             Predicate::Provenance(stated) => {
                 let level = level_of(builders, stated, signer);
-                self.provenance.as_ref()?.unmet(stated, level, evidence, now)
+                self.provenance.as_ref()?.unmet(stated, level, evidence, clock)
             }
-            Predicate::Sbom(stated) => sbom(self.sbom.as_ref()?, stated, evidence, now),
-            Predicate::Scan(stated) => self.scan.as_ref()?.unmet(stated, evidence, now),
-            Predicate::Test(stated) => self.test.as_ref()?.unmet(stated, evidence, now),
+            Predicate::Sbom(stated) => sbom(self.sbom.as_ref()?, stated, evidence, clock),
+            Predicate::Scan(stated) => self.scan.as_ref()?.unmet(stated, evidence, clock),
+            Predicate::Test(stated) => self.test.as_ref()?.unmet(stated, evidence, clock),
             Predicate::Release(stated) => mismatch("the purl", self.release.as_ref()?, Some(&stated.purl)),
             Predicate::Attributes(stated) => {
                 let rules = self.attributes.as_ref()?;
@@ -180,7 +181,7 @@ impl Rules {
 
 impl Time {
     /// The earlier of what is stated and what is proven: a signer may date a statement back, never forward.
-    fn unmet(self, stated: Option<Timestamp>, evidence: &Evidence, now: Timestamp) -> Option<Unmet> {
+    fn unmet(self, stated: Option<Timestamp>, evidence: &Evidence, clock: &Clock) -> Option<Unmet> {
         const FIX: &str = "make it anew, and sign it with a timestamp or in a transparency log";
         if self.max_age.is_none() && self.not_before.is_none() {
             return None;
@@ -188,12 +189,11 @@ impl Time {
         let Some(at) = stated.into_iter().chain(evidence.signed_at()).min() else {
             return unmet("nothing says when it was made", FIX);
         };
-        let age = now.duration_since(at);
-        if age < -SKEW {
+        if clock.is_ahead(at, SKEW) {
             return unmet(format!("it is dated {at}, in the future"), "look at the signer's clock");
         }
-        if let Some(oldest) = self.max_age.filter(|oldest| age > oldest.duration()) {
-            let hours = age.as_hours();
+        if let Some(oldest) = self.max_age.filter(|oldest| clock.is_older(at, oldest.duration())) {
+            let hours = clock.hours_since(at);
             return unmet(format!("it is {hours} h old, at most {oldest} are wanted"), FIX);
         }
         if let Some(first) = self.not_before.filter(|first| at < *first) {
@@ -245,7 +245,7 @@ impl ProvenanceRules {
         stated: &Provenance,
         level: Option<BuildLevel>,
         evidence: &Evidence,
-        now: Timestamp,
+        clock: &Clock,
     ) -> Option<Unmet> {
         if let Some(wanted) = self.minimum_level {
             let found = level.unwrap_or(BuildLevel::L1);
@@ -268,7 +268,7 @@ impl ProvenanceRules {
             .iter()
             .find_map(property)
             .or_else(|| self.materials.as_ref()?.unmet(&stated.materials))
-            .or_else(|| self.time.unmet(stated.finished_at, evidence, now))
+            .or_else(|| self.time.unmet(stated.finished_at, evidence, clock))
     }
 }
 
@@ -296,7 +296,7 @@ impl MaterialRules {
     }
 }
 
-fn sbom(rules: &SbomConstraint, stated: &SbomSummary, evidence: &Evidence, now: Timestamp) -> Option<Unmet> {
+fn sbom(rules: &SbomConstraint, stated: &SbomSummary, evidence: &Evidence, clock: &Clock) -> Option<Unmet> {
     let format = match stated.format {
         SbomFormat::Cyclonedx => SbomFormatName::Cyclonedx,
         SbomFormat::Spdx => SbomFormatName::Spdx,
@@ -311,7 +311,7 @@ fn sbom(rules: &SbomConstraint, stated: &SbomSummary, evidence: &Evidence, now: 
         let why = format!("it lists {} packages, at least {least} are wanted", stated.packages);
         return unmet(why, "make it of the image itself, not of its sources (assay attest IMAGE@DIGEST --from-sbom)");
     }
-    Time { max_age: rules.max_age, not_before: rules.not_before }.unmet(None, evidence, now)
+    Time { max_age: rules.max_age, not_before: rules.not_before }.unmet(None, evidence, clock)
 }
 
 impl ScanRules {
@@ -323,10 +323,10 @@ impl ScanRules {
         })
     }
 
-    fn unmet(&self, stated: &ScanSummary, evidence: &Evidence, now: Timestamp) -> Option<Unmet> {
+    fn unmet(&self, stated: &ScanSummary, evidence: &Evidence, clock: &Clock) -> Option<Unmet> {
         mismatch("the scanner", &self.scanners, Some(&stated.scanner))
             .or_else(|| too_many(&self.at_most, stated.counts))
-            .or_else(|| self.time.unmet(stated.finished_at, evidence, now))
+            .or_else(|| self.time.unmet(stated.finished_at, evidence, clock))
     }
 }
 
@@ -360,7 +360,7 @@ impl TestRules {
         })
     }
 
-    fn unmet(&self, stated: &TestSummary, evidence: &Evidence, now: Timestamp) -> Option<Unmet> {
+    fn unmet(&self, stated: &TestSummary, evidence: &Evidence, clock: &Clock) -> Option<Unmet> {
         let worst = if self.written.allow_warnings { TestResult::Warned } else { TestResult::Passed };
         if stated.result > worst {
             let why = match stated.result {
@@ -378,7 +378,7 @@ impl TestRules {
             let (found, wanted) = (stated.configurations.join(", "), words(&self.configurations));
             return unmet(format!("the configuration is {found}, wanted is {wanted}"), "run the tests that are wanted");
         }
-        self.time.unmet(None, evidence, now)
+        self.time.unmet(None, evidence, clock)
     }
 }
 

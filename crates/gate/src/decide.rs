@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use assay_case::{
-    Action, Case, ControlOutcome, ExceptionNote, Exposure, Facts, ImageUse, Known, Operation, Outcome, Request, Target,
-    Verdict,
+    Action, Case, ControlOutcome, ExceptionNote, Exposure, FactParts, Facts, ImageUse, Known, Operation, Outcome,
+    Request, Statement, Target, Verdict,
 };
 use assay_kinds::ErrorPolicy;
 use assay_model::{Reference, Timestamp};
@@ -12,12 +12,22 @@ use assay_model::{Reference, Timestamp};
 use crate::catalogue::Protects;
 use crate::controls::Control;
 use crate::exception::{Cover, covers, is_live};
+use crate::memory::{Circumstances, LastSaid, Memory, Remembered, facts_of};
 use crate::policy::{CompiledControl, CompiledEnvironment, ExceptionInput, Policy};
 use crate::report::{Context, Draft, Report};
 use crate::select::select;
 
 /// Decides a Case by a Policy at a time. The same inputs give the same Verdict.
 pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
+    decide_with(policy, case, now, None)
+}
+
+/// The same Verdict in less time, where the images were judged before.
+pub fn decide_remembering(policy: &Policy, case: &Case<'_>, now: Timestamp, memory: &Memory) -> Verdict {
+    decide_with(policy, case, now, Some(memory))
+}
+
+fn decide_with(policy: &Policy, case: &Case<'_>, now: Timestamp, memory: Option<&Memory>) -> Verdict {
     let request = &case.request;
     let selection = select(policy, request);
     let admitted: Vec<bool> = request.images.iter().map(|image| admitted_before(case, image)).collect();
@@ -25,7 +35,26 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
     if request.operation == Operation::Reschedule && admitted.contains(&false) {
         notes.push("not all images were admitted here before: those are judged like a new deployment".to_owned());
     }
-    let (whole, images) = (Arc::default(), Image::all(case));
+    let exposed = is_exposed(case);
+    let circumstances = |environment: &CompiledEnvironment, image: usize| Circumstances {
+        environment: environment.name.clone(),
+        operation: request.operation,
+        exposed,
+        admitted: admitted.get(image).is_some_and(|admitted| *admitted),
+    };
+    let uses = || {
+        let images = |environment| request.images.iter().enumerate().map(move |image| (environment, image));
+        let uses = selection.environments.iter().flat_map(move |environment| images(*environment));
+        uses.map(|(environment, (index, image))| (image, circumstances(environment, index)))
+    };
+    let (recalled, last) = memory.map(|memory| memory.recall(policy.digest, case, uses(), now)).unwrap_or_default();
+    let images: Vec<Image<'_>> = request
+        .images
+        .iter()
+        .enumerate()
+        .map(|(index, image)| Image::of(case, image, recalled.get(index).and_then(Option::as_deref)))
+        .collect();
+    let whole = Arc::default();
     // Nearly all controls say one thing about each image.
     let controls: usize = selection.environments.iter().map(|environment| environment.controls.len()).sum();
     let mut decision = Decision {
@@ -34,29 +63,65 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
         images: &images,
         selected: &selection.environments,
         case,
-        exposed: is_exposed(case),
-        admitted,
+        exposed,
+        admitted: &admitted,
+        recalled: &recalled,
+        learnt: if memory.is_some() {
+            recalled.iter().map(|own| Lesson::missing(own.as_ref())).collect()
+        } else {
+            Vec::new()
+        },
+        last,
+        changed: false,
+        environment: 0,
+        first: 0,
         position: 0,
         outcomes: Vec::with_capacity(controls * (request.images.len() + 1)),
         drafts: Vec::new(),
         notes: Vec::new(),
     };
-    for environment in &selection.environments {
-        let context = Context { case, environment, now };
+    for (place, environment) in selection.environments.iter().enumerate() {
+        let context = Context::new(case, environment, now);
+        decision.first = place * request.images.len();
+        decision.environment = place_in(policy, environment);
         // Where several Environments judge, each does so with its own parameters, and what any of them denies is denied.
         for (index, control) in environment.controls.iter().enumerate() {
             if control.action != Action::Off {
-                decision.position = index as u64;
+                decision.position = index;
                 decision.judge(&context, control);
             }
         }
     }
-    let Decision { outcomes, notes: mut exceptions, .. } = decision;
+    let Decision { outcomes, notes: mut exceptions, learnt, last, changed, .. } = decision;
+    if let Some(memory) = memory {
+        let learnt: Vec<Remembered> = learnt
+            .into_iter()
+            .zip(uses())
+            .enumerate()
+            .filter_map(|(place, (lesson, (image, circumstances)))| {
+                let own = images.get(place % request.images.len())?;
+                let Lesson { until, said } = lesson.filter(|_| !facts_of(case, image).is_empty())?;
+                Some(Remembered {
+                    image: image.clone(),
+                    circumstances,
+                    facts: facts_of(case, image).iter().map(|facts| FactParts::of(facts)).collect(),
+                    at: now,
+                    until,
+                    target: Arc::clone(&own.target),
+                    targets: own.platforms.iter().map(|(_, target)| Arc::clone(target)).collect(),
+                    said,
+                })
+            })
+            .collect();
+        if changed || !learnt.is_empty() {
+            memory.learn(policy.digest, case, learnt, changed.then_some(last));
+        }
+    }
     let outcomes = sorted(outcomes);
     exceptions.sort_by(|a, b| (&a.name, &a.control, &a.ignored).cmp(&(&b.name, &b.control, &b.ignored)));
     exceptions.dedup();
     Verdict {
-        allowed: !outcomes.iter().any(ControlOutcome::denies),
+        allowed: !outcomes.iter().any(|outcome| outcome.denies()),
         operation: request.operation,
         workload: format!("{}/{}/{}", request.namespace.name, request.workload.kind, request.workload.name),
         environment: selection.environments.first().copied().unwrap_or_else(|| policy.strictest()).name.clone(),
@@ -69,20 +134,22 @@ pub fn decide(policy: &Policy, case: &Case<'_>, now: Timestamp) -> Verdict {
     }
 }
 
+/// Place of an Environment in the Policy that it is of.
+fn place_in(policy: &Policy, environment: &CompiledEnvironment) -> usize {
+    policy.environments.iter().position(|own| std::ptr::eq(own, environment)).unwrap_or_default()
+}
+
 /// Worst first, then by container, control and message: the order in which people should read them.
-fn sorted(outcomes: Vec<(u64, ControlOutcome)>) -> Vec<ControlOutcome> {
+fn sorted(mut outcomes: Vec<(u64, ControlOutcome)>) -> Vec<ControlOutcome> {
     // One number each: there are some hundred of them in every decision. A place has less than 56 bits.
-    let rank = |(place, outcome): &(u64, ControlOutcome)| {
+    for (place, outcome) in &mut outcomes {
         let badness = (u64::from(outcome.denies()) << 3) | outcome.outcome as u64;
-        ((15 - badness) << 56) | place
-    };
-    // Outcomes are large: their ranks are sorted, and each of them is moved once.
-    let mut ranks: Vec<_> = outcomes.iter().enumerate().map(|(index, entry)| (rank(entry), index)).collect();
-    let message = |index: usize| outcomes.get(index).map(|(_, outcome)| (&outcome.message, &outcome.target));
-    ranks.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| message(a.1).cmp(&message(b.1))));
-    let mut outcomes: Vec<Option<ControlOutcome>> = outcomes.into_iter().map(|(_, outcome)| Some(outcome)).collect();
-    let taken = ranks.into_iter().filter_map(|(_, index)| outcomes.get_mut(index)?.take());
-    let mut sorted: Vec<ControlOutcome> = taken.collect();
+        *place |= (15 - badness) << 56;
+    }
+    outcomes.sort_by(|(a, first), (b, second)| {
+        a.cmp(b).then_with(|| (&first.message, &first.target).cmp(&(&second.message, &second.target)))
+    });
+    let mut sorted: Vec<ControlOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     sorted.dedup();
     sorted
 }
@@ -136,11 +203,12 @@ struct Image<'d> {
 }
 
 impl<'d> Image<'d> {
-    fn all(case: &'d Case<'_>) -> Vec<Self> {
-        case.request.images.iter().map(|image| Self::of(case, image)).collect()
-    }
-
-    fn of(case: &'d Case<'_>, image: &'d ImageUse) -> Self {
+    fn of(case: &'d Case<'_>, image: &'d ImageUse, recalled: Option<&Remembered>) -> Self {
+        let found = facts_of(case, image);
+        if let Some(recalled) = recalled {
+            let platforms = found.iter().map(AsRef::as_ref).zip(recalled.targets.iter().cloned()).collect();
+            return Self { target: Arc::clone(&recalled.target), platforms };
+        }
         let of_image = Target {
             role: Some(image.role),
             name: image.name.clone(),
@@ -150,10 +218,6 @@ impl<'d> Image<'d> {
             field: image.field.clone(),
         };
         let target = Arc::new(of_image);
-        let found: &[Arc<Facts>] = match case.facts.get(&image.written) {
-            Some(Known::Known { value, .. }) if image.reference.is_ok() => value,
-            _ => &[],
-        };
         let several = found.len() > 1;
         let platforms = found.iter().map(|facts| {
             let subject = &facts.subject;
@@ -168,6 +232,19 @@ impl<'d> Image<'d> {
     }
 }
 
+/// What is to be remembered of an image: what was said about it, and until when that stands.
+struct Lesson {
+    until: Timestamp,
+    said: Vec<Option<Box<[ControlOutcome]>>>,
+}
+
+impl Lesson {
+    /// For an image of which nothing is remembered.
+    fn missing(recalled: Option<&Arc<Remembered>>) -> Option<Self> {
+        recalled.is_none().then(|| Self { until: Timestamp::MAX, said: Vec::new() })
+    }
+}
+
 /// A decision in the making.
 struct Decision<'d> {
     policy: &'d Policy,
@@ -179,9 +256,20 @@ struct Decision<'d> {
     case: &'d Case<'d>,
     exposed: bool,
     /// For each image, whether it was admitted here before.
-    admitted: Vec<bool>,
+    admitted: &'d [bool],
+    /// What is remembered of each image, Environment by Environment.
+    recalled: &'d [Option<Arc<Remembered>>],
+    /// What will be, in the same order. Nothing of what is remembered already.
+    learnt: Vec<Option<Lesson>>,
+    /// What each control said last.
+    last: LastSaid,
+    /// Whether one said something else since.
+    changed: bool,
+    /// Place of the Environment at hand among those of the Policy, and of its first image in `recalled`.
+    environment: usize,
+    first: usize,
     /// Place of the control at hand in the catalogue.
-    position: u64,
+    position: usize,
     /// Outcomes with their place: by container, then by control.
     outcomes: Vec<(u64, ControlOutcome)>,
     /// The buffer that reports are written to, kept from control to control.
@@ -201,32 +289,9 @@ impl<'d> Decision<'d> {
                 judge(context, &mut report);
                 self.finish(context, control, report.drafts, 0, 1);
             }
-            Control::Image(judge) => {
-                for (index, (image, own)) in images.iter().zip(self.images).enumerate() {
-                    let action = self.rescheduled(control, action, index);
-                    let mut report = Report::new(control, action, images, &own.target, self.buffer());
-                    report.image = Some(image);
-                    match &image.reference {
-                        Ok(reference) => judge(context, image, reference, &mut report),
-                        Err(error) => report.error(format!("the image reference cannot be read: {error}")),
-                    }
-                    self.finish(context, control, report.drafts, index + 1, 1);
-                }
-            }
-            Control::Subject(judge) => {
-                for (index, (image, own)) in images.iter().zip(self.images).enumerate() {
-                    let action = self.rescheduled(control, action, index);
-                    let mut report = Report::new(control, action, images, &own.target, self.buffer());
-                    report.image = Some(image);
-                    if own.platforms.is_empty() {
-                        self.without_facts(image, &mut report);
-                    }
-                    for (facts, target) in &own.platforms {
-                        report.facts = Some(facts);
-                        report.target = target;
-                        judge(context, facts, &mut report);
-                    }
-                    self.finish(context, control, report.drafts, index + 1, own.platforms.len());
+            Control::Image(_) | Control::Subject(_) => {
+                for (index, image) in images.iter().enumerate() {
+                    self.judge_image(context, control, action, index, image);
                 }
             }
             Control::Exceptions => {
@@ -235,6 +300,78 @@ impl<'d> Decision<'d> {
                 self.finish(context, control, report.drafts, 0, 1);
             }
         }
+    }
+
+    /// Lets one control judge one image, unless it is remembered what it says.
+    fn judge_image(
+        &mut self,
+        context: &Context<'d>,
+        control: &'d CompiledControl,
+        action: Action,
+        index: usize,
+        image: &'d ImageUse,
+    ) {
+        let (images, recalled) = (self.images, self.recalled);
+        let remembered = recalled.get(self.first + index).and_then(Option::as_deref);
+        if let Some(said) = remembered.and_then(|own| own.said.get(self.position)?.as_deref()) {
+            let place = self.place(index + 1);
+            return self.outcomes.extend(said.iter().map(|outcome| (place, outcome.clone())));
+        }
+        let Some(own) = images.get(index) else { return };
+        let action = self.rescheduled(control, action, index);
+        let mut report = Report::new(control, action, &self.case.request.images, &own.target, self.buffer());
+        report.image = Some(image);
+        let mut platforms = 1;
+        let until = context.lasting(|| match (&control.control, &image.reference) {
+            (Control::Image(judge), Ok(reference)) => judge(context, image, reference, &mut report),
+            (Control::Image(_), Err(error)) => report.error(format!("the image reference cannot be read: {error}")),
+            (Control::Subject(judge), _) => {
+                platforms = own.platforms.len();
+                if own.platforms.is_empty() {
+                    self.without_facts(image, &mut report);
+                }
+                for (facts, target) in &own.platforms {
+                    report.facts = Some(facts);
+                    report.target = target;
+                    judge(context, facts, &mut report);
+                }
+            }
+            _ => {}
+        });
+        let drafts = report.drafts;
+        let denied = drafts.iter().any(|draft| draft.statement.denies());
+        let before = self.outcomes.len();
+        self.finish(context, control, drafts, index + 1, platforms);
+        let lesson = self.learnt.get_mut(self.first + index).and_then(Option::as_mut);
+        if let (Some(lesson), Some(until), false) = (lesson, until, denied) {
+            lesson.until = lesson.until.min(until);
+            lesson.said.resize(self.position, None);
+            let said = self.outcomes.iter().skip(before).map(|(_, outcome)| outcome.clone());
+            lesson.said.push(Some(said.collect()));
+        }
+    }
+
+    /// Where outcomes about an image stand: by container, then by control.
+    fn place(&self, image: usize) -> u64 {
+        ((image as u64) << 16) | self.position as u64
+    }
+
+    /// A statement to be pointed to: the one of before, where the same is said again.
+    fn share(&mut self, statement: Statement) -> Arc<Statement> {
+        let controls = self.selected.first().map_or(0, |environment| environment.controls.len());
+        let place = self.environment * controls + self.position;
+        if let Some(last) = self.last.get(place).and_then(Option::as_ref).filter(|last| ***last == statement) {
+            return Arc::clone(last);
+        }
+        let shared = Arc::new(statement);
+        if self.last.len() <= place {
+            self.last.resize(place + 1, None);
+        }
+        if let Some(last) = self.last.get_mut(place) {
+            *last = Some(Arc::clone(&shared));
+            self.changed = true;
+        }
+        shared
     }
 
     fn buffer(&mut self) -> Vec<Draft<'d>> {
@@ -270,19 +407,25 @@ impl<'d> Decision<'d> {
         platforms: usize,
     ) {
         for draft in &mut drafts {
-            if draft.outcome.outcome == Outcome::Error && context.environment.on_error(control) == ErrorPolicy::Warn {
-                draft.outcome.action = draft.outcome.action.min(Action::Warn);
+            let statement = &mut draft.statement;
+            if statement.outcome == Outcome::Error && context.environment.on_error(control) == ErrorPolicy::Warn {
+                statement.action = statement.action.min(Action::Warn);
             }
-            if draft.outcome.denies() && !matches!(control.control, Control::Exceptions) {
+            if statement.denies() && !matches!(control.control, Control::Exceptions) {
                 self.except(context, draft);
             }
         }
-        let place = ((image as u64) << 16) | self.position;
-        let outcomes = drafts.drain(..).map(|draft| draft.outcome);
+        let place = self.place(image);
         if platforms > 1 {
-            self.outcomes.extend(worst(outcomes.collect(), platforms).into_iter().map(|outcome| (place, outcome)));
+            for (statement, target) in worst(std::mem::take(&mut drafts), platforms) {
+                let outcome = ControlOutcome::new(self.share(statement), target);
+                self.outcomes.push((place, outcome));
+            }
         } else {
-            self.outcomes.extend(outcomes.map(|outcome| (place, outcome)));
+            for Draft { statement, target, .. } in drafts.drain(..) {
+                let outcome = ControlOutcome::new(self.share(statement), target);
+                self.outcomes.push((place, outcome));
+            }
         }
         self.drafts = drafts;
     }
@@ -297,16 +440,16 @@ impl<'d> Decision<'d> {
                 Cover::Covers => self.problem(context, input),
             };
             let name = &input.exception.metadata.name;
-            if ignored.is_none() && draft.outcome.excepted_by.is_none() {
-                draft.outcome.excepted_by = Some(name.clone());
+            if ignored.is_none() && draft.statement.excepted_by.is_none() {
+                draft.statement.excepted_by = Some(name.clone());
             }
-            self.notes.push(ExceptionNote { name: name.clone(), control: draft.outcome.control.clone(), ignored });
+            self.notes.push(ExceptionNote { name: name.clone(), control: draft.statement.control.clone(), ignored });
         }
     }
 
     /// An Exception must be alive in every Environment that judges.
     fn problem(&self, context: &Context<'d>, input: &ExceptionInput) -> Option<String> {
-        let live = |environment: &&CompiledEnvironment| is_live(input, environment, context.now).err();
+        let live = |environment: &&CompiledEnvironment| is_live(input, environment, context.clock.now()).err();
         self.selected.iter().find_map(live).map(|problem| problem.to_string())
     }
 
@@ -342,36 +485,35 @@ impl<'d> Decision<'d> {
 
 /// Of one control on one image: what is not met, on whichever platform; else the least good of what is met. What several
 /// platforms have in common is said once, with their names unless it is all of them.
-fn worst(outcomes: Vec<ControlOutcome>, platforms: usize) -> Vec<ControlOutcome> {
-    let worst = outcomes.iter().map(|outcome| outcome.outcome).max().unwrap_or(Outcome::Skip);
-    let counts =
-        |outcome: &ControlOutcome| if worst.is_met() { outcome.outcome == worst } else { !outcome.outcome.is_met() };
-    let mut kept: Vec<(ControlOutcome, Vec<String>)> = Vec::new();
-    for outcome in outcomes.into_iter().filter(counts) {
-        let platform = outcome.target.platform.clone();
-        let same = kept.iter_mut().find(|(other, _)| {
+fn worst(drafts: Vec<Draft<'_>>, platforms: usize) -> Vec<(Statement, Arc<Target>)> {
+    let worst = drafts.iter().map(|draft| draft.statement.outcome).max().unwrap_or(Outcome::Skip);
+    let counts = |own: &Statement| if worst.is_met() { own.outcome == worst } else { !own.outcome.is_met() };
+    let mut kept: Vec<(Statement, Arc<Target>, Vec<String>)> = Vec::new();
+    for Draft { statement, target, .. } in drafts.into_iter().filter(|draft| counts(&draft.statement)) {
+        let platform = target.platform.clone();
+        let same = kept.iter_mut().find(|(other, _, _)| {
             (other.outcome, other.action, &other.message, &other.excepted_by, &other.packages, &other.vulnerabilities)
                 == (
-                    outcome.outcome,
-                    outcome.action,
-                    &outcome.message,
-                    &outcome.excepted_by,
-                    &outcome.packages,
-                    &outcome.vulnerabilities,
+                    statement.outcome,
+                    statement.action,
+                    &statement.message,
+                    &statement.excepted_by,
+                    &statement.packages,
+                    &statement.vulnerabilities,
                 )
         });
         match same {
-            Some((_, names)) => names.extend(platform),
-            None => kept.push((outcome, platform.into_iter().collect())),
+            Some((_, _, names)) => names.extend(platform),
+            None => kept.push((statement, target, platform.into_iter().collect())),
         }
     }
     kept.into_iter()
-        .map(|(mut outcome, names)| {
+        .map(|(statement, mut target, names)| {
             let platform = (names.len() < platforms && !names.is_empty()).then(|| names.join(", "));
-            if outcome.target.platform != platform {
-                Arc::make_mut(&mut outcome.target).platform = platform;
+            if target.platform != platform {
+                Arc::make_mut(&mut target).platform = platform;
             }
-            outcome
+            (statement, target)
         })
         .collect()
 }

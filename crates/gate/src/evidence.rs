@@ -243,7 +243,7 @@ impl<'c> Context<'c> {
         if !self.environment.trust_roots.contains(&evidence.trust_root()) {
             return Err(NotCounted::OtherTrustRoot);
         }
-        if evidence.valid_until().is_some_and(|end| end <= self.now) {
+        if evidence.valid_until().is_some_and(|end| self.clock.is_over(end)) {
             return Err(NotCounted::RanOut);
         }
         Ok(())

@@ -149,7 +149,7 @@ pub(crate) enum Cover {
 /// never cover one outcome together.
 pub(crate) fn covers(exception: &Exception, request: &Request<'_>, draft: &Draft<'_>) -> Cover {
     let spec = &exception.spec;
-    let outcome = &draft.outcome;
+    let outcome = &draft.statement;
     if !spec.controls.contains(&outcome.control) || !subjects_fit(&spec.subjects, request, draft) {
         return Cover::Unrelated;
     }
@@ -172,7 +172,7 @@ pub(crate) fn covers(exception: &Exception, request: &Request<'_>, draft: &Draft
 
 /// Subjects of one sort are alternatives; different sorts must all fit.
 fn subjects_fit(subjects: &[ExceptionSubject], request: &Request<'_>, draft: &Draft<'_>) -> bool {
-    let outcome = &draft.outcome;
+    let outcome = &draft.statement;
     let mut sorts = [None; 4];
     for subject in subjects {
         let (sort, fits) = match subject {

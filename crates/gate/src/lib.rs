@@ -33,12 +33,14 @@
 //! ```
 
 mod catalogue;
+mod clock;
 mod constraints;
 mod controls;
 mod decide;
 mod evidence;
 mod exception;
 mod findings;
+mod memory;
 mod pod;
 mod policy;
 mod popular;
@@ -48,8 +50,9 @@ mod starters;
 mod vouched;
 
 pub use catalogue::{ControlEntry, ParameterEntry, Protects, TierActions, catalogue};
-pub use decide::decide;
+pub use decide::{decide, decide_remembering};
 pub use exception::ExceptionProblem;
+pub use memory::Memory;
 pub use policy::{ApprovalState, ExceptionInput, Loosening, Policy, PolicyError, PolicyInput, TrustRootInput};
 pub use starters::starter_environments;
 pub use vouched::build_level;

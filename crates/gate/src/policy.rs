@@ -4,8 +4,9 @@ mod compile;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use assay_case::{Action, Namespace};
+use assay_case::{Action, Namespace, Request};
 use assay_kinds::{
     Environment, ErrorPolicy, Exception, FailurePolicy, NamespaceSelector, SignerPurpose, SummaryRules, Tier,
     TrustedBuilder,
@@ -27,7 +28,7 @@ pub struct PolicyInput {
     /// The Environments; at least one.
     pub environments: Vec<Environment>,
     /// The Exceptions, with who vouches for their approval.
-    pub exceptions: Vec<ExceptionInput>,
+    pub exceptions: Vec<Arc<ExceptionInput>>,
     /// The trust roots that Environments name, by what they hold.
     pub trust_roots: Vec<TrustRootInput>,
     /// The Environment for namespaces that no other one selects. Without it the strictest tier's, `prod` first.
@@ -93,7 +94,7 @@ pub struct Policy {
     pub(crate) digest: Digest,
     pub(crate) environments: Vec<CompiledEnvironment>,
     pub(crate) strictest: usize,
-    pub(crate) exceptions: Vec<ExceptionInput>,
+    pub(crate) exceptions: Vec<Arc<ExceptionInput>>,
 }
 
 /// One Environment, compiled.
@@ -188,6 +189,13 @@ impl Policy {
     /// that are not known: requests are then judged by the strictest.
     pub fn environment_of(&self, namespace: &Namespace) -> Option<&EnvironmentName> {
         select::environment_of(self, namespace)
+    }
+
+    /// Whether anything that judges a request looks at what its images hold or who vouches for them. Where nothing does,
+    /// nothing need be gathered: no registry is asked, and none can be missed.
+    pub fn asks_for_facts(&self, request: &Request<'_>) -> bool {
+        let is_asked = |own: &CompiledControl| own.action != Action::Off && matches!(own.control, Control::Subject(_));
+        select::select(self, request).environments.iter().any(|environment| environment.controls.iter().any(is_asked))
     }
 
     /// Whether something in a namespace is denied where it cannot be judged at all: a control that enforces, whose errors

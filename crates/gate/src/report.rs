@@ -1,18 +1,53 @@
 //! What controls see, and how they say what they found.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::sync::Arc;
 
-use assay_case::{Action, Case, Cause, ControlOutcome, Facts, ImageUse, Outcome, Target};
+use assay_case::{Action, Case, Cause, Facts, ImageUse, Operation, Outcome, Promotions, Statement, Target};
 use assay_model::{Severity, Timestamp};
 
+use crate::clock::Clock;
 use crate::policy::{CompiledControl, CompiledEnvironment};
 
-/// What a control may look at.
+/// What a control may look at. It notes what is looked at, so that what was said of an image can be said again where
+/// nothing of that is different ([`crate::memory`]).
 pub(crate) struct Context<'c> {
-    pub(crate) case: &'c Case<'c>,
+    case: &'c Case<'c>,
     pub(crate) environment: &'c CompiledEnvironment,
-    pub(crate) now: Timestamp,
+    pub(crate) clock: Clock,
+    /// Whether something was read that another request may hold otherwise.
+    particular: Cell<bool>,
+}
+
+impl<'c> Context<'c> {
+    pub(crate) fn new(case: &'c Case<'c>, environment: &'c CompiledEnvironment, now: Timestamp) -> Self {
+        Self { case, environment, clock: Clock::new(now), particular: Cell::new(false) }
+    }
+
+    /// Everything. What a control says after a look at it is about this request alone.
+    pub(crate) fn case(&self) -> &'c Case<'c> {
+        self.particular.set(true);
+        self.case
+    }
+
+    /// What is being done.
+    pub(crate) fn operation(&self) -> Operation {
+        self.case.request.operation
+    }
+
+    /// The promotion ledger.
+    pub(crate) fn promotions(&self) -> Result<&'c Promotions, &'c Cause> {
+        self.case.world.promotions.get()
+    }
+
+    /// Runs a control, and tells until when it will say the same about the same image and facts, by the same ledger and
+    /// for the same operation. None where that cannot be told.
+    pub(crate) fn lasting(&self, judge: impl FnOnce()) -> Option<Timestamp> {
+        self.particular.set(false);
+        let until = self.clock.lasting(judge);
+        until.filter(|_| !self.particular.get())
+    }
 }
 
 /// What a control says: a clause, and whatever else is known of it.
@@ -62,7 +97,8 @@ impl Said {
 
 /// An outcome before Exceptions, and what it is about.
 pub(crate) struct Draft<'c> {
-    pub(crate) outcome: ControlOutcome,
+    pub(crate) statement: Statement,
+    pub(crate) target: Arc<Target>,
     pub(crate) image: Option<&'c ImageUse>,
     pub(crate) facts: Option<&'c Facts>,
 }
@@ -131,11 +167,10 @@ impl<'c> Report<'c> {
         };
         let target = said.target.map_or_else(|| Arc::clone(self.target), Arc::new);
         self.drafts.push(Draft {
-            outcome: ControlOutcome {
+            statement: Statement {
                 control: self.control.id.clone(),
                 action: self.action,
                 outcome,
-                target,
                 message: said.message,
                 fix: said.fix,
                 severity: said.severity,
@@ -143,6 +178,7 @@ impl<'c> Report<'c> {
                 packages: said.packages,
                 excepted_by: None,
             },
+            target,
             image,
             facts: self.facts,
         });

@@ -23,7 +23,7 @@ const VOTES_MAX: usize = 1024;
 /// are not named, so that nobody looked.
 pub fn build_level(policy: &Policy, case: &Case<'_>, facts: &Facts, now: Timestamp) -> Option<BuildLevel> {
     let environment = select(policy, &case.request).environments.first().copied()?;
-    let context = Context { case, environment, now };
+    let context = Context::new(case, environment, now);
     let set = facts.evidence.get().ok()?;
     let levels = context.evidence(facts, set, EvidenceKind::Provenance).flat_map(|evidence| {
         let signers = context.signers(SignerPurpose::Provenance, &facts.subject.repository);
@@ -31,7 +31,7 @@ pub fn build_level(policy: &Policy, case: &Case<'_>, facts: &Facts, now: Timesta
         own.filter_map(|signer| match evidence.predicate() {
             Predicate::Provenance(stated) => {
                 let builders = &environment.trusted_builders;
-                let counts = environment.rules.unmet(evidence, signer, builders, now).is_none();
+                let counts = environment.rules.unmet(evidence, signer, builders, &context.clock).is_none();
                 level_of(builders, stated, signer).filter(|_| counts)
             }
             _ => None,
@@ -87,7 +87,7 @@ impl<'c> Context<'c> {
             let own = self.evidence(facts, set, kind_of(purpose)).filter(|evidence| signer.is(evidence.signer()));
             let (mut counts, mut lacks): (Option<&Evidence>, Option<(&Evidence, Unmet)>) = (None, None);
             for evidence in own {
-                let unmet = environment.rules.unmet(evidence, signer, &environment.trusted_builders, self.now);
+                let unmet = environment.rules.unmet(evidence, signer, &environment.trusted_builders, &self.clock);
                 match unmet.or_else(|| judge(evidence, signer)) {
                     Some(unmet) if lacks.as_ref().is_none_or(|(other, _)| evidence.source() < other.source()) => {
                         lacks = Some((evidence, unmet));
@@ -260,12 +260,13 @@ impl Context<'_> {
         let Some(at) = summary.verified_at.into_iter().chain(evidence.signed_at()).min() else {
             return Some("nothing says when it was verified".to_owned());
         };
-        let age = self.now.duration_since(at);
-        if age < -SKEW {
+        if self.clock.is_ahead(at, SKEW) {
             return Some(format!("it is dated {at}, in the future"));
         }
-        (age > rules.max_age.duration())
-            .then(|| format!("it is {} h old, at most {} are wanted", age.as_hours(), rules.max_age))
+        self.clock.is_older(at, rules.max_age.duration()).then(|| {
+            let hours = self.clock.hours_since(at);
+            format!("it is {hours} h old, at most {} are wanted", rules.max_age)
+        })
     }
 }
 

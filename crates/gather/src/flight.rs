@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 /// What is being fetched right now. Nothing stays here once it is there: keeping is the cache's business.
 pub(crate) struct Flights<K, V> {
@@ -39,12 +40,14 @@ where
         let (sender, result) = watch::channel(None);
         running.insert(key.clone(), result.clone());
         let landing = Landing { running: Arc::clone(&self.running), key };
-        tokio::spawn(async move {
+        // What is fetched belongs to the request that began it, as far as anybody traces it.
+        let flight = async move {
             let value = fetch.await;
             // Whoever waits sees the value before the flight is off the map.
             sender.send_replace(Some(value));
             drop(landing);
-        });
+        };
+        tokio::spawn(flight.in_current_span());
         Ticket(result)
     }
 }

@@ -1,6 +1,7 @@
 //! The joint: one reference in, facts out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use assay_case::{Cause, EvidenceSet, Facts, Known, Resolution};
 use assay_model::{Contents, Digest, Findings, Reference, Subject, Timestamp};
@@ -84,6 +85,11 @@ impl Gatherer {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Until when the vulnerability data reaches that this goes by; none without any.
+    pub fn data_until(&self) -> Option<Timestamp> {
+        self.inner.options.pack.as_ref().map(|pack| pack.info().data_until)
+    }
+
     /// The facts of every platform wanted, or why there are none. Call it on a tokio runtime.
     ///
     /// Facts that are not wanted are unknown with the code `not-gathered`; what the deadline cut off is unknown with
@@ -108,8 +114,9 @@ impl Gatherer {
         Known::new(facts.into_iter().map(Arc::new).collect(), self.now())
     }
 
-    /// The facts, if nothing has to be waited for: a digest whose every wanted fact is remembered and fresh. A tag always
-    /// has to be asked for.
+    /// The facts, if nothing has to be waited for: a digest whose every wanted fact is remembered. A tag always has to be
+    /// asked for. Verified evidence may be older here than [`facts`](Self::facts) would use it ([`Options::lasting_age`]);
+    /// when it was read stands beside it.
     pub fn remembered(
         &self,
         access: &Access,
@@ -134,7 +141,7 @@ impl Gatherer {
             };
             let evidence = if wanted.evidence {
                 let (set, at) = inner.evidence.get(&(Arc::clone(&access.scope), image.subject.clone()))?;
-                if !self.is_fresh(&set, at, now) {
+                if !self.is_recent(&set, at, inner.options.lasting_age) {
                     return None;
                 }
                 Known::new(set, at)
@@ -309,7 +316,7 @@ impl Gatherer {
     /// Evidence that was gathered a moment ago. What is too old is forgotten.
     fn recent(&self, key: &EvidenceKey) -> Option<(EvidenceSet, Timestamp)> {
         let (set, at) = self.inner.evidence.get(key)?;
-        if self.is_fresh(&set, at, self.now()) {
+        if self.is_recent(&set, at, self.inner.options.evidence_age) {
             return Some((set, at));
         }
         self.inner.evidence.remove(key);
@@ -379,11 +386,11 @@ impl Gatherer {
         })
     }
 
-    /// Whether evidence listed at `at` may be used at `now`. A clock that went backwards makes it stale.
-    fn is_fresh(&self, set: &EvidenceSet, at: Timestamp, now: Timestamp) -> bool {
-        let options = &self.inner.options;
-        let age = if set.verified.is_empty() { options.nothing_age } else { options.evidence_age };
-        let since = now.duration_since(at);
+    /// Whether evidence listed at `at` may be used now: `verified` is how old a set may be that holds any. A clock that went
+    /// backwards makes it too old.
+    fn is_recent(&self, set: &EvidenceSet, at: Timestamp, verified: Duration) -> bool {
+        let age = if set.verified.is_empty() { self.inner.options.nothing_age } else { verified };
+        let since = self.now().duration_since(at);
         !since.is_negative() && since.unsigned_abs() <= age
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_inspect::Limits;
-use assay_model::{Platform, Timestamp};
-use assay_oci::Client;
+use assay_model::{Digest, Platform, Repository, Timestamp};
+use assay_oci::{Client, OciError};
 use assay_store::Store;
 use assay_trust::TrustMaterial;
 use assay_vuln::Pack;
@@ -35,7 +35,10 @@ pub struct Options {
     pub clock: Clock,
     /// How long a verified set of evidence is used before the registry is asked for its referrers again.
     pub evidence_age: Duration,
-    /// The same for a set without any. Short, since somebody may just be signing; and not nothing, so that a rollout of an
+    /// How long such a set answers at once where nothing may be waited for ([`Gatherer::remembered`](crate::Gatherer::remembered)):
+    /// whoever would refuse because of it asks again first.
+    pub lasting_age: Duration,
+    /// The same as `evidence_age` for a set without any. Short, since somebody may just be signing; and not nothing, so that a rollout of an
     /// unsigned image asks once and not for each Pod. A registry that failed is asked each time.
     pub nothing_age: Duration,
     /// Referrers of one digest that are read, newest first; more make the set truncated.
@@ -59,6 +62,7 @@ impl Default for Options {
             limits: Limits::default(),
             clock: Arc::new(Timestamp::now),
             evidence_age: Duration::from_mins(1),
+            lasting_age: Duration::from_mins(15),
             nothing_age: Duration::from_secs(3),
             referrers: 64,
             flights: 16,
@@ -95,6 +99,23 @@ impl Access {
     /// Credentials of somebody else, for example a namespace's; equal names must mean equal credentials.
     pub fn scoped(client: Client, scope: &str) -> Self {
         Self { client, scope: scope.into() }
+    }
+
+    /// The same registries by one pull Secret of a cluster and no other credential: its name for messages, its `type` and
+    /// its value. Equal Secrets are one scope, wherever they lie.
+    pub fn by_pull_secret(&self, secret: &str, kind: &str, value: &[u8]) -> Result<Self, OciError> {
+        let client = self.client.with_pull_secret(secret, kind, value)?;
+        Ok(Self { client, scope: format!("{kind} {}", Digest::of(value)).into() })
+    }
+
+    /// Whether credentials for `repository` were handed to it, by themselves or in a pull Secret.
+    pub fn is_given(&self, repository: &Repository) -> bool {
+        self.client.is_given(repository)
+    }
+
+    /// Whether both read with the same credentials.
+    pub fn is_same_scope(&self, other: &Self) -> bool {
+        self.scope == other.scope
     }
 
     /// The client.

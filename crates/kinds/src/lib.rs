@@ -57,6 +57,8 @@ pub use trust_root::{
 
 /// The group and version of all kinds here.
 pub const API_VERSION: &str = "assay.dev/v1";
+/// The version before: the same fields. It is read wherever objects are, still served by a cluster, and never written.
+pub const OLDER_VERSION: &str = "assay.dev/v1alpha1";
 
 /// Where controls apply, with which action and parameters.
 pub type Environment = Object<EnvironmentSpec>;

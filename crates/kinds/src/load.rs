@@ -9,8 +9,8 @@ use serde_saphyr::options::DuplicateKeyPolicy;
 
 use crate::tree::{Key, Node, Position, Tree, TreeCause, TreeError};
 use crate::{
-    API_VERSION, Environment, EnvironmentSpec, Exception, ExceptionSpec, Metadata, Object, Problem, ReleaseArtifact,
-    ReleaseArtifactSpec, Spec, TrustRoot, TrustRootSpec, suggestion,
+    API_VERSION, Environment, EnvironmentSpec, Exception, ExceptionSpec, Metadata, OLDER_VERSION, Object, Problem,
+    ReleaseArtifact, ReleaseArtifactSpec, Spec, TrustRoot, TrustRootSpec, suggestion,
 };
 
 /// Largest text that is read, in bytes: far above any folder of policies written by people.
@@ -141,7 +141,7 @@ fn read_document(document: &Tree, source_name: &str, loaded: &mut Loaded) -> Res
             }
             return Ok(());
         }
-        Some(API_VERSION) => {}
+        Some(API_VERSION | OLDER_VERSION) => {}
         Some(version) if version.starts_with(GROUP) || version == GROUP.trim_end_matches('/') => {
             return Err(KindsError::UnsupportedVersion {
                 place: place(source_name, document.at),

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use self::config::Config;
 pub use self::error::ApiError;
-pub use self::lease::Election;
+pub use self::lease::{Election, Standing};
 pub use self::object::StoredObject;
 pub use self::watch::{Change, Watcher};
 
@@ -75,6 +75,12 @@ pub const EVENTS: Resource = Resource::namespaced("", "v1", "events");
 pub const INGRESSES: Resource = Resource::namespaced("networking.k8s.io", "v1", "ingresses");
 /// HTTPRoutes of the Gateway API.
 pub const HTTP_ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "httproutes");
+/// ServiceAccounts.
+pub const SERVICE_ACCOUNTS: Resource = Resource::namespaced("", "v1", "serviceaccounts");
+/// Nodes.
+pub const NODES: Resource = Resource::cluster("", "v1", "nodes");
+/// CronJobs.
+pub const CRON_JOBS: Resource = Resource::namespaced("batch", "v1", "cronjobs");
 /// GRPCRoutes of the Gateway API.
 pub const GRPC_ROUTES: Resource = Resource::namespaced("gateway.networking.k8s.io", "v1", "grpcroutes");
 /// Leases.
@@ -156,17 +162,18 @@ impl Client {
 
     /// All objects that are selected, page by page.
     pub async fn list(&self, resource: Resource, selection: &Selection) -> Result<Listing, ApiError> {
-        self.list_keeping(resource, selection, |object| object).await
+        let (items, resource_version) = self.list_keeping(resource, selection, |object| object).await?;
+        Ok(Listing { items, resource_version })
     }
 
-    /// The same, with each object reduced as soon as its page is there.
-    async fn list_keeping(
+    /// The same, with each object made into what is kept of it as soon as its page is there, and the moment.
+    async fn list_keeping<T>(
         &self,
         resource: Resource,
         selection: &Selection,
-        keep: fn(StoredObject) -> StoredObject,
-    ) -> Result<Listing, ApiError> {
-        let mut listing = Listing { items: Vec::new(), resource_version: String::new() };
+        keep: fn(StoredObject) -> T,
+    ) -> Result<(Vec<T>, String), ApiError> {
+        let (mut kept, mut resource_version) = (Vec::new(), String::new());
         let mut next: Option<String> = None;
         for _ in 0..PAGES_MAX {
             let mut url = self.select(resource, selection);
@@ -176,17 +183,17 @@ impl Client {
             }
             let mut page = self.ask(Method::GET, url, None).await?;
             let metadata = &page["metadata"];
-            metadata["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut listing.resource_version);
+            metadata["resourceVersion"].as_str().unwrap_or_default().clone_into(&mut resource_version);
             next = metadata["continue"].as_str().filter(|next| !next.is_empty()).map(str::to_owned);
             match page["items"].take() {
                 Value::Array(items) => {
-                    listing.items.extend(items.into_iter().map(|item| keep(StoredObject::received(item))));
+                    kept.extend(items.into_iter().map(|item| keep(StoredObject::received(item))));
                 }
                 Value::Null => {}
                 _ => return Err(ApiError::Malformed { message: "a list whose items are no list".to_owned() }),
             }
             if next.is_none() {
-                return Ok(listing);
+                return Ok((kept, resource_version));
             }
         }
         Err(ApiError::Malformed { message: format!("a list of more than {PAGES_MAX} pages") })

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_case::{Exposure, Node};
+use assay_case::{Exposure, Node, Request};
 
 use crate::object::Object;
 use crate::workload::{is_workload, pod_metadata, pod_spec};
@@ -71,24 +71,19 @@ pub(crate) fn concerns_exposure(group: &str, kind: &str) -> bool {
 /// - A Service that only the cluster reaches, headless ones included, makes it internal.
 /// - Routes whose parent is a Service are traffic within the cluster and change nothing.
 pub fn exposure(objects: &[Object<'_>]) -> BTreeMap<String, Exposure> {
-    let services: BTreeMap<ServiceKey<'_>, Service<'_>> = objects
-        .iter()
-        .filter(|object| object.group.is_empty() && object.kind == "Service")
-        .map(|object| ((object.namespace.as_str(), object.name()), Service::read(&object.node)))
-        .collect();
+    let services = services(objects);
     let reached = reached(objects, &services);
-    // An open door to endpoints that are not seen may lead to any Pod of the namespace.
-    let uncertain: BTreeSet<&str> = reached
-        .iter()
-        .filter(|key| services.get(*key).is_none_or(|service| service.selector.is_empty() && service.alias.is_none()))
-        .map(|(namespace, _)| *namespace)
-        .collect();
+    let uncertain = uncertain(&reached, &services);
     let named = named_by_other_routers(objects, &services);
     let workloads = objects.iter().filter(|object| is_workload(&object.group, &object.kind));
     let judged = workloads.filter_map(|object| {
         let own = || services.iter().filter(|((namespace, _), _)| *namespace == object.namespace);
         let selecting: Vec<_> = own().filter(|(_, service)| service.selects(object)).map(|(key, _)| key).collect();
-        let exposure = if says_exposed(object) || selecting.iter().any(|key| reached.contains(*key)) {
+        let pod = pod_metadata(&object.group, &object.kind, &object.node);
+        let spec = pod_spec(&object.group, &object.kind, &object.node);
+        let exposure = if says_exposed(pod, object.node.get("metadata"), spec)
+            || selecting.iter().any(|key| reached.contains(*key))
+        {
             Exposure::InternetFacing
         } else if selecting.is_empty()
             || uncertain.contains(object.namespace.as_str())
@@ -101,6 +96,97 @@ pub fn exposure(objects: &[Object<'_>]) -> BTreeMap<String, Exposure> {
         Some((object.key(), exposure))
     });
     judged.collect()
+}
+
+/// What leads to the Services of a cluster, made ready to be asked about one workload after the other: the same answers as
+/// [`exposure`] gives, for a cost that depends on the Services of one namespace only.
+#[derive(Clone, Debug, Default)]
+pub struct Routing {
+    namespaces: BTreeMap<String, Door>,
+    /// Something that is not read may lead anywhere: nothing is internal for certain.
+    others: bool,
+}
+
+/// The Services of a namespace.
+#[derive(Clone, Debug, Default)]
+struct Door {
+    services: Vec<Selecting>,
+    /// An open Service whose endpoints are not seen: it may lead to any Pod.
+    is_uncertain: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Selecting {
+    selector: Vec<(String, Node<'static>)>,
+    is_reached: bool,
+    /// A router that is not read names it.
+    is_named: bool,
+}
+
+impl Routing {
+    /// By these Services, Ingresses and routes; `others` where the cluster has routers that are not among them.
+    pub fn new(objects: &[Object<'_>], others: bool) -> Self {
+        let services = services(objects);
+        let (reached, named) = (reached(objects, &services), named_by_other_routers(objects, &services));
+        let mut namespaces: BTreeMap<String, Door> = BTreeMap::new();
+        for namespace in uncertain(&reached, &services) {
+            namespaces.entry(namespace.to_owned()).or_default().is_uncertain = true;
+        }
+        for (key, service) in services.iter().filter(|(_, service)| !service.selector.is_empty()) {
+            let selector = service.selector.iter();
+            namespaces.entry(key.0.to_owned()).or_default().services.push(Selecting {
+                selector: selector.map(|(name, value)| ((*name).to_owned(), (*value).clone().into_owned())).collect(),
+                is_reached: reached.contains(key),
+                is_named: named.contains(key),
+            });
+        }
+        Self { namespaces, others }
+    }
+
+    /// The exposure of what a request would make run; `None` where it is not certain.
+    pub fn exposure(&self, request: &Request<'_>) -> Option<Exposure> {
+        let (own, labels) = (request.document.root().get("metadata"), request.labels());
+        let pod = request.pod_metadata.map_or(&Node::Null, |path| request.document.root().at(path));
+        if says_exposed(pod, own, request.pod_spec()) {
+            return Some(Exposure::InternetFacing);
+        }
+        let door = self.namespaces.get(&request.namespace.name)?;
+        let selects = |own: &&Selecting| own.selector.iter().all(|(key, value)| labels.get(key) == value);
+        let mut selecting = door.services.iter().filter(selects).peekable();
+        selecting.peek()?;
+        let (mut reached, mut named) = (false, false);
+        for service in selecting {
+            (reached, named) = (reached || service.is_reached, named || service.is_named);
+        }
+        if reached {
+            Some(Exposure::InternetFacing)
+        } else if self.others || door.is_uncertain || named {
+            None
+        } else {
+            Some(Exposure::Internal)
+        }
+    }
+}
+
+/// The Services among these.
+fn services<'n>(objects: &'n [Object<'_>]) -> BTreeMap<ServiceKey<'n>, Service<'n>> {
+    objects
+        .iter()
+        .filter(|object| object.group.is_empty() && object.kind == "Service")
+        .map(|object| ((object.namespace.as_str(), object.name()), Service::read(&object.node)))
+        .collect()
+}
+
+/// The namespaces with an open door to endpoints that are not seen, which may be any Pod of theirs.
+fn uncertain<'n>(
+    reached: &BTreeSet<ServiceKey<'n>>,
+    services: &BTreeMap<ServiceKey<'n>, Service<'n>>,
+) -> BTreeSet<&'n str> {
+    reached
+        .iter()
+        .filter(|key| services.get(*key).is_none_or(|service| service.selector.is_empty() && service.alias.is_none()))
+        .map(|(namespace, _)| *namespace)
+        .collect()
 }
 
 /// The Services, seen or not, that something outside leads to.
@@ -220,12 +306,9 @@ fn service_of_name(name: &str) -> Option<ServiceKey<'_>> {
 }
 
 /// Whether the workload is reachable without any Service: it says so, or listens on its node's own address.
-fn says_exposed(workload: &Object<'_>) -> bool {
-    let pod = pod_metadata(&workload.group, &workload.kind, &workload.node);
-    let own = workload.node.get("metadata");
+fn says_exposed(pod: &Node<'_>, own: &Node<'_>, spec: &Node<'_>) -> bool {
     let said = [pod, own].into_iter().flat_map(|metadata| [metadata.get("labels"), metadata.get("annotations")]);
     let mut said = said.filter_map(|holder| holder.get(EXPOSURE_LABEL).as_str());
-    let spec = pod_spec(&workload.group, &workload.kind, &workload.node);
     let containers = ["containers", "initContainers"].into_iter().flat_map(|list| spec.get(list).items());
     let mut ports = containers.flat_map(|container| container.get("ports").items());
     said.any(|word| !CLAIMS_NOTHING.contains(&word))

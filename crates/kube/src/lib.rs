@@ -36,9 +36,10 @@ mod workload;
 pub use assay_yaml::Place;
 pub use backstop::{BACKSTOP_CONTROLS, BackstopEnvironment, backstop};
 pub use client::{
-    ApiError, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, EVENTS, Election, GRPC_ROUTES, HTTP_ROUTES,
-    INGRESSES, LEASES, Listing, MUTATING_WEBHOOKS, NAMESPACES, PODS, Resource, SECRETS, SERVICES, Selection,
-    StoredObject, VALIDATING_POLICIES, VALIDATING_POLICY_BINDINGS, VALIDATING_WEBHOOKS, Watcher,
+    ApiError, CRON_JOBS, CUSTOM_RESOURCE_DEFINITIONS, Change, Client, Config, EVENTS, Election, GRPC_ROUTES,
+    HTTP_ROUTES, INGRESSES, LEASES, Listing, MUTATING_WEBHOOKS, NAMESPACES, NODES, PODS, Resource, SECRETS,
+    SERVICE_ACCOUNTS, SERVICES, Selection, Standing, StoredObject, VALIDATING_POLICIES, VALIDATING_POLICY_BINDINGS,
+    VALIDATING_WEBHOOKS, Watcher,
 };
 pub use crd::{
     ANNOTATION_BYTES_MAX, CRDS_YAML, ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, TRUST_ROOTS,
@@ -46,7 +47,7 @@ pub use crd::{
 };
 pub use credential::{PullCredentials, pull_credentials};
 pub use edit::{EditError, Replacement, apply};
-pub use exposure::{EXPOSURE_LABEL, exposure, is_other_router};
+pub use exposure::{EXPOSURE_LABEL, Routing, exposure, is_other_router};
 pub use kustomize::KustomizeImage;
 pub use manifest::{
     ASSAY_GROUP, FILE_BYTES_MAX, ImageField, Manifest, ManifestError, Manifests, Skipped, namespace_of,

@@ -120,7 +120,7 @@ impl<'a> Review<'a> {
             return Err(ReviewError::TooLarge { bytes: body.len() });
         }
         let text = std::str::from_utf8(body).map_err(|error| ReviewError::NotUtf8 { offset: error.valid_up_to() })?;
-        let mut root: Node<'a> = serde_json::from_str(text).map_err(|source| ReviewError::Json {
+        let mut root = Node::from_json(text).map_err(|source| ReviewError::Json {
             line: source.line(),
             column: source.column(),
             source,

@@ -46,9 +46,9 @@ impl FromStr for VulnerabilityId {
         if !ok {
             return Err(format!("`{text}` is not a vulnerability identifier, such as CVE-2024-3094"));
         }
-        let upper = text.to_ascii_uppercase();
         // CVE identifiers are upper case by definition; other sources keep their own spelling (GHSA-xxxx is lower case).
-        Ok(Self(if upper.starts_with("CVE-") { upper } else { text.to_owned() }))
+        let cve = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("CVE-"));
+        Ok(Self(if cve { text.to_ascii_uppercase() } else { text.to_owned() }))
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use assay_credentials::Keychain;
 use assay_credentials::tls::{self, Authorities};
+use assay_model::Repository;
 
 use crate::OciError;
 
@@ -85,9 +86,10 @@ struct Inner {
     http: reqwest::Client,
     /// For loopback, which no proxy can reach.
     direct: reqwest::Client,
-    options: ClientOptions,
+    options: Arc<ClientOptions>,
+    keychain: Keychain,
     tokens: authentication::Tokens,
-    requests: AtomicU64,
+    requests: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Client {
@@ -98,7 +100,7 @@ impl std::fmt::Debug for Client {
 
 impl Client {
     /// Sets up TLS and connection pools. Fails where the CA file cannot be read.
-    pub fn new(options: ClientOptions) -> Result<Self, OciError> {
+    pub fn new(mut options: ClientOptions) -> Result<Self, OciError> {
         let tls = tls(options.ca_file.as_deref())?;
         let builder = || {
             reqwest::Client::builder()
@@ -111,8 +113,25 @@ impl Client {
         let setup = |error: reqwest::Error| OciError::Setup { reason: error.to_string() };
         let http = builder().build().map_err(setup)?;
         let direct = builder().no_proxy().build().map_err(setup)?;
-        let (tokens, requests) = (authentication::Tokens::default(), AtomicU64::new(0));
-        Ok(Self { inner: Arc::new(Inner { http, direct, options, tokens, requests }) })
+        let keychain = std::mem::replace(&mut options.keychain, Keychain::anonymous());
+        let (tokens, options, requests) = (authentication::Tokens::default(), Arc::new(options), Arc::default());
+        Ok(Self { inner: Arc::new(Inner { http, direct, options, keychain, tokens, requests }) })
+    }
+
+    /// A client that knows the credentials of one pull Secret and no others: its name for messages, its `type` and its value,
+    /// as [`Keychain::with_pull_secret`] takes them. Connections and the counter are shared with this one, tokens are not.
+    pub fn with_pull_secret(&self, secret: &str, kind: &str, value: &[u8]) -> Result<Self, OciError> {
+        let keychain = Keychain::anonymous().with_pull_secret(secret, kind, value)?;
+        let Inner { http, direct, options, requests, .. } = &*self.inner;
+        let (http, direct) = (http.clone(), direct.clone());
+        let (options, requests, tokens) =
+            (Arc::clone(options), Arc::clone(requests), authentication::Tokens::default());
+        Ok(Self { inner: Arc::new(Inner { http, direct, options, keychain, tokens, requests }) })
+    }
+
+    /// Whether a credential for `repository` was handed to this client, by itself or in a pull Secret.
+    pub fn is_given(&self, repository: &Repository) -> bool {
+        self.inner.keychain.is_given(repository)
     }
 
     /// Requests sent so far, to registries and token servers, each try and each redirect counted.

@@ -5,6 +5,21 @@ use std::path::PathBuf;
 use assay_credentials::CredentialError;
 use assay_model::{Digest, Explain, RedactedUrl};
 
+/// How far a request got that was never answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// The name of the host could not be looked up.
+    Name,
+    /// Nothing came in time.
+    TimedOut,
+    /// Somebody is there and takes no connections.
+    Refused,
+    /// The certificate was not accepted, or there was no TLS.
+    Tls,
+    /// Anything else: a connection that broke, a proxy that failed.
+    Other,
+}
+
 /// Why an image could not be read or written. Nothing that was read before the error may be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OciError {
@@ -13,6 +28,8 @@ pub enum OciError {
     Unreachable {
         /// The registry.
         registry: String,
+        /// How far it got.
+        silence: Silence,
         /// The innermost cause.
         cause: String,
         /// Requests made.

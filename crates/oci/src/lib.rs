@@ -37,7 +37,7 @@ pub use attachment::Attachment;
 pub use blob::{Blob, BlobReader};
 pub use client::{Artifact, ArtifactLayer, Client, ClientOptions, Pushed, Referrers, Resolved, RetryOptions};
 pub use copy::{CopyReport, copy};
-pub use error::OciError;
+pub use error::{OciError, Silence};
 pub use location::{Engine, ImageSource, Selector};
 pub use manifest::{
     CONFIG_MAX, ContainerConfig, Descriptor, HistoryEntry, ImageConfig, ImageIndex, ImageManifest, MANIFEST_MAX,

@@ -53,6 +53,29 @@ pub(crate) struct Local {
     _held: Option<TempPath>,
 }
 
+impl ImageSource {
+    /// The image that lies at a path, by what is there and not by its name: a folder with `oci-layout`, a tar file with
+    /// `oci-layout` or with the `manifest.json` of `docker save`. None for everything else, so that a folder of sources,
+    /// a lockfile and an archive of sources stay what they are. Blocks.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<Self> {
+        let (path_owned, selector) = (path.to_owned(), Selector::Only);
+        if path.is_dir() {
+            return path.join("oci-layout").is_file().then_some(Self::Layout { path: path_owned, selector });
+        }
+        if !path.is_file() {
+            return None;
+        }
+        let files = Files::archive(path).ok()?;
+        // `docker save` writes both since Docker 25; the layout has the digests that registries know.
+        if files.open("oci-layout").is_ok() && files.open("index.json").is_ok() {
+            return Some(Self::OciArchive { path: path_owned, selector });
+        }
+        let saved = files.read("manifest.json", MANIFEST_MAX).ok()?;
+        docker::is_saved(&saved).then_some(Self::DockerArchive { path: path_owned, selector })
+    }
+}
+
 impl Local {
     /// Opens what `source` names. Blocks.
     pub(crate) fn open(source: &ImageSource) -> Result<Self, OciError> {

@@ -3,22 +3,23 @@
 pub(crate) mod message;
 mod pin;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use assay_case::{Case, Known, Operation, Request, World};
-use assay_gate::{Policy, decide};
-use assay_kube::{Admission, PassReason, Response, Review, ReviewError};
-use assay_model::{Digest, Explain as _};
+use assay_case::{Case, Facts, Known, Operation, Request, World};
+use assay_gate::{Memory, Policy, decide_remembering};
+use assay_kube::{Admission, PassReason, Response, Review, ReviewError, Routing};
+use assay_model::{Explain as _, Timestamp};
 use assay_store::{DecisionLog, DecisionRecord, RequestProjection, decision_id};
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 
 use crate::admitted::Admitted;
 use crate::cluster::Kinds;
 use crate::metrics::{Answered, Metrics};
-use crate::{Clock, FactSource, GatheredFacts, Namespaces};
+use crate::{Clock, FactSource, GatheredFacts, Mutation, Namespaces, Puller};
 
 /// Left of the API server's own time-out for writing the answer and for the network.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -26,6 +27,9 @@ const MARGIN: Duration = Duration::from_millis(200);
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest that the API server allows.
 const TIMEOUT_MAX: Duration = Duration::from_secs(30);
+
+/// Evidence that is older may allow and not refuse.
+const EVIDENCE_AGE: Duration = Duration::from_mins(1);
 
 /// What an HTTP handler sends.
 pub(crate) enum Answer {
@@ -67,12 +71,17 @@ pub(crate) struct Admissions {
     pub(crate) facts: Arc<dyn FactSource>,
     pub(crate) log: DecisionLog,
     pub(crate) admitted: Admitted,
+    /// What was said of images before.
+    pub(crate) memory: Memory,
     pub(crate) in_flight: Semaphore,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) nonce: AtomicU64,
+    pub(crate) mutation: Mutation,
     /// Answers for Assay's own kinds, where the server follows a cluster.
     pub(crate) kinds: OnceLock<Kinds>,
+    /// What leads to workloads from outside, where the server follows a cluster and has seen it.
+    pub(crate) routing: Snapshot<Option<Routing>>,
 }
 
 /// Counts a request in while it is judged.
@@ -101,7 +110,16 @@ impl Admissions {
         let started = Instant::now();
         let deadline = started + self::timeout(timeout).saturating_sub(MARGIN);
         let mut labels = Answered { operation: "unknown", decision: "error", mode: "live" };
-        let answer = self.review(webhook, body, started, deadline, &mut labels).await;
+        let span = tracing::info_span!(
+            "admission",
+            uid = tracing::field::Empty,
+            namespace = tracing::field::Empty,
+            kind = tracing::field::Empty,
+            operation = tracing::field::Empty,
+            decision = tracing::field::Empty,
+        );
+        let answer = self.review(webhook, body, started, deadline, &mut labels).instrument(span.clone()).await;
+        span.record("operation", labels.operation).record("decision", labels.decision);
         self.metrics.requests.get_or_create(&labels).inc();
         self.metrics.duration.observe(started.elapsed().as_secs_f64());
         answer
@@ -130,6 +148,8 @@ impl Admissions {
             }
             Admission::Judge(request) => *request,
         };
+        let (namespace, kind) = (request.namespace.name.as_str(), request.workload.kind.as_str());
+        tracing::Span::current().record("uid", uid.as_str()).record("namespace", namespace).record("kind", kind);
         let policy = self.policy.get();
         let Some(policy) = policy.as_ref() else {
             let why = "no policy is loaded yet (not-ready): nothing can be decided. Try again in a moment";
@@ -140,23 +160,48 @@ impl Admissions {
             return Answer::Review(Response::deny(uid, 429, "TooManyRequests", why).to_json());
         };
         let _in_flight = InFlight::new(&self.metrics);
-        let facts = self.facts_of(&request, deadline).await;
+        let facts = match webhook {
+            Webhook::Validating if !policy.asks_for_facts(&request) => GatheredFacts::new(),
+            _ => self.facts_of(&request, deadline).await,
+        };
         match webhook {
             Webhook::Mutating => {
                 labels.decision = "allowed";
-                let patch = pin::pin(&request, &facts);
+                let patch = pin::pin(self.mutation, &request, &facts);
                 Answer::Review(Response { patch, ..Response::allow(uid) }.to_json())
             }
-            Webhook::Validating => self.judge(policy, uid, dry_run, request, facts, started, labels),
+            Webhook::Validating => {
+                let call = Call { uid, dry_run, started };
+                let request = match self.judge(policy, &call, request, facts, true, labels) {
+                    Judged::Answered(answer) => return answer,
+                    Judged::Outdated(request) => *request,
+                };
+                // Nobody is refused for what was known some minutes ago.
+                let facts = self.gather(&request, deadline).await;
+                match self.judge(policy, &call, request, facts, false, labels) {
+                    Judged::Answered(answer) => answer,
+                    Judged::Outdated(_) => Answer::Failed {
+                        status: 500,
+                        code: "deadline",
+                        message: "the facts could not be gathered anew".to_owned(),
+                    },
+                }
+            }
         }
     }
 
     /// The facts in memory, else those that can be gathered in time.
     async fn facts_of(&self, request: &Request<'_>, deadline: Instant) -> GatheredFacts {
-        if let Some(facts) = self.facts.warm(&request.images) {
+        if let Some(facts) = self.facts.warm(&Puller::of(request), &request.images) {
             return facts;
         }
-        let gathering = self.facts.gather(&request.images, deadline);
+        self.gather(request, deadline).await
+    }
+
+    /// The facts as they are by now.
+    async fn gather(&self, request: &Request<'_>, deadline: Instant) -> GatheredFacts {
+        let puller = Puller::of(request);
+        let gathering = self.facts.gather(&puller, &request.images, deadline);
         // The source keeps the deadline itself and then gives what it has; this is for one that does not.
         if let Ok(facts) = tokio::time::timeout_at(deadline.into(), gathering).await {
             return facts;
@@ -166,26 +211,36 @@ impl Admissions {
         request.images.iter().map(unknown).collect()
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one request, each used once")]
-    fn judge(
+    /// Asks the Gate. A refusal by evidence that is not of this minute is none yet, where `may_be_old`.
+    fn judge<'r>(
         &self,
         policy: &Policy,
-        uid: String,
-        dry_run: bool,
-        mut request: Request<'_>,
+        call: &Call,
+        mut request: Request<'r>,
         facts: GatheredFacts,
-        started: Instant,
+        may_be_old: bool,
         labels: &mut Answered,
-    ) -> Answer {
+    ) -> Judged<'r> {
+        let Call { uid, dry_run, started } = call;
+        let (uid, dry_run) = (uid.clone(), *dry_run);
+        let operation = request.operation;
         let mut world = self.world.get();
         let admissions = self.admitted.reschedules(&request, &facts);
         if !admissions.is_empty() {
             request.operation = Operation::Reschedule;
-            world = Arc::new(world_of(&world, &facts, admissions));
+            world = Arc::new(world_of(&world, admissions));
+        }
+        if let Some(exposure) = self.routing.get().as_ref().as_ref().and_then(|routing| routing.exposure(&request)) {
+            let assay_case::Workload { kind, name, .. } = &request.workload;
+            let workload = format!("{}/{kind}/{name}", request.namespace.name);
+            world = Arc::new(World { exposure: BTreeMap::from([(workload, exposure)]), ..World::clone(&world) });
         }
         let now = (self.clock)();
         let case = Case { request, facts, world };
-        let verdict = decide(policy, &case, now);
+        let verdict = decide_remembering(policy, &case, now, &self.memory);
+        if !verdict.allowed && may_be_old && case.facts.values().any(|known| is_old(known, now)) {
+            return Judged::Outdated(Box::new(Request { operation, ..case.request }));
+        }
         let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let id = decision_id(&uid, now, self.nonce.fetch_add(1, Ordering::Relaxed));
         let allowed = verdict.allowed;
@@ -205,7 +260,7 @@ impl Admissions {
         // A dry run leaves nothing behind: the webhook is registered with `sideEffects: NoneOnDryRun`.
         if dry_run {
             response.audit_annotations.remove("decision");
-            return Answer::Review(response.to_json());
+            return Judged::Answered(Answer::Review(response.to_json()));
         }
         let record =
             DecisionRecord { id, at: now, uid, dry_run, request: RequestProjection::of(&case), verdict, microseconds };
@@ -216,32 +271,41 @@ impl Admissions {
             if allowed {
                 labels.decision = "error";
                 let message = format!("the decision could not be recorded, so that it is not given: {error}");
-                return Answer::Failed { status: 503, code: "decision-not-recorded", message };
+                return Judged::Answered(Answer::Failed { status: 503, code: "decision-not-recorded", message });
             }
         }
         self.admitted.record(&record);
-        Answer::Review(response.to_json())
+        Judged::Answered(Answer::Review(response.to_json()))
     }
 }
 
-/// The world of a reschedule: the earlier admissions, and of the ledger what concerns these digests.
-fn world_of(world: &World, facts: &GatheredFacts, admissions: Vec<assay_case::PriorAdmission>) -> World {
-    let platforms = facts.values().filter_map(|known| known.get().ok()).flatten();
-    let digests: BTreeSet<Digest> = platforms.flat_map(|facts| facts.subject.covering_digests()).collect();
-    let promotions = match &world.promotions {
-        Known::Known { value, at } => {
-            let concerned: Vec<_> = digests.iter().flat_map(|digest| value.of(*digest)).cloned().collect();
-            Known::new(concerned.into(), *at)
-        }
-        Known::Unknown { cause } => Known::Unknown { cause: cause.clone() },
+/// What is the same for every verdict about one request.
+struct Call {
+    uid: String,
+    dry_run: bool,
+    started: Instant,
+}
+
+/// What came of asking the Gate.
+enum Judged<'r> {
+    /// The answer, on record.
+    Answered(Answer),
+    /// It would be refused by what may be otherwise by now.
+    Outdated(Box<Request<'r>>),
+}
+
+/// Whether the evidence of an image is older than what would be gathered now.
+fn is_old(known: &Known<Vec<Arc<Facts>>>, now: Timestamp) -> bool {
+    let is_old = |facts: &Arc<Facts>| match &facts.evidence {
+        Known::Known { at, .. } => now.duration_since(*at).unsigned_abs() > EVIDENCE_AGE,
+        Known::Unknown { .. } => false,
     };
-    World {
-        promotions,
-        exposure: world.exposure.clone(),
-        pull_secrets: world.pull_secrets.clone(),
-        pull_accounts: world.pull_accounts.clone(),
-        admissions,
-    }
+    known.get().is_ok_and(|platforms| platforms.iter().any(is_old))
+}
+
+/// The world of a reschedule: the same with the earlier admissions.
+fn world_of(world: &World, admissions: Vec<assay_case::PriorAdmission>) -> World {
+    World { admissions, ..world.clone() }
 }
 
 /// Nothing new would run.

@@ -19,6 +19,7 @@ use reqwest::Url;
 use tokio::sync::watch;
 
 use crate::Clock;
+use crate::audit::PLATFORM;
 
 /// How often it is looked for what is due.
 const LOOK: Duration = Duration::from_secs(5);
@@ -30,8 +31,6 @@ const LEASE: Duration = Duration::from_mins(5);
 const AT_ONCE: usize = 16;
 /// Shortest secret: that of the hash.
 const SECRET_MIN: usize = 24;
-/// Who is told where nobody owns it.
-const PLATFORM: &str = "platform";
 
 /// Why alerts cannot be delivered.
 #[derive(Debug, thiserror::Error)]
@@ -178,30 +177,138 @@ async fn blocking<T: Send + 'static>(
 pub(crate) async fn run(target: AlertTarget, store: Arc<Store>, clock: Clock, mut stopped: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(LOOK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut is_waiting = false;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
             _ = stopped.changed() => return,
         }
-        if let Err(error) = target.deliver(&store, clock()).await {
-            tracing::warn!(%error, code = error.code(), "alerts wait: the store does not give them");
+        match target.deliver(&store, clock()).await {
+            Ok(_) => {
+                if std::mem::take(&mut is_waiting) {
+                    tracing::info!("alerts are delivered again: the store is back");
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut is_waiting, true) {
+                    tracing::warn!(%error, code = error.code(), "alerts wait: the store does not give them");
+                }
+            }
         }
     }
 }
 
+/// How the ledger was when that was kept.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Ledger {
+    /// Nothing was kept yet.
+    #[default]
+    Unseen,
+    Whole,
+    /// It was changed, and how that shows.
+    Broken(String),
+}
+
 /// Alerts where the promotion ledger was changed after the fact, and until it is whole again.
-pub(crate) fn watch_ledger(store: &Store, world: &World, now: Timestamp) {
-    let key = AlertKey { owner: PLATFORM.into(), subject: "promotion-ledger".into(), environment: String::new() };
-    let result = match world.promotions.get() {
-        Ok(_) => store.resolve_alert(&key, now).map(drop),
-        Err(cause) if cause.code == "ledger-broken" => {
-            let summary = cause.message.clone();
-            let alert = Alert { key, source: "ledger", severity: Severity::Critical, summary };
-            store.raise_alert(&alert, now).map(drop)
+#[derive(Debug, Default)]
+pub(crate) struct LedgerWatch {
+    /// What was kept last.
+    kept: Ledger,
+    /// Whether the store did not take it the last time.
+    is_waiting: bool,
+}
+
+impl LedgerWatch {
+    /// Looks at what was read of the ledger. The store is written to only where that is news.
+    pub(crate) fn look(&mut self, store: &Store, world: &World, now: Timestamp) {
+        let ledger = match world.promotions.get() {
+            Ok(_) => Ledger::Whole,
+            Err(cause) if cause.code == "ledger-broken" => Ledger::Broken(cause.message.clone()),
+            // Nothing can be said of it.
+            Err(_) => return,
+        };
+        if self.kept == ledger {
+            return;
         }
-        Err(_) => Ok(()),
-    };
-    if let Err(error) = result {
-        tracing::warn!(%error, code = error.code(), "an alert could not be kept");
+        let key = AlertKey { owner: PLATFORM.into(), subject: "promotion-ledger".into(), environment: String::new() };
+        let result = match &ledger {
+            Ledger::Unseen | Ledger::Whole => store.resolve_alert(&key, now).map(drop),
+            Ledger::Broken(why) => {
+                let summary = why.clone();
+                let alert = Alert { key, source: "ledger", severity: Severity::Critical, summary };
+                store.raise_alert(&alert, now).map(drop)
+            }
+        };
+        match result {
+            Ok(()) => {
+                if std::mem::take(&mut self.is_waiting) {
+                    tracing::info!("the store is back: what is to be said of the ledger is kept");
+                }
+                self.kept = ledger;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.is_waiting, true) {
+                    tracing::warn!(%error, code = error.code(), "an alert about the ledger waits for the store");
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use assay_case::Known;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn world(broken: Option<&str>) -> World {
+        let promotions = match broken {
+            None => Known::new(Vec::new().into(), at(0)),
+            Some(why) => Known::unknown("ledger-broken", why.to_owned()),
+        };
+        World { promotions, ..World::unknown() }
+    }
+
+    #[test]
+    fn the_ledger_is_written_about_only_when_there_is_news() {
+        let (store, mut watch) = (Store::in_memory().unwrap(), LedgerWatch::default());
+        let seen = |store: &Store| {
+            store.open_alerts().unwrap().into_iter().map(|own| (own.summary, own.seen)).collect::<Vec<_>>()
+        };
+        watch.look(&store, &world(None), at(1));
+        assert!(seen(&store).is_empty());
+        for second in [2, 4, 6] {
+            watch.look(&store, &world(Some("entry 3 was changed")), at(second));
+            assert_eq!(seen(&store), [("entry 3 was changed".to_owned(), at(2))], "not at every look");
+        }
+        watch.look(&store, &world(Some("entry 2 was changed")), at(8));
+        assert_eq!(seen(&store), [("entry 2 was changed".to_owned(), at(8))]);
+        // What cannot be read says nothing, neither good nor bad.
+        let unknown = Known::unknown("store-unreachable", "away".to_owned());
+        watch.look(&store, &World { promotions: unknown, ..World::unknown() }, at(10));
+        assert_eq!(seen(&store).len(), 1);
+        watch.look(&store, &world(None), at(12));
+        assert!(seen(&store).is_empty());
+    }
+
+    #[test]
+    fn what_the_store_did_not_take_is_said_to_be_waiting_once_and_kept_when_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let (store, mut watch) = (Store::open(&path).unwrap(), LedgerWatch::default());
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("ALTER TABLE alert RENAME TO hidden").unwrap();
+        for second in [1, 3] {
+            watch.look(&store, &world(Some("entry 3 was changed")), at(second));
+            assert!(watch.is_waiting && watch.kept == Ledger::Unseen);
+        }
+        other.execute_batch("ALTER TABLE hidden RENAME TO alert").unwrap();
+        watch.look(&store, &world(Some("entry 3 was changed")), at(5));
+        assert!(!watch.is_waiting);
+        assert_eq!(store.open_alerts().unwrap()[0].opened, at(5));
     }
 }

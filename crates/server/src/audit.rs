@@ -4,11 +4,13 @@
 //! Nothing here waits or talks to anybody; [`Cluster`](crate::Cluster) watches and calls. [`Population`] keeps the Pods,
 //! [`Routes`] what leads to them, [`Judge`] asks the Gate, and [`Findings`] tells what is new from what was known.
 
+mod alert;
 mod exposure;
 mod finding;
 mod judge;
 mod population;
 
+pub use alert::{BreakGlass, PLATFORM, SOURCE, Told, standing};
 pub use exposure::Routes;
 pub use finding::{Changes, Draft, Findings, Source};
 pub use judge::{Judge, Recorded};

@@ -10,14 +10,18 @@ mod audit;
 mod authority;
 mod book;
 mod controller;
+mod drill;
+mod exposure;
 mod kinds;
 mod status;
 mod vouch;
 mod webhooks;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use assay_kube::{Client, Election};
+use assay_kinds::TrustRoot;
+use assay_kube::{Client, Election, Standing};
 use assay_model::Digest;
 use assay_trust::TrustMaterial;
 use tokio::sync::{Notify, watch};
@@ -31,7 +35,7 @@ pub(crate) use self::kinds::Kinds;
 use self::book::Book;
 use self::controller::Shared;
 use crate::admission::Snapshot;
-use crate::{Namespaces, Running};
+use crate::{Mutation, Namespaces, Running};
 
 /// What the server is to do in a cluster.
 #[derive(Clone)]
@@ -46,8 +50,11 @@ pub struct ClusterOptions {
     pub cluster: String,
     /// What this replica is called among the others; no two have the same name.
     pub identity: String,
-    /// Whether the tags of Pods are pinned.
-    pub mutate: bool,
+    /// Whose tags are pinned.
+    pub mutate: Mutation,
+    /// The authority (PEM file) of a certificate that comes from files, which somebody else renews; without one the server
+    /// keeps an authority of its own.
+    pub authority: Option<PathBuf>,
     /// What is in force beside the objects of the cluster.
     pub base: Base,
     /// How a TrustRoot becomes material.
@@ -116,10 +123,14 @@ pub enum Notice {
     Leads,
     /// Another replica does.
     Follows,
-    /// Whether this replica leads cannot be found out.
+    /// Whether this replica leads cannot be found out: none audits what runs, and each repairs the registration.
     NoLease {
+        /// The Lease, as `namespace/name`.
+        lease: String,
         /// Why.
         why: String,
+        /// Whether the API server forbids it: a role is missing.
+        is_forbidden: bool,
     },
     /// What runs was judged again, and some of it would be denied by now.
     Findings {
@@ -172,25 +183,29 @@ impl Cluster {
             reissue: Notify::new(),
             renewed: Notify::new(),
             rejudge: watch::Sender::new(0),
+            routes: Mutex::default(),
+            routed: watch::Sender::new(0),
             store: running.store(),
         });
         let ClusterOptions { client, namespace, identity, notify, .. } = &shared.options;
         let election = Election::new(client.clone(), namespace, LEASE, identity.clone());
-        let (holds, held) = watch::channel(None);
+        let (stands, standing) = watch::channel(Standing::default());
         let failed = {
             let (notify, last) = (Arc::clone(notify), Mutex::new(String::new()));
+            let lease = format!("{namespace}/{LEASE}");
             move |error: &assay_kube::ApiError| {
                 let why = error.to_string();
                 let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if *last != why {
                     last.clone_from(&why);
                     tracing::error!(why, "the Lease cannot be used");
-                    notify(Notice::NoLease { why });
+                    let is_forbidden = matches!(error.status(), Some(401 | 403));
+                    notify(Notice::NoLease { lease: lease.clone(), why, is_forbidden });
                 }
             }
         };
-        let election = tokio::spawn(election.run(holds, failed));
-        let tasks = controller::start(&shared, &held);
+        let election = tokio::spawn(election.run(stands, failed));
+        let tasks = controller::start(&shared, &standing);
         Self { shared, tasks, election }
     }
 
@@ -204,6 +219,12 @@ impl Cluster {
         self.tasks.shutdown().await;
         // Nobody listens any more: it gives the Lease back.
         let _ = tokio::time::timeout(RELEASE, &mut self.election).await;
+    }
+
+    /// The trust roots that stand in the cluster by now and can be read. What they name may be asked; what only somebody
+    /// tried to write never is.
+    pub fn trust_roots(&self) -> Vec<TrustRoot> {
+        self.shared.book().roots().cloned().collect()
     }
 
     /// Trust roots have other material by now: these are those of [`Base::roots`], and those of the cluster are read again.

@@ -1,5 +1,6 @@
 //! Metrics with bounded labels: no image, digest, vulnerability, namespace or Pod ever becomes one.
 
+mod age;
 mod audit;
 
 use std::sync::atomic::AtomicU64;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub(crate) use self::age::AgeMetrics;
 pub(crate) use self::audit::AuditMetrics;
 
 /// Upper bounds in seconds: a warm answer takes tenths of a millisecond, the API server waits for ten seconds at most.
@@ -65,6 +67,17 @@ pub(crate) struct Metrics {
     pub(crate) webhook_writes: Counter,
     pub(crate) watch_failures: Counter,
     pub(crate) audit: AuditMetrics,
+    pub(crate) warming: WarmingMetrics,
+    pub(crate) age: AgeMetrics,
+}
+
+/// What is kept warm.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WarmingMetrics {
+    /// Images whose facts are gathered ahead.
+    pub(crate) images: Gauge,
+    /// Times that the facts of one were.
+    pub(crate) gathered: Counter,
 }
 
 impl Metrics {
@@ -85,6 +98,8 @@ impl Metrics {
             webhook_writes: Counter::default(),
             watch_failures: Counter::default(),
             audit: AuditMetrics::new(&mut registry),
+            warming: WarmingMetrics::default(),
+            age: AgeMetrics::new(&mut registry),
             registry: Registry::default(),
         };
         registry.register("admission_requests", "Admission requests answered", metrics.requests.clone());
@@ -132,6 +147,8 @@ impl Metrics {
             metrics.webhook_writes.clone(),
         );
         registry.register("cluster_watch_failures", "Watches that were lost", metrics.watch_failures.clone());
+        registry.register("warm_images", "Images whose facts are gathered ahead", metrics.warming.images.clone());
+        registry.register("warmed", "Images whose facts were gathered ahead", metrics.warming.gathered.clone());
         registry.register("build", "Version of Assay", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Self { registry, ..metrics }
     }
@@ -207,5 +224,65 @@ mod tests {
         assert!(!text.contains(r#"expiry_timestamp_seconds{root="custom"}"#), "what is not known is not shown");
         metrics.set_trust_roots(&[good]);
         assert!(!metrics.encode().contains("custom"));
+    }
+
+    /// Every metric, with a sample each.
+    fn all() -> String {
+        let metrics = Metrics::new();
+        let at: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
+        metrics.requests.get_or_create(&Answered { operation: "create", decision: "denied", mode: "live" }).inc();
+        let root =
+            TrustRootStatus { name: "public-good".into(), expires: Some(at), refreshed_at: Some(at), failures: 0 };
+        metrics.set_trust_roots(&[root]);
+        metrics.audit.set_findings(std::iter::empty());
+        metrics.audit.set_exceptions(std::iter::empty());
+        let digest = assay_model::Digest::of(b"");
+        metrics.audit.set_running(&[assay_store::RunningRisk { environment: None, digest, counts: None }]);
+        metrics.age.set_outbox(None);
+        metrics.age.set_inventory("default", at);
+        metrics.age.set_drill(Some(at), Some(at));
+        metrics.age.tell(at, Some(at));
+        metrics.encode()
+    }
+
+    /// The names in a text that look like metrics of ours.
+    fn named(text: &str) -> std::collections::BTreeSet<String> {
+        let is_part = |c: char| c.is_ascii_lowercase() || c == '_';
+        let starts = text.match_indices("assay_").map(|(at, _)| &text[at..]);
+        starts.map(|rest| rest[..rest.find(|c| !is_part(c)).unwrap_or(rest.len())].to_owned()).collect()
+    }
+
+    #[test]
+    fn the_dashboard_the_alerts_and_the_guides_name_metrics_that_there_are() {
+        let mut told: std::collections::BTreeSet<String> =
+            all().lines().filter(|line| !line.starts_with('#')).flat_map(named).collect();
+        // A histogram goes by the name that its parts have in common.
+        let whole: Vec<String> =
+            told.iter().filter_map(|name| name.strip_suffix("_bucket").map(str::to_owned)).collect();
+        told.extend(whole);
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+        let dashboard = read("deploy/chart/dashboard.json");
+        let json: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
+        let panels = json["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+        for panel in panels {
+            let targets = panel["targets"].as_array().unwrap();
+            assert!(!targets.is_empty() && panel["description"].is_string(), "{panel}");
+            assert!(targets.iter().all(|own| own["expr"].as_str().is_some_and(|text| text.contains("assay_"))));
+        }
+        let mut shown = std::collections::BTreeSet::new();
+        for file in ["deploy/chart/dashboard.json", "deploy/chart/templates/monitoring.yaml", "docs/guide/operate.md"] {
+            let own = named(&read(file));
+            assert!(!own.is_empty(), "{file}");
+            for name in &own {
+                assert!(told.contains(name), "{file}: there is no metric {name}");
+            }
+            shown.extend(own);
+        }
+        // And what is told can be looked up.
+        let documented = named(&read("docs/guide/operate.md"));
+        for name in told.iter().filter(|name| !["_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end))) {
+            assert!(documented.contains(name), "docs/guide/operate.md does not say what {name} is");
+        }
     }
 }

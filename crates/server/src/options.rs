@@ -26,6 +26,19 @@ pub struct KeepDecisions {
     pub bytes: Option<u64>,
 }
 
+/// Whose tags are written as digests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mutation {
+    /// Nobody's.
+    #[default]
+    Nothing,
+    /// Those of new Pods.
+    Pods,
+    /// Those of templates, too, that no controller made: then what is stored says what runs, and a tag that moves brings no
+    /// second image into a workload that is scaled.
+    Templates,
+}
+
 /// What a server is started with.
 #[derive(Clone)]
 pub struct ServerOptions {
@@ -47,8 +60,8 @@ pub struct ServerOptions {
     pub alerts: Option<AlertTarget>,
     /// Labels of the namespaces.
     pub namespaces: Namespaces,
-    /// Whether `/mutate` is served, which pins the tags of Pods.
-    pub mutate: bool,
+    /// Whether `/mutate` is served, and whose tags it pins.
+    pub mutate: Mutation,
     /// How many requests are judged at once; beyond that they are refused at once.
     pub in_flight: usize,
     /// Where the time comes from.
@@ -68,7 +81,7 @@ impl ServerOptions {
             retention: KeepDecisions::default(),
             alerts: None,
             namespaces: Namespaces::default(),
-            mutate: false,
+            mutate: Mutation::Nothing,
             in_flight: IN_FLIGHT,
             clock: Arc::new(Timestamp::now),
         }

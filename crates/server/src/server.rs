@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use assay_case::{Known, World};
-use assay_gate::Policy;
+use assay_gate::{Memory, Policy};
 use assay_model::{Explain, Timestamp};
 use assay_store::{DecisionLog, Retention, Store, StoreError};
 use axum::Router;
@@ -24,11 +24,11 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admission::{Admissions, Answer, Snapshot, Webhook};
 use crate::admitted::Admitted;
-use crate::alerts;
+use crate::alerts::{self, LedgerWatch};
 use crate::certificate::Certificate;
 use crate::cluster::Kinds;
 use crate::metrics::{Metrics, TrustRootStatus};
-use crate::{CertificateError, Clock, KeepDecisions, Namespaces, ServerOptions};
+use crate::{CertificateError, Clock, KeepDecisions, Mutation, Namespaces, ServerOptions};
 
 /// Largest body. One more than assay-kube reads, so that its error is the one that is reported.
 const BODY_MAX: usize = (8 << 20) + 1;
@@ -95,6 +95,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     listener: tokio::task::JoinHandle<()>,
     refresher: tokio::task::JoinHandle<()>,
+    ledger: Arc<Mutex<LedgerWatch>>,
 }
 
 impl std::fmt::Debug for Running {
@@ -138,25 +139,30 @@ impl Server {
             facts,
             log,
             admitted,
+            memory: Memory::default(),
             in_flight: Semaphore::new(in_flight),
             metrics: Metrics::new(),
             clock,
             nonce: AtomicU64::new(0),
+            mutation: mutate,
             kinds: OnceLock::new(),
+            routing: Snapshot::new(None),
         });
         let listen = |source| ServerError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let (stop, stopped) = watch::channel(false);
-        let router = router(Arc::clone(&admissions), mutate);
+        let router = router(Arc::clone(&admissions), mutate != Mutation::Nothing);
         let listener = tokio::spawn(accept(listener, acceptor, router, stopped.clone()));
-        let refresher = tokio::spawn(refresh(
-            Arc::clone(&admissions),
-            Arc::clone(&certificate),
-            Arc::clone(&store),
-            unread,
-            stopped.clone(),
-        ));
+        let ledger = Arc::default();
+        let refreshed = Refreshed {
+            admissions: Arc::clone(&admissions),
+            certificate: Arc::clone(&certificate),
+            store: Arc::clone(&store),
+            ledger: Arc::clone(&ledger),
+            unread: Arc::new(Mutex::new(unread)),
+        };
+        let refresher = tokio::spawn(refresh(refreshed, stopped.clone()));
         if let Some(target) = alerts {
             let clock = Arc::clone(&admissions.clock);
             tokio::spawn(alerts::run(target, Arc::clone(&store), clock, stopped.clone()));
@@ -164,7 +170,7 @@ impl Server {
         if retention != KeepDecisions::default() {
             tokio::spawn(expire(Arc::clone(&admissions), Arc::clone(&store), retention, stopped));
         }
-        Ok(Running { address, admissions, certificate, store, stop, listener, refresher })
+        Ok(Running { address, admissions, certificate, store, stop, listener, refresher, ledger })
     }
 }
 
@@ -209,7 +215,7 @@ impl Running {
 
     /// Reads the promotion ledger now instead of within two seconds.
     pub fn refresh_world(&self) {
-        read_world(&self.admissions, &self.store);
+        read_world(&self.admissions, &self.store, &self.ledger);
     }
 
     /// Reads the certificate files now. Where they cannot be used, the certificate of before stays.
@@ -243,10 +249,11 @@ impl Drop for Running {
 }
 
 /// Reads the ledger, and says where it was changed.
-fn read_world(admissions: &Admissions, store: &Store) {
+fn read_world(admissions: &Admissions, store: &Store, ledger: &Mutex<LedgerWatch>) {
     let before = admissions.world.get();
     admissions.world.set(world(store, &admissions.clock, &before));
-    alerts::watch_ledger(store, &admissions.world.get(), (admissions.clock)());
+    let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    ledger.look(store, &admissions.world.get(), (admissions.clock)());
 }
 
 /// What is known beside the facts of each image: the ledger. An unreadable ledger is unknown, not empty; while the store is
@@ -263,15 +270,20 @@ fn world(store: &Store, clock: &Clock, before: &World) -> World {
     World { promotions, ..World::unknown() }
 }
 
-/// Looks at certificate files, ledger and decision log from time to time.
-async fn refresh(
+/// What is looked at from time to time.
+#[derive(Clone)]
+struct Refreshed {
     admissions: Arc<Admissions>,
     certificate: Arc<Certificate>,
     store: Arc<Store>,
-    unread: Option<Timestamp>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let unread = Arc::new(Mutex::new(unread));
+    ledger: Arc<Mutex<LedgerWatch>>,
+    /// Since when admissions have to be read that could not be at the start.
+    unread: Arc<Mutex<Option<Timestamp>>>,
+}
+
+/// Looks at certificate files, ledger and decision log from time to time.
+async fn refresh(refreshed: Refreshed, mut stopped: watch::Receiver<bool>) {
+    let admissions = Arc::clone(&refreshed.admissions);
     // Nothing yet: the first look reads the ledger again, in case it grew since the start.
     let mut seen = None;
     let mut ticks = tokio::time::interval(REFRESH);
@@ -282,8 +294,8 @@ async fn refresh(
             _ = stopped.changed() => return,
         }
         admissions.metrics.waiting.set(i64::try_from(admissions.log.waiting()).unwrap_or(i64::MAX));
-        let (admissions, certificate, store) = (Arc::clone(&admissions), Arc::clone(&certificate), Arc::clone(&store));
-        let (seen_before, unread) = (seen.clone(), Arc::clone(&unread));
+        let Refreshed { admissions, certificate, store, ledger, unread } = refreshed.clone();
+        let seen_before = seen.clone();
         // Files and SQLite block.
         let looked = tokio::task::spawn_blocking(move || {
             if certificate.is_stale()
@@ -298,10 +310,13 @@ async fn refresh(
                 admissions.admitted.remember(known);
                 *since = None;
             }
+            if let Ok(oldest) = store.oldest_undelivered() {
+                admissions.metrics.age.set_outbox(oldest);
+            }
             // Reading it all is for when it has changed, or cannot be told.
             let head = store.ledger_head().ok();
             if head.is_none() || head != seen_before {
-                read_world(&admissions, &store);
+                read_world(&admissions, &store, &ledger);
             }
             head
         });
@@ -312,7 +327,7 @@ async fn refresh(
     }
 }
 
-/// Lets old decisions go, every hour.
+/// Lets old decisions go, and alerts that have long been over, every hour.
 async fn expire(
     admissions: Arc<Admissions>,
     store: Arc<Store>,
@@ -327,7 +342,13 @@ async fn expire(
         }
         let before = keep.age.and_then(|age| (admissions.clock)().checked_sub(age).ok());
         let (store, retention) = (Arc::clone(&store), Retention { before, bytes: keep.bytes });
-        match tokio::task::spawn_blocking(move || store.expire_decisions(retention)).await {
+        let expired = tokio::task::spawn_blocking(move || {
+            if let Some(before) = before {
+                store.expire_alerts(before)?;
+            }
+            store.expire_decisions(retention)
+        });
+        match expired.await {
             Ok(Ok(gone)) if gone.decisions > 0 => tracing::info!(gone.decisions, gone.bytes, "old decisions went"),
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::error!(%error, code = error.code(), "old decisions stay"),
@@ -488,6 +509,7 @@ async fn ready(State(admissions): State<Arc<Admissions>>) -> Response {
 async fn metrics(State(admissions): State<Arc<Admissions>>) -> Response {
     let loaded = i64::from(admissions.is_ready());
     admissions.metrics.policy_loaded.set(loaded);
+    admissions.metrics.age.tell((admissions.clock)(), admissions.facts.data_until());
     admissions.metrics.waiting.set(i64::try_from(admissions.log.waiting()).unwrap_or(i64::MAX));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], admissions.metrics.encode()).into_response()

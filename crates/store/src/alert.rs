@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 use crate::backend::{Mode, Row, Session, Value, values};
-use crate::database::{Store, micros, parse, time};
+use crate::database::{Store, decode, micros, parse, time};
 
 /// After the first failure; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(15);
@@ -175,6 +175,24 @@ impl Store {
         })
     }
 
+    /// Lets alerts go that were over before this and of which nothing waits to be delivered. How many went.
+    pub fn expire_alerts(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.transaction(Mode::Exclusive, |session| {
+            let gone = session.row(
+                "SELECT count(*) FROM alert WHERE resolved < ?1
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.alert = alert.id)",
+                &values![micros(before)],
+                |row| row.integer(0),
+            )?;
+            session.execute(
+                "DELETE FROM alert WHERE resolved < ?1
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.alert = alert.id)",
+                &values![micros(before)],
+            )?;
+            Ok(gone.and_then(|gone| u64::try_from(gone).ok()).unwrap_or(0))
+        })
+    }
+
     /// The alerts that are open, oldest first.
     pub fn open_alerts(&self) -> Result<Vec<OpenAlert>, StoreError> {
         let open = self.read(|session| session.rows(&format!("{OPEN} ORDER BY opened, id"), &[], read))?;
@@ -184,12 +202,14 @@ impl Store {
     /// Takes what is due, at most `limit`, the oldest first: until `lease` is over, nobody else gets it. What became of one
     /// alert is given in its order, one at a time.
     pub fn take_deliveries(&self, now: Timestamp, lease: Duration, limit: usize) -> Result<Vec<Delivery>, StoreError> {
+        // Nothing is put off for so long: that was written by a clock which ran ahead.
+        let beyond = now.checked_add(LONGEST_PAUSE.max(lease) * 2).unwrap_or(Timestamp::MAX);
         self.transaction(Mode::Exclusive, |session| {
             let due = session.rows(
-                "SELECT id, body, failures FROM outbox WHERE due <= ?1 AND NOT EXISTS
+                "SELECT id, body, failures FROM outbox WHERE (due <= ?1 OR due > ?3) AND NOT EXISTS
                      (SELECT 1 FROM outbox before WHERE before.alert = outbox.alert AND before.id < outbox.id)
                  ORDER BY id LIMIT ?2",
-                &values![micros(now), i64::try_from(limit).unwrap_or(i64::MAX)],
+                &values![micros(now), i64::try_from(limit).unwrap_or(i64::MAX), micros(beyond)],
                 |row| {
                     let (id, body) = (row.integer(0)?, row.text(1)?);
                     Ok(Delivery { id, body, failures: u32::try_from(row.integer(2)?).unwrap_or(u32::MAX) })
@@ -223,6 +243,17 @@ impl Store {
             )?;
             Ok(())
         })
+    }
+
+    /// Since when the oldest waits that is to be delivered; none where nothing waits.
+    pub fn oldest_undelivered(&self) -> Result<Option<Timestamp>, StoreError> {
+        #[derive(Deserialize)]
+        struct At {
+            at: Timestamp,
+        }
+        let body =
+            self.read(|session| session.row("SELECT body FROM outbox ORDER BY id LIMIT 1", &[], |row| row.text(0)))?;
+        body.map(|body| decode::<At>("alert", body.as_bytes()).map(|own| own.at)).transpose()
     }
 
     /// How much waits to be delivered, and why the oldest does not arrive.

@@ -84,6 +84,20 @@ pub struct FindingRecord {
     pub closed: Option<Timestamp>,
 }
 
+/// What became of a change of policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "state", content = "why")]
+pub enum ChangeState {
+    /// It is going to be made. Where this stays so, whoever was about to make it was stopped, and the Environment itself
+    /// says whether it was made.
+    Intended,
+    /// It was made.
+    #[default]
+    Made,
+    /// It could not be made, for this reason.
+    Failed(String),
+}
+
 /// A change of policy, and who answers for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -103,6 +117,9 @@ pub struct PolicyChange {
     /// Why it was done all the same; none = nothing stood against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What became of it.
+    #[serde(default)]
+    pub outcome: ChangeState,
 }
 
 impl Store {
@@ -153,11 +170,21 @@ impl Store {
         Ok(admitted.into_iter().collect())
     }
 
-    /// Keeps a change of policy.
-    pub fn put_policy_change(&self, change: &PolicyChange) -> Result<(), StoreError> {
+    /// Keeps a change of policy, before it is made. The number is for [`Store::settle_policy_change`].
+    pub fn put_policy_change(&self, change: &PolicyChange) -> Result<i64, StoreError> {
         let row = values![micros(change.at), encode("policy change", change)?];
+        let number = self.transaction(Mode::Record, |session| {
+            let sql = "INSERT INTO policy_change(at, body) VALUES (?1, ?2) RETURNING number";
+            session.row(sql, &row, |row| row.integer(0))
+        })?;
+        Ok(number.unwrap_or_default())
+    }
+
+    /// Says what became of a change of policy.
+    pub fn settle_policy_change(&self, number: i64, change: &PolicyChange) -> Result<(), StoreError> {
+        let row = values![number, encode("policy change", change)?];
         self.transaction(Mode::Record, |session| {
-            session.execute("INSERT INTO policy_change(at, body) VALUES (?1, ?2)", &row)
+            session.execute("UPDATE policy_change SET body = ?2 WHERE number = ?1", &row)
         })?;
         Ok(())
     }

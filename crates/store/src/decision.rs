@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use assay_case::{Case, ContainerRole, Node, Operation, Request, User, Verdict, Workload};
 use assay_model::{Digest, Reference, Timestamp};
-use serde::ser::SerializeMap as _;
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::{RawValue, to_raw_value};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::{record_text, recorded_verdict};
 
 /// Hexadecimal digits of a decision id. Commands take any unique beginning.
 const ID_DIGITS: usize = 16;
@@ -96,7 +97,7 @@ impl RequestProjection {
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "Read")]
 pub struct DecisionRecord {
     /// Its id, 16 hexadecimal digits.
     pub id: String,
@@ -109,10 +110,33 @@ pub struct DecisionRecord {
     /// What was asked.
     pub request: RequestProjection,
     /// What was answered. Written with each target once.
-    #[serde(with = "crate::recorded_verdict")]
+    #[serde(serialize_with = "recorded_verdict::serialize")]
     pub verdict: Verdict,
     /// How long it took, in microseconds, from the first byte read to the verdict.
     pub microseconds: u64,
+}
+
+/// A record as it is read: outcomes may point to its images.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Read {
+    id: String,
+    at: Timestamp,
+    uid: String,
+    dry_run: bool,
+    request: RequestProjection,
+    verdict: recorded_verdict::Read,
+    microseconds: u64,
+}
+
+impl TryFrom<Read> for DecisionRecord {
+    type Error = recorded_verdict::Missing;
+
+    fn try_from(read: Read) -> Result<Self, Self::Error> {
+        let Read { id, at, uid, dry_run, request, verdict, microseconds } = read;
+        let verdict = verdict.verdict(&request.images)?;
+        Ok(Self { id, at, uid, dry_run, request, verdict, microseconds })
+    }
 }
 
 impl DecisionRecord {
@@ -139,58 +163,36 @@ pub fn decision_id(uid: &str, at: Timestamp, nonce: u64) -> String {
 /// An object as it may be kept: values of environment variables and all annotations but our own are replaced or left out
 /// (`kubectl.kubernetes.io/last-applied-configuration` repeats the whole object), managed fields and status too. It is
 /// held as the text that is written, since every answer waits for it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RedactedObject(Box<RawValue>);
+#[derive(Clone, Debug)]
+pub struct RedactedObject(Box<str>);
 
 impl RedactedObject {
     /// What is kept of an object.
     pub fn of(object: &Node<'_>) -> Self {
         // Nodes have string keys and finite numbers, so that writing them cannot fail; nothing is kept if it does.
-        Self(to_raw_value(&Redact { node: object, parent: "" }).unwrap_or_else(|_| RawValue::NULL.to_owned()))
+        Self(record_text::redacted(object).unwrap_or_else(|| "null".to_owned()).into())
     }
 
     /// The JSON text.
     pub fn text(&self) -> &str {
-        self.0.get()
+        &self.0
+    }
+}
+
+impl Serialize for RedactedObject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RedactedObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|text| Self(text.into()))
     }
 }
 
 impl PartialEq for RedactedObject {
     fn eq(&self, other: &Self) -> bool {
         self.text() == other.text()
-    }
-}
-
-/// Writes a node without what must not be kept; `parent` is the nearest key above it.
-struct Redact<'n> {
-    node: &'n Node<'n>,
-    parent: &'n str,
-}
-
-impl Serialize for Redact<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let parent = self.parent;
-        match self.node {
-            Node::List(items) => serializer.collect_seq(items.iter().map(|node| Redact { node, parent })),
-            Node::Object(fields) => {
-                let mut map = serializer.serialize_map(None)?;
-                for (key, node) in fields {
-                    let key = key.as_ref();
-                    let dropped = matches!((parent, key), ("metadata", "managedFields") | ("", "status"))
-                        || (parent == "annotations" && !key.starts_with("assay.dev/"));
-                    if dropped {
-                        continue;
-                    }
-                    if parent == "env" && key == "value" {
-                        map.serialize_entry(key, "***")?;
-                    } else {
-                        map.serialize_entry(key, &Redact { node, parent: key })?;
-                    }
-                }
-                map.end()
-            }
-            scalar => scalar.serialize(serializer),
-        }
     }
 }

@@ -14,8 +14,8 @@ use assay_model::{Digest, Timestamp};
 use serde::Deserialize;
 
 use crate::backend::{Mode, Session, values};
-use crate::database::{Store, decode, encode, micros, parse, time};
-use crate::{DecisionRecord, StoreError};
+use crate::database::{Store, decode, micros, parse, time};
+use crate::{DecisionRecord, StoreError, record_text};
 
 /// The lowest of the ordinary levels: a record shrinks to a thirtieth by what stands before it, a higher level saves little.
 const LEVEL: i32 = 1;
@@ -238,7 +238,8 @@ impl Store {
         let mut batch = Batch::new().map_err(damaged)?;
         for record in records {
             let keys = Keys::of(record).ok_or_else(|| damaged(format!("`{}` is no decision id", record.id)))?;
-            batch.push(keys, (encode("decision", record)? + "\n").as_bytes()).map_err(damaged)?;
+            let line = record_text::line(record).map_err(|source| StoreError::Row { what: "decision", source })?;
+            batch.push(keys, &line).map_err(damaged)?;
         }
         self.put_batch(&batch.close().map_err(damaged)?)
     }

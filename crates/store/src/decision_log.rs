@@ -22,7 +22,7 @@ use std::time::Duration;
 use segment::{EXTENSION, Segment};
 
 use crate::decision_batch::{Batch, Keys};
-use crate::{DecisionRecord, Store, StoreError};
+use crate::{DecisionRecord, Store, StoreError, record_text};
 
 /// How long a record waits for others to share its transaction.
 const BATCH: Duration = Duration::from_secs(1);
@@ -34,8 +34,6 @@ const RETRY: Duration = Duration::from_secs(2);
 const WAITING_MAX: u64 = 512 << 20;
 /// Closed segments that are kept in memory; more of them are read back from their files.
 const IN_MEMORY: usize = 4;
-/// Room for a record: that of a Pod of ten images.
-const RECORD_BYTES: usize = 12 << 10;
 
 /// The decision log. Dropping it puts what waits into the database.
 #[derive(Debug)]
@@ -131,9 +129,7 @@ impl DecisionLog {
     pub fn append(&self, record: &DecisionRecord) -> Result<(), StoreError> {
         let row = |source| StoreError::Row { what: "decision", source };
         let keys = Keys::of(record).ok_or_else(|| row(serde::ser::Error::custom("its id is none")))?;
-        let mut line = Vec::with_capacity(RECORD_BYTES);
-        serde_json::to_writer(&mut line, record).map_err(row)?;
-        line.push(b'\n');
+        let line = record_text::line(record).map_err(row)?;
         let mut state = self.shared.lock();
         if state.waiting > WAITING_MAX {
             return Err(StoreError::LogFull { bytes: state.waiting });

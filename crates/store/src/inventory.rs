@@ -103,6 +103,17 @@ pub struct InventoryRow {
     pub exceptions: Vec<String>,
 }
 
+/// An image that runs in an Environment, and its findings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningRisk {
+    /// The Environment.
+    pub environment: Option<EnvironmentName>,
+    /// The image.
+    pub digest: Digest,
+    /// Its findings by severity; none = never matched.
+    pub counts: Option<FindingCounts>,
+}
+
 impl Store {
     /// Replaces what is known of a cluster by a complete list of its Pods. Intervals of images that no longer run end at `at`.
     pub fn sync_inventory(&self, cluster: &str, at: Timestamp, pods: &[RunningPod]) -> Result<(), StoreError> {
@@ -148,6 +159,42 @@ impl Store {
     /// Every running container, ordered by cluster, namespace, workload, Pod and container.
     pub fn inventory(&self) -> Result<Vec<InventoryRow>, StoreError> {
         self.inventory_where("1 = 1", &[])
+    }
+
+    /// The images that run, each once a namespace, at most `limit` of them: namespace, repository, digest. Those of which most
+    /// Pods run come first.
+    pub fn running_images(&self, limit: usize) -> Result<Vec<(String, Repository, Digest)>, StoreError> {
+        let sql = "SELECT workload.namespace, c.repository, image.digest
+             FROM pod_container c JOIN pod ON pod.id = c.pod JOIN workload ON workload.id = pod.workload
+                JOIN image ON image.id = c.image
+             WHERE c.repository IS NOT NULL
+             GROUP BY workload.namespace, c.repository, image.digest
+             ORDER BY count(*) DESC, workload.namespace, c.repository, image.digest LIMIT ?1";
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.read(|session| {
+            session.rows(sql, &values![limit], |row| {
+                let repository = parse("repository", row.text(1)?)?;
+                Ok((row.text(0)?, repository, parse("digest", row.text(2)?)?))
+            })
+        })
+    }
+
+    /// The images that run in a cluster, each once an Environment, with its findings by severity; none = never matched.
+    pub fn running_risks(&self, cluster: &str) -> Result<Vec<RunningRisk>, StoreError> {
+        let sql = "SELECT DISTINCT workload.environment, image.digest,
+                coalesce((SELECT counts FROM image_risk WHERE image_risk.image = c.image),
+                    (SELECT counts FROM image_risk JOIN image m ON m.id = image_risk.image JOIN index_member ON member = m.digest
+                        WHERE image_index = image.digest ORDER BY member LIMIT 1))
+             FROM pod_container c JOIN pod ON pod.id = c.pod JOIN workload ON workload.id = pod.workload
+                JOIN cluster ON cluster.id = workload.cluster JOIN image ON image.id = c.image
+             WHERE cluster.name = ?1";
+        self.read(|session| {
+            session.rows(sql, &values![cluster], |row| {
+                let environment = row.optional_text(0)?.map(|text| parse("environment name", text)).transpose()?;
+                let counts = row.optional_text(2)?.map(|counts| decode("counts", counts.as_bytes())).transpose()?;
+                Ok(RunningRisk { environment, digest: parse("digest", row.text(1)?)?, counts })
+            })
+        })
     }
 
     /// The rows of some images. `condition` is one of this crate's own, with its values.

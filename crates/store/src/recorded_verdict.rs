@@ -1,12 +1,21 @@
 //! A Verdict as records keep it: each target and each statement written once, outcomes point to both. A Pod of ten images
 //! has some two hundred outcomes, but they say some twenty things about eleven targets.
+//!
+//! What is printed has a pair for each outcome. What is kept ([`crate::record_text`]) has them in groups, and says of a
+//! target that is an image of the request only which.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use assay_case::{Action, ControlOutcome, ExceptionNote, Operation, Outcome, Target, Verdict};
-use assay_model::{ControlId, Digest, EnvironmentName, Severity, Timestamp};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use assay_case::{ControlOutcome, ExceptionNote, Operation, Statement, Target, Verdict};
+use assay_model::{Digest, EnvironmentName, Timestamp};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::ImageRecord;
+
+/// Statements looked at for one that says the same.
+const LOOK_BACK: usize = 64;
+/// Most outcomes of one record: far more than a request can have, far less than memory.
+const OUTCOMES_MAX: usize = 1 << 20;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +27,7 @@ struct Written<'a> {
     policy: Digest,
     decided_at: Timestamp,
     targets: Vec<&'a Arc<Target>>,
-    statements: Vec<WrittenStatement<'a>>,
+    statements: Vec<&'a Arc<Statement>>,
     /// Statement and target of each outcome, in the Verdict's order.
     outcomes: Vec<(usize, usize)>,
     #[serde(skip_serializing_if = "is_empty")]
@@ -29,38 +38,128 @@ struct Written<'a> {
     notes: &'a [String],
 }
 
-/// An outcome without its target.
-#[derive(PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WrittenStatement<'a> {
-    control: &'a ControlId,
-    action: Action,
-    outcome: Outcome,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    severity: Option<Severity>,
-    #[serde(skip_serializing_if = "is_empty")]
-    vulnerabilities: &'a [String],
-    #[serde(skip_serializing_if = "is_empty")]
-    packages: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    excepted_by: Option<&'a str>,
+fn is_empty<T>(list: &&[T]) -> bool {
+    list.is_empty()
 }
 
+/// The outcomes of a Verdict, grouped.
+#[derive(Debug, Default)]
+pub(crate) struct Grouped<'v> {
+    pub(crate) targets: Vec<&'v Arc<Target>>,
+    pub(crate) statements: Vec<&'v Arc<Statement>>,
+    /// Statements, and the targets that all of them are said about one after the other: outcomes in the Verdict's order.
+    pub(crate) said: Vec<(Vec<usize>, Vec<usize>)>,
+}
+
+impl<'v> Grouped<'v> {
+    pub(crate) fn of(outcomes: &'v [ControlOutcome]) -> Self {
+        let mut grouped = Self::default();
+        let mut about = usize::MAX;
+        let mut run = Vec::new();
+        for ControlOutcome { statement, target } in outcomes {
+            let target = place(&mut grouped.targets, about, target);
+            if target != about {
+                grouped.end(&mut run, about);
+                about = target;
+            }
+            // Mostly the same is said as about the target before.
+            let guess = grouped.said.last().and_then(|(statements, _)| statements.get(run.len()).copied());
+            run.push(place(&mut grouped.statements, guess.unwrap_or_default(), statement));
+        }
+        grouped.end(&mut run, about);
+        grouped
+    }
+
+    /// What was said about one target.
+    fn end(&mut self, run: &mut Vec<usize>, about: usize) {
+        match self.said.last_mut() {
+            _ if run.is_empty() => {}
+            Some((statements, targets)) if statements == run => targets.push(about),
+            _ => self.said.push((std::mem::take(run), vec![about])),
+        }
+        run.clear();
+    }
+}
+
+/// Where something stands in `list` that is the same; at its end if it was not there. `guess` is looked at first.
+fn place<'v, T: PartialEq>(list: &mut Vec<&'v Arc<T>>, guess: usize, item: &'v Arc<T>) -> usize {
+    if list.get(guess).is_some_and(|own| Arc::ptr_eq(own, item)) {
+        return guess;
+    }
+    let same = list.iter().position(|own| Arc::ptr_eq(own, item));
+    let before = list.len().saturating_sub(LOOK_BACK);
+    let alike = || list.iter().skip(before).position(|own| **own == *item).map(|index| before + index);
+    same.or_else(alike).unwrap_or_else(|| {
+        list.push(item);
+        list.len() - 1
+    })
+}
+
+/// Statement and target of each outcome.
+fn pairs(said: &[(Vec<usize>, Vec<usize>)]) -> impl Iterator<Item = (usize, usize)> {
+    said.iter().flat_map(|(statements, targets)| {
+        targets.iter().flat_map(|target| statements.iter().map(|statement| (*statement, *target)))
+    })
+}
+
+pub(crate) fn serialize<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    let grouped = Grouped::of(&verdict.outcomes);
+    let written = Written {
+        allowed: verdict.allowed,
+        operation: verdict.operation,
+        workload: &verdict.workload,
+        environment: &verdict.environment,
+        policy: verdict.policy,
+        decided_at: verdict.decided_at,
+        outcomes: pairs(&grouped.said).collect(),
+        targets: grouped.targets,
+        statements: grouped.statements,
+        exceptions: &verdict.exceptions,
+        unbound: &verdict.unbound,
+        notes: &verdict.notes,
+    };
+    written.serialize(serializer)
+}
+
+/// The target that an image of the request is.
+pub(crate) fn target_of(image: &ImageRecord) -> Target {
+    Target {
+        role: Some(image.role),
+        name: image.name.clone(),
+        image: image.written.clone(),
+        digest: image.digests.first().copied(),
+        platform: None,
+        field: image.field.clone(),
+    }
+}
+
+/// Whether it is [`target_of`] the image.
+pub(crate) fn is_target_of(target: &Target, image: &ImageRecord) -> bool {
+    let Target { role, name, image: written, digest, platform, field } = target;
+    *role == Some(image.role)
+        && *name == image.name
+        && *written == image.written
+        && digest.as_ref() == image.digests.first()
+        && platform.is_none()
+        && *field == image.field
+}
+
+/// A Verdict in either form.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Read {
+pub(crate) struct Read {
     allowed: bool,
     operation: Operation,
     workload: String,
     environment: EnvironmentName,
     policy: Digest,
     decided_at: Timestamp,
-    targets: Vec<Arc<Target>>,
-    statements: Vec<ReadStatement>,
+    targets: Vec<ReadTarget>,
+    statements: Vec<Arc<Statement>>,
+    #[serde(default)]
     outcomes: Vec<(usize, usize)>,
+    #[serde(default)]
+    said: Vec<(Vec<usize>, Vec<usize>)>,
     #[serde(default)]
     exceptions: Vec<ExceptionNote>,
     #[serde(default)]
@@ -70,143 +169,87 @@ struct Read {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ReadStatement {
-    control: ControlId,
-    action: Action,
-    outcome: Outcome,
-    message: Cow<'static, str>,
-    #[serde(default)]
-    fix: Option<Cow<'static, str>>,
-    #[serde(default)]
-    severity: Option<Severity>,
-    #[serde(default)]
-    vulnerabilities: Vec<String>,
-    #[serde(default)]
-    packages: Vec<String>,
-    #[serde(default)]
-    excepted_by: Option<String>,
+#[serde(untagged)]
+enum ReadTarget {
+    /// The image of the request with this number.
+    Image(usize),
+    Written(Arc<Target>),
 }
 
-fn is_empty<T>(list: &&[T]) -> bool {
-    list.is_empty()
-}
+/// Why what is kept is no Verdict.
+#[derive(Debug, thiserror::Error)]
+#[error("an outcome about something that is not there")]
+pub(crate) struct Missing;
 
-/// Where something that is `wanted` stands in `list`, looked for from `guess` on.
-fn find<T>(list: &[T], guess: usize, wanted: impl Fn(&T) -> bool) -> Option<usize> {
-    let (before, after) = list.split_at(guess.min(list.len()));
-    let later = after.iter().position(&wanted).map(|index| before.len() + index);
-    later.or_else(|| before.iter().position(wanted))
-}
-
-/// Where `item` stands in `list` now.
-fn add<T>(list: &mut Vec<T>, item: T) -> usize {
-    list.push(item);
-    list.len() - 1
-}
-
-pub(crate) fn serialize<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
-    let (mut targets, mut statements) = (Vec::<&Arc<Target>>::new(), Vec::new());
-    // Each control with its last statement: the next outcome mostly is the next control's, and says what the control said
-    // of the image before.
-    let mut last: Vec<(&ControlId, usize)> = Vec::new();
-    let (mut target, mut control) = (0, 0);
-    let mut outcomes = Vec::with_capacity(verdict.outcomes.len());
-    for outcome in &verdict.outcomes {
-        let said = WrittenStatement {
-            control: &outcome.control,
-            action: outcome.action,
-            outcome: outcome.outcome,
-            message: &outcome.message,
-            fix: outcome.fix.as_deref(),
-            severity: outcome.severity,
-            vulnerabilities: &outcome.vulnerabilities,
-            packages: &outcome.packages,
-            excepted_by: outcome.excepted_by.as_deref(),
+impl Read {
+    /// The Verdict about a request with these images.
+    pub(crate) fn verdict(self, images: &[ImageRecord]) -> Result<Verdict, Missing> {
+        let target = |read| match read {
+            ReadTarget::Image(number) => images.get(number).map(|image| Arc::new(target_of(image))).ok_or(Missing),
+            ReadTarget::Written(target) => Ok(target),
         };
-        let entry = find(&last, control + 1, |(control, _)| *control == said.control);
-        control = entry.unwrap_or_else(|| add(&mut last, (said.control, usize::MAX)));
-        if let Some((_, statement)) = last.get_mut(control) {
-            if statements.get(*statement) != Some(&said) {
-                *statement = add(&mut statements, said);
-            }
-            target = find(&targets, target, |other| **other == outcome.target)
-                .unwrap_or_else(|| add(&mut targets, &outcome.target));
-            outcomes.push((*statement, target));
+        let targets: Vec<Arc<Target>> = self.targets.into_iter().map(target).collect::<Result<_, _>>()?;
+        let outcome = |(statement, target): (usize, usize)| {
+            let statement = self.statements.get(statement).ok_or(Missing)?;
+            Ok(ControlOutcome::new(Arc::clone(statement), Arc::clone(targets.get(target).ok_or(Missing)?)))
+        };
+        let sizes = self.said.iter().map(|(statements, targets)| statements.len().saturating_mul(targets.len()));
+        if sizes.fold(0, usize::saturating_add) > OUTCOMES_MAX {
+            return Err(Missing);
         }
-    }
-    let written = Written {
-        allowed: verdict.allowed,
-        operation: verdict.operation,
-        workload: &verdict.workload,
-        environment: &verdict.environment,
-        policy: verdict.policy,
-        decided_at: verdict.decided_at,
-        targets,
-        statements,
-        outcomes,
-        exceptions: &verdict.exceptions,
-        unbound: &verdict.unbound,
-        notes: &verdict.notes,
-    };
-    written.serialize(serializer)
-}
-
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Verdict, D::Error> {
-    let read = Read::deserialize(deserializer)?;
-    let outcome = |(statement, target): (usize, usize)| {
-        let missing = || de::Error::custom("an outcome about something that is not there");
-        let statement = read.statements.get(statement).ok_or_else(missing)?;
-        Ok(ControlOutcome {
-            target: read.targets.get(target).ok_or_else(missing)?.clone(),
-            control: statement.control.clone(),
-            action: statement.action,
-            outcome: statement.outcome,
-            message: statement.message.clone(),
-            fix: statement.fix.clone(),
-            severity: statement.severity,
-            vulnerabilities: statement.vulnerabilities.clone(),
-            packages: statement.packages.clone(),
-            excepted_by: statement.excepted_by.clone(),
+        let outcomes = self.outcomes.iter().copied().chain(pairs(&self.said)).map(outcome);
+        Ok(Verdict {
+            allowed: self.allowed,
+            operation: self.operation,
+            workload: self.workload,
+            environment: self.environment,
+            policy: self.policy,
+            decided_at: self.decided_at,
+            outcomes: outcomes.collect::<Result<_, _>>()?,
+            exceptions: self.exceptions,
+            unbound: self.unbound,
+            notes: self.notes,
         })
-    };
-    Ok(Verdict {
-        allowed: read.allowed,
-        operation: read.operation,
-        workload: read.workload,
-        environment: read.environment,
-        policy: read.policy,
-        decided_at: read.decided_at,
-        outcomes: read.outcomes.iter().copied().map(outcome).collect::<Result<_, D::Error>>()?,
-        exceptions: read.exceptions,
-        unbound: read.unbound,
-        notes: read.notes,
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use assay_case::{Action, Outcome};
+    use assay_model::Severity;
+
     use super::*;
 
-    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[derive(Serialize)]
     struct Record {
-        #[serde(with = "super")]
+        #[serde(serialize_with = "super::serialize")]
         verdict: Verdict,
     }
 
+    #[derive(Deserialize)]
+    struct ReadRecord {
+        verdict: Read,
+    }
+
+    fn read(text: &str) -> Result<Verdict, Missing> {
+        serde_json::from_str::<ReadRecord>(text).unwrap().verdict.verdict(&[])
+    }
+
     fn verdict() -> Verdict {
-        let target = |name: &str| Target { name: name.into(), image: "nginx:1".into(), ..Target::default() }.into();
-        let outcome = |control: &str, name: &str| ControlOutcome {
-            control: control.parse().unwrap(),
-            action: Action::Enforce,
-            outcome: Outcome::Fail,
-            target: target(name),
-            message: "no digest".into(),
-            fix: Some("assay pin".into()),
-            severity: Some(Severity::High),
-            vulnerabilities: vec!["CVE-2026-1".into()],
-            packages: vec!["pkg:deb/zlib".into()],
-            excepted_by: Some("late".into()),
+        let target = |name: &str| Target { name: name.into(), image: "nginx:1".into(), ..Target::default() };
+        let outcome = |control: &str, name: &str| {
+            let statement = Statement {
+                control: control.parse().unwrap(),
+                action: Action::Enforce,
+                outcome: Outcome::Fail,
+                message: "no digest".into(),
+                fix: Some("assay pin".into()),
+                severity: Some(Severity::High),
+                vulnerabilities: vec!["CVE-2026-1".into()],
+                packages: vec!["pkg:deb/zlib".into()],
+                excepted_by: Some("late".into()),
+            };
+            ControlOutcome::new(statement, target(name))
         };
         Verdict {
             allowed: false,
@@ -230,7 +273,7 @@ mod tests {
     fn a_verdict_comes_back_whole_and_names_each_target_once() {
         let record = Record { verdict: verdict() };
         let text = serde_json::to_string(&record).unwrap();
-        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(read(&text).unwrap(), record.verdict);
         assert_eq!(text.matches(r#""image":"nginx:1""#).count(), 2, "{text}");
         assert_eq!(text.matches(r#""control":"high-cve""#).count(), 2, "said once, and noted of the exception: {text}");
     }
@@ -238,6 +281,14 @@ mod tests {
     #[test]
     fn an_outcome_about_nothing_is_refused() {
         let text = serde_json::to_string(&Record { verdict: verdict() }).unwrap().replace("[1,0]", "[1,7]");
-        assert!(serde_json::from_str::<Record>(&text).unwrap_err().to_string().contains("not there"));
+        assert!(read(&text).is_err());
+        let groups = |groups: &str| {
+            text.replace("\"outcomes\":", &format!("\"said\":{groups},\"outcomes\":")).replace("[1,7]", "[1,0]")
+        };
+        assert!(read(&groups("[[[0],[0]]]")).is_ok());
+        assert!(read(&groups("[[[0],[9]]]")).is_err());
+        let many = format!("[[[{0}],[{0}]]]", vec!["0"; 2000].join(","));
+        assert!(read(&groups(&many)).is_err(), "four million outcomes");
+        assert!(read(&text.replace("[1,7]", "[1,0]").replace("\"targets\":[", "\"targets\":[3,")).is_err());
     }
 }

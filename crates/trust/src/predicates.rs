@@ -32,6 +32,8 @@ pub const COSIGN_VULN_V1: &str = "https://cosign.sigstore.dev/attestation/vuln/v
 pub const ASSAY_SCAN_V1: &str = "https://assay.dev/attestation/scan/v1";
 /// The approval of an Exception: a statement without content about the digest of what it says.
 pub const ASSAY_APPROVAL_V1: &str = "https://assay.dev/attestation/approval/v1";
+/// The approval of a promotion: a statement without content about the digest of what is promoted where.
+pub const ASSAY_PROMOTION_APPROVAL_V1: &str = "https://assay.dev/attestation/promotion-approval/v1";
 /// OpenVEX; documents append their version (`/v0.2.0`).
 pub const OPENVEX: &str = "https://openvex.dev/ns";
 /// A vulnerability scan as in-toto defines it.

@@ -49,14 +49,13 @@ impl Interval<'_> {
         version: &str,
         compare: impl Fn(&str, &str) -> Result<Ordering, VersionError>,
     ) -> Result<bool, VersionError> {
-        if self.introduced != "0" && compare(version, self.introduced)?.is_lt() {
-            return Ok(false);
-        }
-        match self.end {
-            IntervalEnd::Fixed(bound) | IntervalEnd::Limit(bound) => Ok(compare(version, bound)?.is_lt()),
-            IntervalEnd::LastAffected(bound) => Ok(compare(version, bound)?.is_le()),
-            IntervalEnd::Open => Ok(true),
-        }
+        // The end first: most of what is installed is newer than most advisories.
+        let before_end = match self.end {
+            IntervalEnd::Fixed(bound) | IntervalEnd::Limit(bound) => compare(version, bound)?.is_lt(),
+            IntervalEnd::LastAffected(bound) => compare(version, bound)?.is_le(),
+            IntervalEnd::Open => true,
+        };
+        Ok(before_end && (self.introduced == "0" || compare(version, self.introduced)?.is_ge()))
     }
 }
 

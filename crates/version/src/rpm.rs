@@ -43,37 +43,28 @@ fn split_release(version: &str) -> (&str, Option<&str>) {
 }
 
 /// rpmvercmp: runs of digits or of letters, separated by anything else; `~` sorts before the end, `^` after it and before
-/// everything else.
-fn compare_segments(mut left: &str, mut right: &str) -> Ordering {
-    let separator = |c: char| !c.is_ascii_alphanumeric() && c != '~' && c != '^';
+/// everything else. By bytes: an advisory's match takes thousands of these.
+fn compare_segments(left: &str, right: &str) -> Ordering {
+    let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
     loop {
-        left = left.trim_start_matches(separator);
-        right = right.trim_start_matches(separator);
-        match (left.strip_prefix('~'), right.strip_prefix('~')) {
-            (Some(a), Some(b)) => {
+        (left, right) = (after_separators(left), after_separators(right));
+        match (left.split_first(), right.split_first()) {
+            (Some((b'~', a)), Some((b'~', b))) | (Some((b'^', a)), Some((b'^', b))) => {
                 (left, right) = (a, b);
                 continue;
             }
-            (Some(_), None) => return Ordering::Less,
-            (None, Some(_)) => return Ordering::Greater,
-            (None, None) => {}
-        }
-        match (left.strip_prefix('^'), right.strip_prefix('^')) {
-            (Some(a), Some(b)) => {
-                (left, right) = (a, b);
-                continue;
-            }
-            (Some(_), None) => return if right.is_empty() { Ordering::Greater } else { Ordering::Less },
-            (None, Some(_)) => return if left.is_empty() { Ordering::Less } else { Ordering::Greater },
-            (None, None) => {}
-        }
-        if left.is_empty() || right.is_empty() {
-            return left.len().min(1).cmp(&right.len().min(1));
+            (Some((b'~', _)), _) | (None, Some((b'^', _))) => return Ordering::Less,
+            (_, Some((b'~', _))) | (Some((b'^', _)), None) => return Ordering::Greater,
+            (Some((b'^', _)), Some(_)) => return Ordering::Less,
+            (Some(_), Some((b'^', _))) => return Ordering::Greater,
+            (Some(_), Some(_)) => {}
+            (left, right) => return left.is_some().cmp(&right.is_some()),
         }
         let (a, left_rest) = segment(left);
         let (b, right_rest) = segment(right);
-        let order = match (digits::all(a), digits::all(b)) {
-            (true, true) => digits::compare(a, b),
+        let numeric = |segment: &[u8]| segment.first().is_some_and(u8::is_ascii_digit);
+        let order = match (numeric(a), numeric(b)) {
+            (true, true) => compare_numbers(a, b),
             // A number is newer than letters.
             (true, false) => Ordering::Greater,
             (false, true) => Ordering::Less,
@@ -86,11 +77,23 @@ fn compare_segments(mut left: &str, mut right: &str) -> Ordering {
     }
 }
 
+fn after_separators(text: &[u8]) -> &[u8] {
+    let counts = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'~' | b'^');
+    text.get(text.iter().position(counts).unwrap_or(text.len())..).unwrap_or_default()
+}
+
 /// The leading run of digits, or of letters.
-fn segment(text: &str) -> (&str, &str) {
-    let numeric = text.starts_with(|c: char| c.is_ascii_digit());
-    let same = |byte: u8| if numeric { byte.is_ascii_digit() } else { byte.is_ascii_alphabetic() };
-    text.split_at(text.bytes().position(|byte| !same(byte)).unwrap_or(text.len()))
+fn segment(text: &[u8]) -> (&[u8], &[u8]) {
+    let numeric = text.first().is_some_and(u8::is_ascii_digit);
+    let same = |byte: &u8| if numeric { byte.is_ascii_digit() } else { byte.is_ascii_alphabetic() };
+    text.split_at(text.iter().position(|byte| !same(byte)).unwrap_or(text.len()))
+}
+
+/// Two runs of digits by their value, of any length.
+fn compare_numbers(left: &[u8], right: &[u8]) -> Ordering {
+    let significant = |digits: &[u8]| digits.iter().position(|digit| *digit != b'0').unwrap_or(digits.len());
+    let (left, right) = (left.split_at(significant(left)).1, right.split_at(significant(right)).1);
+    left.len().cmp(&right.len()).then_with(|| left.cmp(right))
 }
 
 #[cfg(test)]

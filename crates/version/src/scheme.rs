@@ -109,6 +109,11 @@ impl Scheme {
         Ok(self.order()(left, right))
     }
 
+    /// Whether `version` has a place in the order at all.
+    pub fn check(self, version: &str) -> Result<(), VersionError> {
+        self.comparable(version).map(|_| ())
+    }
+
     /// Whether `version` has a place in the order at all; trims it.
     fn comparable(self, version: &str) -> Result<&str, VersionError> {
         let trimmed = version.trim();
@@ -176,6 +181,7 @@ mod tests {
     fn what_carries_no_order_is_an_error_and_never_a_guess() {
         for scheme in Scheme::ALL {
             assert_eq!(scheme.compare(" ", "1"), Err(VersionError::Empty), "{scheme}");
+            assert_eq!((scheme.check(" "), scheme.check("1")), (Err(VersionError::Empty), Ok(())), "{scheme}");
             let long = "1".repeat(MAX_LENGTH + 1);
             assert!(matches!(scheme.compare("1", &long), Err(VersionError::TooLong { .. })), "{scheme}");
         }

@@ -1,14 +1,18 @@
 //! Looking up advisories by name: what `explain` shows and what `who-runs CVE` starts from.
 
-use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 use assay_model::{
     ExploitPrediction, KnownExploited, PackageType, SourceRating, Timestamp, Vulnerability, VulnerabilityId,
 };
 use assay_version::Interval;
 
+use crate::details;
 use crate::ecosystem::Ecosystem;
-use crate::format::{END_NOT_AFFECTED, FLAG_DISPUTED, FLAG_RANSOMWARE, ID_RECORD, RecordRow, Section, interval_end};
+use crate::format::{
+    END_NOT_AFFECTED, FLAG_DISPUTED, FLAG_RANSOMWARE, PACKAGE_AFFECTED, RECORD_RATING_LIST, RECORD_SUMMARY,
+    RECORD_VULNERABILITIES, RecordRow, Section, VULNERABILITY_NAMES, VULNERABILITY_RECORDS, interval_end,
+};
 use crate::matching::compare_versions;
 use crate::pack::{DAMAGED_ROW, PackError, PackFile};
 use crate::rating::Rating;
@@ -133,12 +137,8 @@ impl VulnerabilityRow {
     }
 }
 
-fn lowercase(text: &str) -> impl Iterator<Item = u8> + '_ {
-    text.bytes().map(|byte| byte.to_ascii_lowercase())
-}
-
-pub(crate) fn timestamp(seconds: u32) -> Option<Timestamp> {
-    (seconds > 0).then(|| Timestamp::from_second(i64::from(seconds)).ok()).flatten()
+pub(crate) fn timestamp(seconds: i64) -> Option<Timestamp> {
+    (seconds > 0).then(|| Timestamp::from_second(seconds).ok()).flatten()
 }
 
 impl PackFile {
@@ -148,41 +148,87 @@ impl PackFile {
         for index in self.vulnerabilities_of(id)? {
             let row = self.vulnerability(index)?;
             let ratings = self.ratings_of(&row)?;
-            let mut records = Vec::new();
+            let mut meant = Vec::new();
             for at in row.records.clone() {
-                let [record] = self.row(Section::VulnerabilityRecords, at)?;
+                let record = self.cell(Section::VulnerabilityRecords, at, 0)?;
                 if !self.is_hidden(record) {
-                    records.push(self.advisory_record(record)?);
+                    meant.push(record);
                 }
             }
             // Where a delta replaces all that there was, the delta speaks.
-            if !records.is_empty() || row.records.is_empty() {
-                found.push(Advisory { vulnerability: row.into_vulnerability(ratings), records });
+            if meant.is_empty() && !row.records.is_empty() {
+                continue;
+            }
+            let mut affected = self.affected_by(&meant)?;
+            let mut records = Vec::new();
+            for record in meant {
+                records.push(self.advisory_record(record, &affected.remove(&record).unwrap_or_default())?);
+            }
+            found.push(Advisory { vulnerability: row.into_vulnerability(ratings), records });
+        }
+        Ok(found)
+    }
+
+    /// The vulnerability with exactly this name, as its records rate it, without them. `None` also where a delta replaces all of
+    /// its records.
+    pub(crate) fn rated(&self, name: &str) -> Result<Option<Vulnerability>, PackError> {
+        for index in self.vulnerabilities_of(name)? {
+            let row = self.vulnerability(index)?;
+            if row.id.as_str() != name {
+                continue;
+            }
+            let mut speaks = row.records.is_empty();
+            for at in row.records.clone() {
+                speaks |= !self.is_hidden(self.cell(Section::VulnerabilityRecords, at, 0)?);
+            }
+            if speaks {
+                let ratings = self.ratings_of(&row)?;
+                return Ok(Some(row.into_vulnerability(ratings)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The affected rows of records. They lie in the order of the packages, since that is how they are matched; here all are
+    /// looked through.
+    fn affected_by(&self, records: &[u32]) -> Result<BTreeMap<u32, Vec<u32>>, PackError> {
+        let mut found: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        if records.is_empty() {
+            return Ok(found);
+        }
+        for at in 0..self.rows(Section::Affected) {
+            let record = self.cell(Section::Affected, at, 0)?;
+            if records.contains(&record) {
+                found.entry(record).or_default().push(at);
             }
         }
         Ok(found)
     }
 
+    /// Which package of which ecosystem each record is about, those left out that a delta replaces.
+    pub(crate) fn claims(&self, all: &mut BTreeSet<(String, String)>) -> Result<(), PackError> {
+        for package in 0..self.rows(Section::Packages) {
+            let [ecosystem, name] = self.row(Section::Packages, package)?;
+            let package_name = format!("{} {}", self.ecosystem(ecosystem)?.name(), self.text(name)?);
+            for at in self.part((Section::Packages, PACKAGE_AFFECTED), package, Section::Affected)? {
+                let record = self.cell(Section::Affected, at, 0)?;
+                if !self.is_hidden(record) {
+                    all.insert((self.record_id(record)?.to_string(), package_name.clone()));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The vulnerabilities behind a name.
     fn vulnerabilities_of(&self, id: &str) -> Result<Vec<u32>, PackError> {
-        let name = id.trim().to_ascii_lowercase();
-        let order = |row: [u32; 2]| Ok(lowercase(self.text(row[0])?).cmp(name.bytes()));
-        let first = self.search(Section::Ids, order)?;
-        let Some(first) = first else { return Ok(Vec::new()) };
         let mut found = Vec::new();
-        for row in first..self.rows(Section::Ids) {
-            let [text, index] = self.row(Section::Ids, row)?;
-            if !self.text(text)?.eq_ignore_ascii_case(&name) {
-                break;
-            }
-            if index & ID_RECORD == 0 {
-                found.push(index);
-                continue;
-            }
-            let record: RecordRow = self.row(Section::Records, index & !ID_RECORD)?;
-            for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
-                let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
-                found.push(vulnerability);
+        for at in self.identifiers_named(id.trim())? {
+            let [vulnerability, record] = self.row(Section::IdentifierTargets, at)?;
+            found.extend(vulnerability.checked_sub(1));
+            let Some(record) = record.checked_sub(1) else { continue };
+            for at in self.part((Section::Records, RECORD_VULNERABILITIES), record, Section::RecordVulnerabilities)? {
+                found.push(self.cell(Section::RecordVulnerabilities, at, 0)?);
             }
         }
         found.sort_unstable();
@@ -190,13 +236,29 @@ impl PackFile {
         Ok(found)
     }
 
+    /// The names that a record's details may hold, in the order in which they were written: its own, then all of its
+    /// vulnerabilities.
+    fn names_of(&self, record: u32) -> Result<Vec<String>, PackError> {
+        let mut names = vec![self.record_id(record)?.to_string()];
+        for at in self.part((Section::Records, RECORD_VULNERABILITIES), record, Section::RecordVulnerabilities)? {
+            let vulnerability = self.cell(Section::RecordVulnerabilities, at, 0)?;
+            names.push(self.identifier_text(self.cell(Section::Vulnerabilities, vulnerability, 0)?)?);
+            for at in self.part((Section::Vulnerabilities, VULNERABILITY_NAMES), vulnerability, Section::Names)? {
+                names.push(self.identifier_text(self.cell(Section::Names, at, 0)?)?);
+            }
+            if names.len() >= details::MOST_NAMES {
+                break;
+            }
+        }
+        Ok(names)
+    }
+
     pub(crate) fn vulnerability(&self, index: u32) -> Result<VulnerabilityRow, PackError> {
-        let [id, name, names, rating, summary, published, since, flags, record, records, predicted, percentile] =
+        let [id, _, rating, summary, published, since, flags, _, predicted, percentile] =
             self.row(Section::Vulnerabilities, index)?;
         let mut aliases = Vec::new();
-        for at in self.span(Section::Names, name, names)? {
-            let [name] = self.row(Section::Names, at)?;
-            aliases.push(self.identifier(name)?);
+        for at in self.part((Section::Vulnerabilities, VULNERABILITY_NAMES), index, Section::Names)? {
+            aliases.push(self.identifier(self.cell(Section::Names, at, 0)?)?);
         }
         aliases.sort_unstable();
         let since = self.text(since)?;
@@ -204,8 +266,8 @@ impl PackFile {
             id: self.identifier(id)?,
             aliases,
             rating: self.rating(rating)?,
-            summary: self.text(summary)?.to_owned(),
-            published: timestamp(published),
+            summary: self.prose(summary)?,
+            published: timestamp(i64::from(published)),
             known_exploited: (!since.is_empty())
                 .then(|| KnownExploited { since: since.to_owned(), ransomware: flags & FLAG_RANSOMWARE != 0 }),
             exploit_prediction: predicted.checked_sub(1).map(|probability_millionths| ExploitPrediction {
@@ -213,7 +275,11 @@ impl PackFile {
                 percentile_millionths: percentile,
             }),
             disputed: flags & FLAG_DISPUTED != 0,
-            records: self.span(Section::VulnerabilityRecords, record, records)?,
+            records: self.part(
+                (Section::Vulnerabilities, VULNERABILITY_RECORDS),
+                index,
+                Section::VulnerabilityRecords,
+            )?,
         })
     }
 
@@ -221,12 +287,15 @@ impl PackFile {
     pub(crate) fn ratings_of(&self, row: &VulnerabilityRow) -> Result<Vec<SourceRating>, PackError> {
         let mut found = Vec::new();
         for at in row.records.clone() {
-            let [at] = self.row(Section::VulnerabilityRecords, at)?;
-            let record: RecordRow = self.row(Section::Records, at)?;
-            let source = self.identifier(record[0])?;
-            for at in self.span(Section::RecordRatings, record[12], record[13])? {
-                let [rating] = self.row(Section::RecordRatings, at)?;
-                let rating = self.rating(rating)?;
+            let record = self.cell(Section::VulnerabilityRecords, at, 0)?;
+            let list = self.cell(Section::Records, record, RECORD_RATING_LIST)?;
+            let ratings = self.part((Section::RatingLists, 0), list, Section::ListedRatings)?;
+            if ratings.is_empty() {
+                continue;
+            }
+            let source = self.record_id(record)?;
+            for at in ratings {
+                let rating = self.rating(self.cell(Section::ListedRatings, at, 0)?)?;
                 let source = SourceRating {
                     source: source.clone(),
                     severity: rating.severity,
@@ -241,47 +310,46 @@ impl PackFile {
         Ok(found.into_iter().map(|(_, rating)| rating).collect())
     }
 
-    fn advisory_record(&self, index: u32) -> Result<AdvisoryRecord, PackError> {
+    fn advisory_record(&self, index: u32, affected_rows: &[u32]) -> Result<AdvisoryRecord, PackError> {
         let row: RecordRow = self.row(Section::Records, index)?;
-        let id = self.identifier(row[0])?;
-        let details = self.details(row[9], row[10], row[11])?;
+        let id = self.record_id(index)?;
+        let details = self.details(index, &self.names_of(index)?)?;
         let mut affected = Vec::new();
-        for at in self.span(Section::RecordAffected, row[7], row[8])? {
-            let [at] = self.row(Section::RecordAffected, at)?;
-            affected.push(self.affected_package(&id, at)?);
+        for at in affected_rows {
+            affected.push(self.affected_package(&id, *at)?);
         }
         Ok(AdvisoryRecord {
-            summary: self.text(row[1])?.to_owned(),
+            summary: self.prose(row[RECORD_SUMMARY])?,
             details: details.details,
             references: details.references,
-            published: timestamp(row[2]),
-            modified: timestamp(row[3]),
+            published: timestamp(details.published),
+            modified: timestamp(details.modified),
             affected,
             id,
         })
     }
 
     fn affected_package(&self, record: &VulnerabilityId, index: u32) -> Result<AffectedPackage, PackError> {
-        let [_, extent, _] = self.row(Section::Affected, index)?;
-        let [interval, counts, version] = self.row(Section::Extents, extent)?;
-        // The package whose affected rows hold this one.
-        let package = self.search(Section::Packages, |[_, _, first, count]: [u32; 4]| {
-            Ok(match (first > index, first.saturating_add(count) > index) {
-                (true, _) => Ordering::Greater,
-                (false, true) => Ordering::Equal,
-                (false, false) => Ordering::Less,
-            })
-        })?;
-        let [ecosystem, name, _, _] = self.row(Section::Packages, package.ok_or(DAMAGED_ROW)?)?;
+        let extent = self.cell(Section::Affected, index, 1)?;
+        // The last package whose affected rows begin at this one or before.
+        let (mut low, mut high) = (0, self.rows(Section::Packages));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.cell(Section::Packages, middle, PACKAGE_AFFECTED)? <= index {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let [ecosystem, name] = self.row(Section::Packages, low.checked_sub(1).ok_or(DAMAGED_ROW)?)?;
         let mut intervals = Vec::new();
-        for at in self.span(Section::Intervals, interval, counts >> 16)? {
+        for at in self.part((Section::Extents, 0), extent, Section::Intervals)? {
             let [introduced, end, kind] = self.row(Section::Intervals, at)?;
             intervals.push((self.text(introduced)?.to_owned(), self.text(end)?.to_owned(), kind));
         }
         let mut versions = Vec::new();
-        for at in self.span(Section::Versions, version, counts & 0xffff)? {
-            let [version] = self.row(Section::Versions, at)?;
-            versions.push(self.text(version)?.to_owned());
+        for at in self.part((Section::Extents, 1), extent, Section::Versions)? {
+            versions.push(self.text(self.cell(Section::Versions, at, 0)?)?.to_owned());
         }
         Ok(AffectedPackage {
             record: record.clone(),

@@ -10,12 +10,15 @@ use assay_model::{ExploitPrediction, KnownExploited, Timestamp, VulnerabilityId}
 use assay_version::{Event, Interval, IntervalEnd, events};
 use sha2::{Digest as _, Sha256};
 
+use crate::details::Details;
 use crate::ecosystem::{Ecosystem, normal_name};
 use crate::feed::{Feed, may_speak_for};
-use crate::format::{Details, END_FIXED, END_LAST_AFFECTED, END_LIMIT, END_NEVER, END_NOT_AFFECTED, END_OPEN};
+use crate::format::{
+    END_FIXED, END_FIXED_IN_MODULE, END_LAST_AFFECTED, END_LIMIT, END_NEVER, END_NOT_AFFECTED, END_OPEN,
+};
 use crate::kev;
 use crate::osv::{self, parse_record};
-use crate::rating::Rating;
+use crate::rating::{Rank, Rating};
 use crate::source::{self, SourceError};
 
 mod groups;
@@ -130,6 +133,8 @@ struct Draft {
     aliases: Vec<String>,
     /// Vulnerabilities passed on; empty where the record stands for itself.
     upstream: Vec<String>,
+    /// How many were passed on as it was read: the fewer, the more its title is about each.
+    breadth: usize,
     affected: Vec<DraftAffected>,
     details: Details,
 }
@@ -265,7 +270,7 @@ impl PackBuilder {
         }
         let errata = crate::ecosystem::errata_in_related(&family);
         let related = record.related.into_iter().filter(|id| errata && id.starts_with("CVE-"));
-        let upstream: Vec<String> = record.upstream.into_iter().chain(related).collect();
+        let upstream = self.identifiers(record.upstream.into_iter().chain(related).collect());
         let title = if record.summary.is_empty() { record.details.trim() } else { record.summary.trim() };
         Draft {
             hash,
@@ -277,11 +282,14 @@ impl PackBuilder {
             ratings,
             disputed,
             aliases: self.identifiers(record.aliases),
-            upstream: self.identifiers(upstream),
+            breadth: upstream.len(),
+            upstream,
             affected,
             details: Details {
                 details: record.details,
                 references: record.references.into_iter().map(|reference| reference.url).collect(),
+                published: seconds(&record.published),
+                modified: seconds(&record.modified),
             },
         }
     }
@@ -327,6 +335,7 @@ impl PackBuilder {
         let specific = |key: &str| affected.ecosystem_specific.get(key).and_then(serde_json::Value::as_str);
         let never = specific("urgency") == Some("end-of-life") || specific("fix") == Some("will-not-fix");
         let not_affected = specific("not_affected");
+        let rpm = ecosystem.scheme() == Some(assay_version::Scheme::Rpm);
         let mut intervals = Vec::new();
         let go = if ecosystem.family == "Go" { go_ranges(affected) } else { None };
         for range in go.as_ref().unwrap_or(&affected.ranges).iter().filter(|range| range.kind != "GIT") {
@@ -339,6 +348,9 @@ impl PackBuilder {
                     _ if not_affected.is_some() => (not_affected.unwrap_or_default(), END_NOT_AFFECTED),
                     IntervalEnd::Open if never => ("", END_NEVER),
                     IntervalEnd::Open => ("", END_OPEN),
+                    IntervalEnd::Fixed(version) if rpm && crate::matching::is_module_build(version) => {
+                        (version, END_FIXED_IN_MODULE)
+                    }
                     IntervalEnd::Fixed(version) => (version, END_FIXED),
                     IntervalEnd::LastAffected(version) => (version, END_LAST_AFFECTED),
                     IntervalEnd::Limit(version) => (version, END_LIMIT),
@@ -364,8 +376,8 @@ impl PackBuilder {
         let name = normal_name(&ecosystem.family, &package.name);
         let rating = Rating::of_affected(&ecosystem.family, affected);
         let stream = specific("module").map(str::to_owned).or_else(|| {
-            let module = |kind: u32, end: &str| kind == END_FIXED && crate::matching::is_module_build(end);
-            intervals.iter().any(|(_, end, kind)| module(*kind, end)).then(|| stream_of(summary)).flatten()
+            let module = intervals.iter().any(|(_, _, kind)| *kind == END_FIXED_IN_MODULE);
+            module.then(|| stream_of(summary)).flatten()
         });
         let imports = if ecosystem.family == "Go" { go_imports(affected) } else { Vec::new() };
         let stream = stream.unwrap_or_default();
@@ -395,12 +407,21 @@ impl PackBuilder {
 }
 
 impl Draft {
+    /// What it says of the vulnerability itself, wherever it is found: not the word of a distribution about its package.
+    fn own_rating(&self) -> Rating {
+        std::iter::once(&self.rating)
+            .chain(self.affected.iter().map(|affected| &affected.rating))
+            .filter(|rating| rating.rank != Rank::Distribution)
+            .fold(Rating::NONE, |found, rating| found.or(rating.clone()))
+    }
+
     /// Tells two forms of a record apart.
     fn fingerprint(&self) -> [u32; 2] {
         let word = |at: usize| {
             self.hash.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
         };
-        [word(0), word(4)]
+        // 48 bits: two forms of one record differ in them but for one in 10^14.
+        [word(0), word(4) & 0xffff]
     }
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Names are those of the OSV schema ("Defined ecosystems"): `family[:release]`.
 
-use assay_model::{OsRelease, Package, PackageType};
+use std::collections::BTreeSet;
+
+use assay_model::{Contents, OsRelease, Package, PackageType};
 use assay_version::Scheme;
 
 /// An ecosystem as records name it, for example `Debian:12`: the family before the first colon, the release after it.
@@ -103,6 +105,19 @@ pub(crate) fn of_language(purl_type: &str) -> Option<&'static str> {
 /// The type that decides names and order: the package's own, or its purl's where it is generic.
 pub(crate) fn type_of(package: &Package) -> &str {
     if package.kind == PackageType::Generic { &package.purl.kind } else { package.kind.purl_type() }
+}
+
+/// Under which name the pack of a family is built and installed: `debian`, `crates.io`, `red-hat`.
+pub(crate) fn part_name(family: &str) -> String {
+    family.to_lowercase().replace(' ', "-")
+}
+
+/// The packs that speak about some contents, by the names under which they are built: the distribution's, and those of each
+/// registry that a package comes from.
+pub fn packs_for(contents: &Contents) -> BTreeSet<String> {
+    let distribution = contents.os.as_ref().and_then(Distribution::of).map(|distribution| distribution.family);
+    let registries = contents.packages.iter().filter_map(|package| of_language(type_of(package)));
+    distribution.into_iter().chain(registries).map(part_name).collect()
 }
 
 /// The key under which a name is stored and looked up: PyPI names in PEP 503 form, names of registries without regard to

@@ -11,9 +11,11 @@
 //!     64  16*n  offset and length of each section, in bytes from the start of the file
 //!               the sections
 //! ```
-//! Sections are tables of rows of 32-bit words, except for the string table and the details. A *text* is an offset into the
-//! string table, where two bytes of length and the UTF-8 follow; offset 0 is the empty text. Tables that are searched are
-//! sorted by their texts' bytes. The order of everything is fixed by the records alone, so equal input gives equal bytes.
+//! Sections are tables of whole numbers ([`crate::table`]), except for five: texts, identifiers ([`crate::identifiers`]), prose
+//! ([`crate::prose`]) and details ([`crate::details`]). A *text* is an offset into the string table, where its length (one byte
+//! below 128, else two) and its UTF-8 follow; offset 0 is the empty text. An *identifier* is its place in the order of all of
+//! them. *First X* is where the row's part of the table X begins; it ends where the next row's begins. Tables that are searched
+//! are sorted by their texts' bytes. The order of everything is fixed by the records alone, so equal input gives equal bytes.
 
 use assay_model::Severity;
 use assay_version::IntervalEnd;
@@ -21,23 +23,33 @@ use assay_version::IntervalEnd;
 use crate::rating::{Rank, Rating};
 
 pub(crate) const MAGIC: &[u8; 8] = b"ASSAYVP\n";
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Offset of the first byte that the checksum covers.
 pub(crate) const CHECKED_FROM: usize = 48;
 pub(crate) const HEADER: usize = 64 + 16 * Section::COUNT;
 
-/// The tables, in file order.
+/// The sections, in file order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
     /// Length-prefixed texts.
     Strings,
+    /// Names of vulnerabilities and records, each once, in the order of their lower case.
+    Identifiers,
+    /// Where each bucket of identifiers begins.
+    IdentifierBuckets,
+    /// vulnerability + 1, record + 1 (0 = none), of each identifier.
+    IdentifierTargets,
+    /// text; the words of prose, the most frequent first.
+    Words,
+    /// Summaries.
+    Prose,
     /// family, release; sorted.
     Ecosystems,
-    /// ecosystem, name, first affected row, number of them; sorted by ecosystem and name.
+    /// ecosystem, name, first affected row; sorted by ecosystem and name.
     Packages,
     /// record, extent, traits; in the order of the packages.
     Affected,
-    /// first interval, counts (intervals and versions, 16 bits each), first version; each once.
+    /// first interval, first version; each once.
     Extents,
     /// severity, rank and score in one word, vector; each once.
     Ratings,
@@ -45,31 +57,28 @@ pub(crate) enum Section {
     Intervals,
     /// text.
     Versions,
-    /// id, summary, published, modified, rating, first vulnerability, number, first affected, number, block,
-    /// offset in it, length, first of its ratings, number, fingerprint of what it was made from (two words).
+    /// identifier, summary, rating, first vulnerability, rating list, fingerprint of what it was made from (two words).
     Records,
     /// vulnerability.
     RecordVulnerabilities,
-    /// affected row.
-    RecordAffected,
-    /// shown id, first other name, number, rating, summary, published, exploited since, flags ([`FLAG_RANSOMWARE`] and so
-    /// on), first record, number, probability of exploitation in millionths (+ 1, 0 = unknown), its percentile.
+    /// shown identifier, first other name, rating, summary, published, exploited since, flags ([`FLAG_RANSOMWARE`] and so on), first
+    /// record, probability of exploitation in millionths (+ 1, 0 = unknown), its percentile.
     Vulnerabilities,
-    /// text.
+    /// identifier.
     Names,
     /// record.
     VulnerabilityRecords,
-    /// name, vulnerability or (with [`ID_RECORD`]) record; sorted by the name in lower case.
-    Ids,
-    /// offset, compressed length, length.
+    /// offset, compressed length, length, first record.
     Blocks,
-    /// zstd frames of JSON.
+    /// zstd frames.
     Details,
-    /// rating; all that a record gives.
-    RecordRatings,
-    /// first import, number.
+    /// first listed rating; each list once.
+    RatingLists,
+    /// rating.
+    ListedRatings,
+    /// first import.
     ImportLists,
-    /// Go import path, first symbol, number.
+    /// Go import path, first symbol.
     Imports,
     /// text.
     Symbols,
@@ -79,14 +88,19 @@ pub(crate) enum Section {
     Traits,
     /// Digest of the pack that this one changes, in a delta; else no row.
     Base,
-    /// Identifiers of that pack's records which this one replaces or removes; sorted.
+    /// Identifiers of that pack's records which this one replaces or removes; texts, sorted.
     Superseded,
 }
 
 impl Section {
-    pub(crate) const COUNT: usize = 25;
+    pub(crate) const COUNT: usize = 29;
     pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::Strings,
+        Self::Identifiers,
+        Self::IdentifierBuckets,
+        Self::IdentifierTargets,
+        Self::Words,
+        Self::Prose,
         Self::Ecosystems,
         Self::Packages,
         Self::Affected,
@@ -96,14 +110,13 @@ impl Section {
         Self::Versions,
         Self::Records,
         Self::RecordVulnerabilities,
-        Self::RecordAffected,
         Self::Vulnerabilities,
         Self::Names,
         Self::VulnerabilityRecords,
-        Self::Ids,
         Self::Blocks,
         Self::Details,
-        Self::RecordRatings,
+        Self::RatingLists,
+        Self::ListedRatings,
         Self::ImportLists,
         Self::Imports,
         Self::Symbols,
@@ -113,43 +126,53 @@ impl Section {
         Self::Superseded,
     ];
 
-    /// Words in a row; 0 for what is no table.
-    pub(crate) fn words(self) -> usize {
+    /// Columns of a table; 0 for what is no table.
+    pub(crate) fn columns(self) -> usize {
         match self {
-            Self::Strings | Self::Details => 0,
-            Self::Ecosystems | Self::Ids | Self::Ratings | Self::ImportLists => 2,
-            Self::Packages => 4,
-            Self::Affected
-            | Self::Traits
-            | Self::Extents
-            | Self::Intervals
-            | Self::Blocks
-            | Self::Imports
-            | Self::EndOfLife => 3,
-            Self::Records => 16,
-            Self::Vulnerabilities => 12,
-            Self::Versions
-            | Self::Base
-            | Self::Superseded
-            | Self::Symbols
-            | Self::RecordRatings
+            Self::Strings | Self::Identifiers | Self::Prose | Self::Details => 0,
+            Self::IdentifierBuckets
+            | Self::Words
+            | Self::Versions
             | Self::RecordVulnerabilities
-            | Self::RecordAffected
             | Self::Names
-            | Self::VulnerabilityRecords => 1,
+            | Self::VulnerabilityRecords
+            | Self::RatingLists
+            | Self::ListedRatings
+            | Self::ImportLists
+            | Self::Symbols
+            | Self::Base
+            | Self::Superseded => 1,
+            Self::IdentifierTargets | Self::Ecosystems | Self::Extents | Self::Ratings | Self::Imports => 2,
+            Self::Packages | Self::Affected | Self::Intervals | Self::EndOfLife | Self::Traits => 3,
+            Self::Blocks => 4,
+            Self::Records => 7,
+            Self::Vulnerabilities => 10,
         }
     }
 }
 
-/// In [`Section::Ids`]: this bit marks the index as a record's.
-pub(crate) const ID_RECORD: u32 = 1 << 31;
+/// Most columns of any table.
+pub(crate) const MAX_COLUMNS: usize = 10;
 
 /// Flags of a vulnerability: used in ransomware campaigns; disputed by its vendor.
 pub(crate) const FLAG_RANSOMWARE: u32 = 1;
 pub(crate) const FLAG_DISPUTED: u32 = 2;
 
 /// A row of [`Section::Records`].
-pub(crate) type RecordRow = [u32; 16];
+pub(crate) type RecordRow = [u32; 7];
+/// Its columns.
+pub(crate) const RECORD_IDENTIFIER: usize = 0;
+pub(crate) const RECORD_SUMMARY: usize = 1;
+pub(crate) const RECORD_RATING: usize = 2;
+pub(crate) const RECORD_VULNERABILITIES: usize = 3;
+pub(crate) const RECORD_RATING_LIST: usize = 4;
+/// Columns of [`Section::Vulnerabilities`].
+pub(crate) const VULNERABILITY_NAMES: usize = 1;
+pub(crate) const VULNERABILITY_RECORDS: usize = 7;
+/// Column of [`Section::Packages`].
+pub(crate) const PACKAGE_AFFECTED: usize = 2;
+/// Column of [`Section::Blocks`].
+pub(crate) const BLOCK_FIRST: usize = 3;
 
 /// Kinds of interval ends.
 pub(crate) const END_OPEN: u32 = 0;
@@ -160,11 +183,13 @@ pub(crate) const END_LIMIT: u32 = 3;
 pub(crate) const END_NEVER: u32 = 4;
 /// Open, and the vendor says that the package is *not* affected; the end is its justification.
 pub(crate) const END_NOT_AFFECTED: u32 = 5;
+/// Fixed by a build of a module ([`crate::matching::is_module_build`]).
+pub(crate) const END_FIXED_IN_MODULE: u32 = 6;
 
 pub(crate) fn interval_end(kind: u32, end: &str) -> Option<IntervalEnd<'_>> {
     Some(match kind {
         END_OPEN | END_NEVER | END_NOT_AFFECTED => IntervalEnd::Open,
-        END_FIXED => IntervalEnd::Fixed(end),
+        END_FIXED | END_FIXED_IN_MODULE => IntervalEnd::Fixed(end),
         END_LAST_AFFECTED => IntervalEnd::LastAffected(end),
         END_LIMIT => IntervalEnd::Limit(end),
         _ => return None,
@@ -193,15 +218,6 @@ pub(crate) fn unpack_rating(word: u32, vector: &str) -> Option<Rating> {
         score_tenths: if score == NO_SCORE { None } else { u16::try_from(score).ok() },
         vector: vector.to_owned(),
     })
-}
-
-/// What the details of a record hold, as JSON inside a block.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Details {
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) details: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) references: Vec<String>,
 }
 
 #[cfg(test)]

@@ -25,28 +25,32 @@
 
 mod advisory;
 mod builder;
+mod details;
 mod ecosystem;
 mod embedded;
 mod feed;
 mod format;
+mod identifiers;
 pub mod ignore;
 mod kev;
 mod map;
 mod matching;
 pub mod osv;
 mod pack;
+mod prose;
 mod rating;
 mod rematch;
 pub mod risk;
 mod set;
 mod source;
 pub mod store;
+mod table;
 mod threshold;
 pub mod vex;
 
 pub use advisory::{Advisory, AdvisoryRecord, AffectedPackage};
 pub use builder::{BuildReport, DeltaReport, PackBuilder, SkipReason};
-pub use ecosystem::Ecosystem;
+pub use ecosystem::{Ecosystem, packs_for};
 pub use embedded::embedded;
 pub use matching::{LinkedSymbols, Matched, Suppressed, SuppressedReason};
 pub use pack::PackError;

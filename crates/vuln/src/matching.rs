@@ -13,7 +13,10 @@ use assay_version::{Interval, IntervalEnd, Scheme, VersionError, rpm};
 
 use crate::advisory::in_words;
 use crate::ecosystem::type_of;
-use crate::format::{END_NEVER, END_NOT_AFFECTED, RecordRow, Section, interval_end};
+use crate::format::{
+    END_FIXED, END_FIXED_IN_MODULE, END_NEVER, END_NOT_AFFECTED, RECORD_RATING, RECORD_VULNERABILITIES, Section,
+    interval_end,
+};
 use crate::pack::{DAMAGED_VALUE, PackError, PackFile};
 use crate::rating::Rating;
 
@@ -79,8 +82,8 @@ impl SuppressedReason {
 ///
 /// Much advisory data for RPM lost its epochs (three in four of AlmaLinux's bounds): a bound without one is compared without.
 pub(crate) fn compare_versions(scheme: Scheme, version: &str, bound: &str) -> Result<Ordering, VersionError> {
-    if scheme == Scheme::Rpm && !rpm::has_epoch(bound) {
-        scheme.compare(version, bound)?;
+    let comparable = |text: &str| text.len() <= assay_version::MAX_LENGTH && !text.trim().is_empty();
+    if scheme == Scheme::Rpm && !rpm::has_epoch(bound) && comparable(version) && comparable(bound) {
         return Ok(rpm::compare_without_epoch(version, bound));
     }
     scheme.compare(version, bound)
@@ -88,7 +91,8 @@ pub(crate) fn compare_versions(scheme: Scheme, version: &str, bound: &str) -> Re
 
 /// Whether an RPM version is a module's build, whose advisories say nothing about builds outside of modules.
 pub(crate) fn is_module_build(version: &str) -> bool {
-    version.contains(".module_el") || version.contains(".module+el") || version.contains(".module_f")
+    let kinds = ["_el", "+el", "_f"];
+    version.split_once(".module").is_some_and(|(_, rest)| kinds.iter().any(|kind| rest.starts_with(kind)))
 }
 
 /// Whether a module's build can be of a stream such as `nodejs:18`: by the label that RPM recorded, else by the version, where
@@ -160,7 +164,7 @@ impl PackFile {
                 lookups.iter().any(|lookup| {
                     lookup.role == Role::Main
                         && !is_moving_tag(kind, lookup.version)
-                        && scheme.compare(lookup.version, lookup.version).is_ok()
+                        && scheme.check(lookup.version).is_ok()
                 })
             });
             let Some(scheme) = scheme else { continue };
@@ -182,17 +186,16 @@ impl PackFile {
     ) -> Result<BTreeMap<u32, Said<'a>>, PackError> {
         let mut all: BTreeMap<u32, Said<'a>> = BTreeMap::new();
         for lookup in lookups {
-            let Some([_, _, first, count]) = self.find_package(lookup.ecosystem, &lookup.name)? else { continue };
-            for at in self.span(Section::Affected, first, count)? {
+            let in_module = scheme == Scheme::Rpm && is_module_build(lookup.version);
+            for at in self.affected_of(lookup.ecosystem, &lookup.name)? {
                 let [record_row, extent, traits] = self.row(Section::Affected, at)?;
                 if self.is_hidden(record_row) {
                     continue;
                 }
-                let verdict = self.verdict(extent, scheme, lookup.version)?;
+                let verdict = self.verdict(extent, scheme, lookup.version, in_module)?;
                 if matches!(verdict, Verdict::Outside) && lookup.role == Role::Main {
                     continue;
                 }
-                let record: RecordRow = self.row(Section::Records, record_row)?;
                 let [rating, stream, imports] = self.row(Section::Traits, traits)?;
                 let stream = self.text(stream)?;
                 let reason = match &verdict {
@@ -208,9 +211,11 @@ impl PackFile {
                     }
                     _ => None,
                 };
-                let rating = self.rating(rating)?.or(self.rating(record[4])?);
-                for at in self.span(Section::RecordVulnerabilities, record[5], record[6])? {
-                    let [vulnerability] = self.row(Section::RecordVulnerabilities, at)?;
+                let rating =
+                    self.rating(rating)?.or(self.rating(self.cell(Section::Records, record_row, RECORD_RATING)?)?);
+                let spoken_of = (Section::Records, RECORD_VULNERABILITIES);
+                for at in self.part(spoken_of, record_row, Section::RecordVulnerabilities)? {
+                    let vulnerability = self.cell(Section::RecordVulnerabilities, at, 0)?;
                     let said = all.entry(vulnerability).or_default();
                     match (&verdict, &reason) {
                         (Verdict::Outside, _) if matches!(lookup.role, Role::Origin(_)) => {
@@ -274,12 +279,11 @@ impl PackFile {
             against.append(&mut said.not_counted);
         }
         if let Some((record, ecosystem, reason)) = against.into_iter().next() {
-            let record: RecordRow = self.row(Section::Records, record)?;
             suppressed.push(Suppressed {
                 vulnerability: self.vulnerability(vulnerability)?.id,
                 package: package.name.clone(),
                 version: package.version.clone(),
-                by: self.identifier(record[0])?,
+                by: self.record_id(record)?,
                 ecosystem: self.ecosystem(ecosystem)?.name(),
                 reason,
             });
@@ -291,65 +295,69 @@ impl PackFile {
     /// The imports of an affected row.
     fn imports(&self, list: u32) -> Result<Vec<(String, Vec<String>)>, PackError> {
         let Some(row) = list.checked_sub(1) else { return Ok(Vec::new()) };
-        let [first, count] = self.row(Section::ImportLists, row)?;
         let mut imports = Vec::new();
-        for at in self.span(Section::Imports, first, count)? {
-            let [path, first, count] = self.row(Section::Imports, at)?;
+        for at in self.part((Section::ImportLists, 0), row, Section::Imports)? {
             let mut symbols = Vec::new();
-            for at in self.span(Section::Symbols, first, count)? {
-                let [symbol] = self.row(Section::Symbols, at)?;
-                symbols.push(self.text(symbol)?.to_owned());
+            for at in self.part((Section::Imports, 1), at, Section::Symbols)? {
+                symbols.push(self.text(self.cell(Section::Symbols, at, 0)?)?.to_owned());
             }
-            imports.push((self.text(path)?.to_owned(), symbols));
+            imports.push((self.text(self.cell(Section::Imports, at, 0)?)?.to_owned(), symbols));
         }
         Ok(imports)
     }
 
     /// Whether an extent holds `version`: in which range, and whether there is a fix.
-    fn verdict(&self, extent: u32, scheme: Scheme, version: &str) -> Result<Verdict, PackError> {
+    fn verdict(&self, extent: u32, scheme: Scheme, version: &str, in_module: bool) -> Result<Verdict, PackError> {
         let compare = |left: &str, right: &str| compare_versions(scheme, left, right);
-        let module = scheme == Scheme::Rpm && is_module_build(version);
-        let [interval, counts, version_row] = self.row(Section::Extents, extent)?;
+        // What an advisory says of builds in modules, it does not say of others.
+        let of_other_builds = |kind| match kind {
+            END_FIXED => in_module,
+            END_FIXED_IN_MODULE => !in_module,
+            _ => false,
+        };
+        let intervals = self.part((Section::Extents, 0), extent, Section::Intervals)?;
         let mut range = None;
-        let mut fixes: Vec<String> = Vec::new();
         let mut never = false;
-        for at in self.span(Section::Intervals, interval, counts >> 16)? {
-            let [introduced, end, kind] = self.row(Section::Intervals, at)?;
-            let end_text = self.text(end)?;
-            let end = interval_end(kind, end_text).ok_or(DAMAGED_VALUE)?;
-            if let IntervalEnd::Fixed(fixed) = end {
-                if scheme == Scheme::Rpm && is_module_build(fixed) != module {
-                    continue;
-                }
-                if compare(version, fixed).is_ok_and(Ordering::is_lt) {
-                    fixes.push(fixed.to_owned());
-                }
-            }
-            let interval = Interval { introduced: self.text(introduced)?, end };
+        for at in intervals.clone() {
+            let (interval, kind) = self.interval(at)?;
             // A version without order was counted before; bounds without order are not in the pack.
-            if range.is_none() && interval.contains(version, compare).unwrap_or(false) {
-                if kind == END_NOT_AFFECTED {
-                    return Ok(Verdict::NotAffected(end_text.to_owned()));
-                }
-                range = Some(in_words(&interval));
-                never = kind == END_NEVER;
+            if of_other_builds(kind) || !interval.contains(version, compare).unwrap_or(false) {
+                continue;
             }
+            if kind == END_NOT_AFFECTED {
+                let [_, end] = self.row(Section::Intervals, at)?;
+                return Ok(Verdict::NotAffected(self.text(end)?.to_owned()));
+            }
+            range = Some(in_words(&interval));
+            never = kind == END_NEVER;
+            break;
         }
         if range.is_none() {
-            for at in self.span(Section::Versions, version_row, counts & 0xffff)? {
-                let [listed] = self.row(Section::Versions, at)?;
-                if self.text(listed)? == version {
+            for at in self.part((Section::Extents, 1), extent, Section::Versions)? {
+                if self.text_bytes(self.cell(Section::Versions, at, 0)?)? == version.as_bytes() {
                     range = Some(format!("exactly {version}"));
                     break;
                 }
             }
         }
-        let fix = match (fixes.is_empty(), never) {
-            (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
-            (true, true) => FixState::WontFix,
-            (true, false) => FixState::NotFixed,
-        };
-        Ok(range.map_or(Verdict::Outside, |range| Verdict::Inside(range, fix)))
+        let Some(range) = range else { return Ok(Verdict::Outside) };
+        let mut fixes: Vec<String> = Vec::new();
+        for at in intervals {
+            let (interval, kind) = self.interval(at)?;
+            if let IntervalEnd::Fixed(fixed) = interval.end
+                && !of_other_builds(kind)
+                && compare(version, fixed).is_ok_and(Ordering::is_lt)
+            {
+                fixes.push(fixed.to_owned());
+            }
+        }
+        Ok(Verdict::Inside(range, fix_state(scheme, fixes, never)))
+    }
+
+    fn interval(&self, at: u32) -> Result<(Interval<'_>, u32), PackError> {
+        let [introduced, end, kind] = self.row(Section::Intervals, at)?;
+        let end = interval_end(kind, self.text(end)?).ok_or(DAMAGED_VALUE)?;
+        Ok((Interval { introduced: self.text(introduced)?, end }, kind))
     }
 
     /// One finding of all the records that hit.
@@ -370,8 +378,7 @@ impl PackFile {
         let mut fixes = Vec::new();
         let mut never = false;
         for hit in &hits {
-            let record: RecordRow = self.row(Section::Records, hit.record)?;
-            aliases.push(self.identifier(record[0])?);
+            aliases.push(self.record_id(hit.record)?);
             match &hit.fix {
                 FixState::Fixed { versions } => fixes.extend(versions.iter().cloned()),
                 FixState::WontFix => never = true,
@@ -385,12 +392,7 @@ impl PackFile {
         hits.sort_by_key(|hit| (hit.rating.rank, hit.record));
         let rating = hits.iter().fold(Rating::NONE, |found, hit| found.or(hit.rating.clone())).or(row.rating);
         let Some(first) = hits.first() else { return Ok(None) };
-        let record: RecordRow = self.row(Section::Records, first.record)?;
-        let fix = match (fixes.is_empty(), never) {
-            (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
-            (true, true) => FixState::WontFix,
-            (true, false) => FixState::NotFixed,
-        };
+        let fix = fix_state(scheme, fixes, never);
         let fix_is_unknown = !matches!(fix, FixState::Fixed { .. });
         Ok(Some(VulnerabilityFinding {
             vulnerability: Vulnerability {
@@ -409,7 +411,7 @@ impl PackFile {
             package: package.clone(),
             fix,
             reason: MatchReason {
-                record: self.identifier(record[0])?,
+                record: self.record_id(first.record)?,
                 ecosystem: self.ecosystem(first.lookup.ecosystem)?.name(),
                 name: first.lookup.name.clone(),
                 version: first.lookup.version.to_owned(),
@@ -419,6 +421,15 @@ impl PackFile {
                 },
             },
         }))
+    }
+}
+
+/// Whether there is a fix, and whether one will come.
+fn fix_state(scheme: Scheme, fixes: Vec<String>, never: bool) -> FixState {
+    match (fixes.is_empty(), never) {
+        (false, _) => FixState::Fixed { versions: sorted(scheme, fixes) },
+        (true, true) => FixState::WontFix,
+        (true, false) => FixState::NotFixed,
     }
 }
 

@@ -1,25 +1,30 @@
 //! A pack's file: immutable, mapped and read in place.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
 use assay_model::{Digest, Explain, PackInfo, Timestamp, VulnerabilityId};
 use sha2::{Digest as _, Sha256};
 
+use crate::details::{self, Details};
 use crate::ecosystem::Ecosystem;
-use crate::format::{CHECKED_FROM, Details, HEADER, MAGIC, RecordRow, Section, VERSION, unpack_rating};
+use crate::format::{
+    BLOCK_FIRST, CHECKED_FROM, HEADER, MAGIC, PACKAGE_AFFECTED, RECORD_IDENTIFIER, RecordRow, Section, VERSION,
+    unpack_rating,
+};
+use crate::identifiers::{self, BUCKET, Bucket};
 use crate::map::Bytes;
+use crate::prose;
 use crate::rating::Rating;
-
-/// Largest block of details that is inflated.
-const MAX_BLOCK: usize = 64 << 20;
+use crate::table::Table;
 
 /// Vulnerability data, opened. Cheap to open (no byte of the tables is read), safe to share between threads.
 pub(crate) struct PackFile {
     bytes: Bytes,
     sections: [(usize, usize); Section::COUNT],
+    tables: [Table; Section::COUNT],
     info: PackInfo,
     /// Rows of records that a delta replaces.
     hidden: BTreeSet<u32>,
@@ -46,7 +51,7 @@ pub enum PackError {
     #[error("not a vulnerability pack")]
     NotAPack,
     /// The pack is of a format that this version does not read.
-    #[error("the pack has format {found}, this version reads format {VERSION}")]
+    #[error("the pack has format {found}, this version reads format {VERSION}{}", if *found < VERSION { ": it was built by an older one" } else { ": it was built by a newer one" })]
     Format {
         /// The format found.
         found: u32,
@@ -91,7 +96,10 @@ impl Explain for PackError {
         Some(match self {
             Self::Open { .. } => "check the path and its permissions".into(),
             Self::NotAPack => "build one with: assay db build --to DIR FILE...".into(),
-            Self::Format { .. } => "build it again with this version: assay db build --to DIR FILE...".into(),
+            Self::Format { found } if *found > VERSION => {
+                "update Assay, or fetch packs of its format: assay db update --to DIR --from MIRROR".into()
+            }
+            Self::Format { .. } => "fetch it again: assay db update --to DIR --from MIRROR; or build it: assay db build --to FILE SOURCE...".into(),
             Self::DeltaOfAnother { .. } => "open it through the folder that it was installed in".into(),
             Self::Store { .. } => "fill it with: assay db update --to DIR --from file:MIRROR".into(),
             Self::Damaged { .. } | Self::Checksum => "build or fetch the pack again".into(),
@@ -101,6 +109,7 @@ impl Explain for PackError {
 
 pub(crate) const DAMAGED_ROW: PackError = PackError::Damaged { what: "a row lies outside its table" };
 pub(crate) const DAMAGED_TEXT: PackError = PackError::Damaged { what: "a text lies outside its table or is not UTF-8" };
+const DAMAGED_IDENTIFIER: PackError = PackError::Damaged { what: "an identifier lies outside its bucket" };
 pub(crate) const DAMAGED_VALUE: PackError = PackError::Damaged { what: "a value is outside its range" };
 
 impl PackFile {
@@ -142,15 +151,21 @@ impl PackFile {
             return Err(PackError::Damaged { what: "the header is cut short" });
         }
         let mut sections = [(0, 0); Section::COUNT];
-        for (index, (section, slot)) in Section::ALL.into_iter().zip(&mut sections).enumerate() {
+        let mut tables = [Table::default(); Section::COUNT];
+        for (index, (section, (slot, table))) in
+            Section::ALL.into_iter().zip(sections.iter_mut().zip(&mut tables)).enumerate()
+        {
             let size = |at| long_at(&bytes, at).and_then(|size| usize::try_from(size).ok());
             let (start, length) = size(64 + 16 * index).zip(size(72 + 16 * index)).ok_or(DAMAGED_ROW)?;
             let end = start.checked_add(length).filter(|end| *end <= bytes.len());
-            let whole = section.words() == 0 || length % (4 * section.words()) == 0;
-            if start < HEADER || end.is_none() || !whole {
+            if start < HEADER || end.is_none() {
                 return Err(PackError::Damaged { what: "a table lies outside the file" });
             }
             *slot = (start, length);
+            if section.columns() > 0 {
+                let parsed = Table::parse(&bytes, start, length, section.columns());
+                *table = parsed.ok_or(PackError::Damaged { what: "a table has rows of another width" })?;
+            }
         }
         let seconds = long_at(&bytes, 48).map(u64::cast_signed).ok_or(DAMAGED_VALUE)?;
         let records = long_at(&bytes, 56).ok_or(DAMAGED_VALUE)?;
@@ -163,6 +178,7 @@ impl PackFile {
             },
             bytes,
             sections,
+            tables,
             hidden: BTreeSet::new(),
         };
         for row in 0..pack.rows(Section::Ecosystems) {
@@ -199,10 +215,13 @@ impl PackFile {
 
     /// Leaves out the records that a delta replaces.
     pub(crate) fn hide(&mut self, ids: &BTreeSet<&str>) -> Result<(), PackError> {
-        for row in 0..self.rows(Section::Records) {
-            let record: RecordRow = self.row(Section::Records, row)?;
-            if ids.contains(self.text(record[0])?) {
-                self.hidden.insert(row);
+        for id in ids {
+            for at in self.identifiers_named(id)? {
+                let [_, record]: [u32; 2] = self.row(Section::IdentifierTargets, at)?;
+                let Some(record) = record.checked_sub(1) else { continue };
+                if self.identifier_text(at)? == *id {
+                    self.hidden.insert(record);
+                }
             }
         }
         Ok(())
@@ -220,20 +239,29 @@ impl PackFile {
 
     /// Names of all packages.
     pub(crate) fn package_names(&self) -> Result<Vec<&str>, PackError> {
-        let names = (0..self.rows(Section::Packages)).map(|row| {
-            let [_, name, _, _] = self.row(Section::Packages, row)?;
-            self.text(name)
-        });
+        let names = (0..self.rows(Section::Packages)).map(|row| self.text(self.cell(Section::Packages, row, 1)?));
         names.collect()
     }
 
-    /// Identifier and fingerprint of each record.
-    pub(crate) fn fingerprints(&self) -> Result<std::collections::BTreeMap<String, [u32; 2]>, PackError> {
-        let rows = (0..self.rows(Section::Records)).map(|row| {
-            let record: RecordRow = self.row(Section::Records, row)?;
-            Ok((self.text(record[0])?.to_owned(), [record[14], record[15]]))
-        });
-        rows.collect()
+    /// Identifier and fingerprint of each record; without those that a delta repeats only to name and rate what it changes.
+    pub(crate) fn fingerprints(&self) -> Result<BTreeMap<String, [u32; 2]>, PackError> {
+        let mut found = BTreeMap::new();
+        let all = self.rows(Section::IdentifierTargets);
+        for first in (0..all).step_by(BUCKET as usize) {
+            let mut bucket = self.bucket(first / BUCKET)?;
+            for at in first..all.min(first.saturating_add(BUCKET)) {
+                let text = bucket.advance().ok_or(DAMAGED_IDENTIFIER)?;
+                let record = self.cell(Section::IdentifierTargets, at, 1)?;
+                let Some(record) = record.checked_sub(1) else { continue };
+                let text = std::str::from_utf8(text).map_err(|_| DAMAGED_IDENTIFIER)?;
+                let row: RecordRow = self.row(Section::Records, record)?;
+                let fingerprint = [row[5], row[6]];
+                if fingerprint != [0, 0] {
+                    found.insert(text.to_owned(), fingerprint);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// What is in it. The digest is the checksum that the header records, of everything after the header's first 48 bytes.
@@ -263,37 +291,128 @@ impl PackFile {
         self.bytes.get(start..start.saturating_add(length)).unwrap_or_default()
     }
 
+    fn table(&self, section: Section) -> &Table {
+        const NONE: &Table = &Table::EMPTY;
+        self.tables.get(section as usize).unwrap_or(NONE)
+    }
+
     pub(crate) fn rows(&self, section: Section) -> u32 {
-        (self.section(section).len() / (4 * section.words().max(1))) as u32
+        self.table(section).rows()
     }
 
-    /// A row of `N` words, which must be the section's width.
+    /// The first `N` columns of a row.
     pub(crate) fn row<const N: usize>(&self, section: Section, index: u32) -> Result<[u32; N], PackError> {
-        debug_assert_eq!(N, section.words());
-        let start = (index as usize).checked_mul(4 * N).ok_or(DAMAGED_ROW)?;
-        let bytes = self.section(section).get(start..start + 4 * N).ok_or(DAMAGED_ROW)?;
-        let mut row = [0; N];
-        for (word, bytes) in row.iter_mut().zip(bytes.chunks_exact(4)) {
-            *word = bytes.try_into().map(u32::from_le_bytes).map_err(|_| DAMAGED_ROW)?;
+        debug_assert!(N <= section.columns());
+        match self.table(section).row(&self.bytes, index) {
+            Some(row) => Ok(row),
+            None => Err(DAMAGED_ROW),
         }
-        Ok(row)
     }
 
-    /// The indices of `count` rows from `first`, checked against the table.
-    pub(crate) fn span(&self, section: Section, first: u32, count: u32) -> Result<std::ops::Range<u32>, PackError> {
-        let end = first.checked_add(count).filter(|end| *end <= self.rows(section)).ok_or(DAMAGED_ROW)?;
-        Ok(first..end)
+    /// One cell of a row.
+    pub(crate) fn cell(&self, section: Section, index: u32, column: usize) -> Result<u32, PackError> {
+        match self.table(section).cell(&self.bytes, index, column) {
+            Some(cell) => Ok(cell),
+            None => Err(DAMAGED_ROW),
+        }
+    }
+
+    /// The rows of `part` that belong to a row: from where its column says, to where the next row's begin.
+    pub(crate) fn part(
+        &self,
+        (section, column): (Section, usize),
+        index: u32,
+        part: Section,
+    ) -> Result<std::ops::Range<u32>, PackError> {
+        let all = self.rows(part);
+        let first = self.cell(section, index, column)?;
+        let next = index.saturating_add(1);
+        let end = if next < self.rows(section) { self.cell(section, next, column)? } else { all };
+        if first <= end && end <= all { Ok(first..end) } else { Err(DAMAGED_ROW) }
     }
 
     pub(crate) fn text(&self, offset: u32) -> Result<&str, PackError> {
-        let strings = self.section(Section::Strings).get(offset as usize..).ok_or(DAMAGED_TEXT)?;
-        let (length, rest) = strings.split_first_chunk::<2>().ok_or(DAMAGED_TEXT)?;
-        let text = rest.get(..usize::from(u16::from_le_bytes(*length))).ok_or(DAMAGED_TEXT)?;
-        std::str::from_utf8(text).map_err(|_| DAMAGED_TEXT)
+        std::str::from_utf8(self.text_bytes(offset)?).map_err(|_| DAMAGED_TEXT)
     }
 
-    pub(crate) fn identifier(&self, offset: u32) -> Result<VulnerabilityId, PackError> {
-        self.text(offset)?.parse().map_err(|_| DAMAGED_VALUE)
+    /// A text that is only compared.
+    pub(crate) fn text_bytes(&self, offset: u32) -> Result<&[u8], PackError> {
+        let read = || {
+            let strings = self.section(Section::Strings).get(offset as usize..)?;
+            let (first, rest) = strings.split_first()?;
+            if *first < 0x80 {
+                return rest.get(..usize::from(*first));
+            }
+            let (second, rest) = rest.split_first()?;
+            rest.get(..usize::from(*first & 0x7f) << 8 | usize::from(*second))
+        };
+        match read() {
+            Some(text) => Ok(text),
+            None => Err(DAMAGED_TEXT),
+        }
+    }
+
+    /// A summary.
+    pub(crate) fn prose(&self, offset: u32) -> Result<String, PackError> {
+        let bytes = self.section(Section::Prose).get(offset as usize..).ok_or(DAMAGED_TEXT)?;
+        let word = |number| self.text_bytes(self.cell(Section::Words, number, 0).ok()?).ok();
+        prose::read(bytes, word).ok_or(DAMAGED_TEXT)
+    }
+
+    fn bucket(&self, bucket: u32) -> Result<Bucket<'_>, PackError> {
+        let start = self.cell(Section::IdentifierBuckets, bucket, 0)?;
+        let bytes = self.section(Section::Identifiers).get(start as usize..).ok_or(DAMAGED_IDENTIFIER)?;
+        Ok(Bucket::new(bytes))
+    }
+
+    /// Calls `read` with the identifier at a place in their order.
+    fn at_identifier<T>(&self, at: u32, read: impl FnOnce(&str) -> Result<T, PackError>) -> Result<T, PackError> {
+        let mut bucket = self.bucket(at / BUCKET)?;
+        for _ in 0..at % BUCKET {
+            bucket.advance().ok_or(DAMAGED_IDENTIFIER)?;
+        }
+        let text = bucket.advance().ok_or(DAMAGED_IDENTIFIER)?;
+        read(std::str::from_utf8(text).map_err(|_| DAMAGED_IDENTIFIER)?)
+    }
+
+    /// The identifier at a place in their order.
+    pub(crate) fn identifier_text(&self, at: u32) -> Result<String, PackError> {
+        self.at_identifier(at, |text| Ok(text.to_owned()))
+    }
+
+    pub(crate) fn identifier(&self, at: u32) -> Result<VulnerabilityId, PackError> {
+        self.at_identifier(at, |text| text.parse().map_err(|_| DAMAGED_VALUE))
+    }
+
+    /// The places of all spellings of a name.
+    pub(crate) fn identifiers_named(&self, name: &str) -> Result<Vec<u32>, PackError> {
+        let name = name.as_bytes();
+        // The last bucket that begins below the name, where it would be.
+        let (mut low, mut high) = (0, self.rows(Section::IdentifierBuckets));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let mut bucket = self.bucket(middle)?;
+            let first = bucket.advance().ok_or(DAMAGED_IDENTIFIER)?;
+            if identifiers::compare(first, name).is_lt() {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let all = self.rows(Section::IdentifierTargets);
+        let mut found = Vec::new();
+        'buckets: for bucket in low.saturating_sub(1)..self.rows(Section::IdentifierBuckets) {
+            let first = bucket.saturating_mul(BUCKET);
+            let mut texts = self.bucket(bucket)?;
+            for at in first..all.min(first.saturating_add(BUCKET)) {
+                match identifiers::compare(texts.advance().ok_or(DAMAGED_IDENTIFIER)?, name) {
+                    Ordering::Less => {}
+                    Ordering::Equal => found.push(at),
+                    Ordering::Greater => break 'buckets,
+                }
+            }
+        }
+        Ok(found)
     }
 
     pub(crate) fn rating(&self, row: u32) -> Result<Rating, PackError> {
@@ -306,10 +425,15 @@ impl PackFile {
         Ok(Ecosystem { family: self.text(family)?.to_owned(), release: self.text(release)?.to_owned() })
     }
 
-    /// The row of a package, by ecosystem row and name.
-    pub(crate) fn find_package(&self, ecosystem: u32, name: &str) -> Result<Option<[u32; 4]>, PackError> {
-        self.search(Section::Packages, |row: [u32; 4]| Ok(row[0].cmp(&ecosystem).then(self.text(row[1])?.cmp(name))))
-            .and_then(|found| found.map(|index| self.row(Section::Packages, index)).transpose())
+    /// The affected rows of a package, by ecosystem row and name.
+    pub(crate) fn affected_of(&self, ecosystem: u32, name: &str) -> Result<std::ops::Range<u32>, PackError> {
+        let order = |[of, text]: [u32; 2]| {
+            Ok(of.cmp(&ecosystem).then_with(|| self.text_bytes(text).unwrap_or_default().cmp(name.as_bytes())))
+        };
+        match self.search(Section::Packages, order)? {
+            Some(package) => self.part((Section::Packages, PACKAGE_AFFECTED), package, Section::Affected),
+            None => Ok(0..0),
+        }
     }
 
     /// The first row that `order` finds equal, by binary search.
@@ -330,19 +454,30 @@ impl PackFile {
         if low < self.rows(section) && order(self.row(section, low)?)?.is_eq() { Ok(Some(low)) } else { Ok(None) }
     }
 
-    /// The details of a record, inflated.
-    pub(crate) fn details(&self, block: u32, offset: u32, length: u32) -> Result<Details, PackError> {
+    /// The details of a record, inflated; `names` as [`Self::names_of`] gives them.
+    pub(crate) fn details(&self, record: u32, names: &[String]) -> Result<Details, PackError> {
         let damaged = PackError::Damaged { what: "details cannot be inflated" };
-        let [start, packed, plain] = self.row(Section::Blocks, block)?;
+        // The last block that begins at the record or before.
+        let (mut low, mut high) = (0, self.rows(Section::Blocks));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.cell(Section::Blocks, middle, BLOCK_FIRST)? <= record {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        let [start, packed, length, first] = self.row(Section::Blocks, low.checked_sub(1).ok_or(DAMAGED_ROW)?)?;
         let end = start.checked_add(packed).ok_or(DAMAGED_ROW)?;
         let bytes = self.section(Section::Details).get(start as usize..end as usize).ok_or(DAMAGED_ROW)?;
-        if plain as usize > MAX_BLOCK {
-            return Err(damaged);
-        }
-        let Ok(plain) = zstd::bulk::decompress(bytes, plain as usize) else { return Err(damaged) };
-        let end = offset.checked_add(length).ok_or(DAMAGED_ROW)?;
-        let json = plain.get(offset as usize..end as usize).ok_or(DAMAGED_ROW)?;
-        serde_json::from_slice(json).map_err(|_| damaged)
+        let line = record.checked_sub(first).ok_or(DAMAGED_ROW)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        details::read(bytes, length as usize, line as usize, &names).ok_or(damaged)
+    }
+
+    /// The identifier of a record.
+    pub(crate) fn record_id(&self, record: u32) -> Result<VulnerabilityId, PackError> {
+        self.identifier(self.cell(Section::Records, record, RECORD_IDENTIFIER)?)
     }
 }
 

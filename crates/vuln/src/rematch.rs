@@ -32,12 +32,21 @@ struct Entry {
 }
 
 /// A finding, and every image that has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rematched {
+#[derive(Clone, Debug)]
+pub struct Rematched<'a> {
     /// The finding; its package's place is that of the first image.
     pub finding: VulnerabilityFinding,
+    index: &'a PackageIndex,
+    /// Indices of images, ascending.
+    images: &'a [u32],
+}
+
+impl<'a> Rematched<'a> {
     /// The images, in the order in which they were added.
-    pub images: Vec<Digest>,
+    pub fn images(&self) -> impl Iterator<Item = Digest> + 'a {
+        let index = self.index;
+        self.images.iter().filter_map(|image| index.images.get(*image as usize).copied())
+    }
 }
 
 impl PackageIndex {
@@ -72,6 +81,17 @@ impl PackageIndex {
         self.entries.len()
     }
 
+    /// The images of all these findings, each once, in the order in which they were added.
+    pub fn images_of(&self, found: &[Rematched<'_>]) -> Vec<Digest> {
+        let mut meant = vec![false; self.images.len()];
+        for image in found.iter().flat_map(|found| found.images) {
+            if let Some(meant) = meant.get_mut(*image as usize) {
+                *meant = true;
+            }
+        }
+        self.images.iter().zip(meant).filter(|(_, meant)| *meant).map(|(image, _)| *image).collect()
+    }
+
     fn release(&mut self, os: Option<&OsRelease>) -> u32 {
         let found = self.releases.iter().position(|release| release.as_ref() == os);
         found.unwrap_or_else(|| {
@@ -103,7 +123,7 @@ impl PackageIndex {
 
     /// The findings that `pack` gives in any image, worst first within each distribution's release. Give it the delta as a pack of
     /// its own (built of the changed records alone), so that only what changed is matched.
-    pub fn rematch(&self, pack: &Pack, now: Timestamp) -> Result<Vec<Rematched>, PackError> {
+    pub fn rematch(&self, pack: &Pack, now: Timestamp) -> Result<Vec<Rematched<'_>>, PackError> {
         let mut meant: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for name in pack.package_names()? {
             for at in self.by_name.get(name).into_iter().flatten() {
@@ -128,9 +148,7 @@ impl PackageIndex {
                 let Some(entry) = at.parse().ok().and_then(|at: u32| self.entries.get(at as usize)) else { continue };
                 let path = path.to_owned();
                 finding.package.path = path;
-                let images =
-                    entry.images.iter().filter_map(|image| self.images.get(*image as usize).copied()).collect();
-                found.push(Rematched { finding, images });
+                found.push(Rematched { finding, index: self, images: &entry.images });
             }
         }
         Ok(found)

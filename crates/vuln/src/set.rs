@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use assay_model::{Contents, Digest, Findings, OsRelease, PackInfo, Timestamp};
+use assay_model::{Contents, Digest, Findings, OsRelease, PackInfo, Timestamp, Vulnerability};
 
 use crate::advisory::{Advisory, AffectedPackage};
 use crate::matching::{LinkedSymbols, Matched, sort_key};
@@ -110,6 +110,11 @@ impl Pack {
                                 None => other.records.push(record),
                                 Some(known) => {
                                     known.affected.extend(record.affected);
+                                    known.published = known.published.or(record.published);
+                                    known.modified = known.modified.or(record.modified);
+                                    if known.summary.is_empty() {
+                                        known.summary = record.summary;
+                                    }
                                     if known.details.is_empty() {
                                         known.details = record.details;
                                         known.references = record.references;
@@ -126,6 +131,17 @@ impl Pack {
         }
         found.sort_by(|left, right| left.vulnerability.id.cmp(&right.vulnerability.id));
         Ok(found)
+    }
+
+    /// The vulnerability with exactly this name, as all of its records rate it, without them.
+    pub(crate) fn rated(&self, name: &str) -> Result<Option<Vulnerability>, PackError> {
+        // Deltas come last, and know best.
+        for file in self.files.iter().rev() {
+            if let Some(found) = file.rated(name)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// The first of [`Self::advisories`].
@@ -173,6 +189,15 @@ impl Pack {
                 all.remove(id);
             }
             all.extend(file.fingerprints()?);
+        }
+        Ok(all)
+    }
+
+    /// What each record is about, deltas applied: its identifier, and a package with its ecosystem.
+    pub(crate) fn claims(&self) -> Result<BTreeSet<(String, String)>, PackError> {
+        let mut all = BTreeSet::new();
+        for file in &self.files {
+            file.claims(&mut all)?;
         }
         Ok(all)
     }

@@ -139,13 +139,15 @@ pub enum StoreError {
         days: u32,
     },
     /// More records are gone than ever go at once: a source is broken, or poisoned. The pack is kept in `held/`.
-    #[error("{name}: held back, because {gone} of {of} records are gone (for example {example})")]
+    #[error("{name}: held back, because {gone} of {of} {what} are gone (for example {example})")]
     Dropped {
         /// The pack's name.
         name: String,
-        /// Records of the pack in use that the new one lacks.
+        /// `records`, or `affected packages`: a record that is there and about nothing finds nothing either.
+        what: &'static str,
+        /// How many the new one lacks.
         gone: usize,
-        /// Records in use.
+        /// How many are in use.
         of: usize,
         /// One of them.
         example: String,
@@ -271,6 +273,11 @@ impl Store {
         self.save()
     }
 
+    /// Where the file with this digest is.
+    pub fn file_of(&self, digest: &Digest) -> PathBuf {
+        self.path_of(digest)
+    }
+
     /// Removes files that nothing in use or before refers to; gives their number.
     pub fn clean(&self) -> Result<usize, StoreError> {
         let mut needed = BTreeSet::new();
@@ -311,9 +318,8 @@ impl Store {
         accept_drop: bool,
     ) -> Result<(), StoreError> {
         let current = self.current(slot)?;
-        let before = current.record_ids()?;
-        let after = match base {
-            None => Pack::from_bytes(bytes.to_vec())?.record_ids()?,
+        let offered = match base {
+            None => Pack::from_bytes(bytes.to_vec())?,
             Some(base) => {
                 let path = self.path_of(&slot.current.pack);
                 let whole = std::fs::read(&path)
@@ -321,18 +327,31 @@ impl Store {
                 if Pack::from_bytes(whole.clone())?.info().digest.to_string() != base {
                     return Err(StoreError::OtherBase { name: name.to_owned(), base: base.to_owned() });
                 }
-                Pack::from_parts(vec![whole, bytes.to_vec()])?.record_ids()?
+                Pack::from_parts(vec![whole, bytes.to_vec()])?
             }
         };
-        let gone: Vec<&String> = before.difference(&after).collect();
-        if !accept_drop && gone.len() * 100 > before.len() * MOST_GONE_PERCENT {
+        if accept_drop {
+            return Ok(());
+        }
+        let affected = |pack: &Pack| -> Result<BTreeSet<String>, PackError> {
+            Ok(pack.claims()?.into_iter().map(|(record, package)| format!("{record} {package}")).collect())
+        };
+        for (what, before, after) in [
+            ("records", current.record_ids()?, offered.record_ids()?),
+            ("affected packages", affected(&current)?, affected(&offered)?),
+        ] {
+            let gone: Vec<&String> = before.difference(&after).collect();
+            if gone.len() * 100 <= before.len() * MOST_GONE_PERCENT {
+                continue;
+            }
             let held = self.folder.join("held");
             let file = self.path_of(&Digest::of(bytes));
             if let Some(file) = file.file_name() {
                 self.write(&held.join(file), bytes)?;
             }
             let example = gone.first().map(|id| (*id).clone()).unwrap_or_default();
-            return Err(StoreError::Dropped { name: name.to_owned(), gone: gone.len(), of: before.len(), example });
+            let (gone, of) = (gone.len(), before.len());
+            return Err(StoreError::Dropped { name: name.to_owned(), what, gone, of, example });
         }
         Ok(())
     }

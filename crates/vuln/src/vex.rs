@@ -27,10 +27,23 @@ const MAX_STATEMENTS: usize = 200_000;
 pub enum Origin {
     /// Named by the person who runs the scan.
     Given,
-    /// Signed by this identity, verified.
+    /// Signed by this identity, verified, and asked for.
     Signed(String),
+    /// Signed by this identity, verified, whose word was not asked for.
+    SignedByOther(String),
     /// Found, and vouched for by nobody.
     Unsigned,
+}
+
+impl Origin {
+    /// Why a document of this origin does not count.
+    fn refusal(&self) -> Option<NotAppliedReason> {
+        match self {
+            Self::Given | Self::Signed(_) => None,
+            Self::SignedByOther(signer) => Some(NotAppliedReason::OtherSigner(signer.clone())),
+            Self::Unsigned => Some(NotAppliedReason::Unsigned),
+        }
+    }
 }
 
 /// One document.
@@ -134,6 +147,8 @@ pub struct NotApplied {
 pub enum NotAppliedReason {
     /// Nobody vouches for the document.
     Unsigned,
+    /// This identity vouches for it, whose word was not asked for.
+    OtherSigner(String),
     /// It is about another image or package.
     OtherProduct(String),
     /// It is about this product, and another part of it.
@@ -151,6 +166,7 @@ impl NotAppliedReason {
     pub fn describe(&self) -> String {
         match self {
             Self::Unsigned => "nobody vouches for the document".to_owned(),
+            Self::OtherSigner(signer) => format!("it is signed by {signer}, whose word was not asked for"),
             Self::OtherProduct(product) => format!("it is about another product: {product}"),
             Self::OtherPart(part) => format!("it is about another part of the product: {part}"),
             Self::NoReason => "it says `not affected` without a justification or an impact statement".to_owned(),
@@ -262,7 +278,9 @@ impl VexDocument {
     fn by(&self) -> String {
         match &self.origin {
             Origin::Given | Origin::Unsigned => self.name.clone(),
-            Origin::Signed(identity) => format!("{}, signed by {identity}", self.name),
+            Origin::Signed(identity) | Origin::SignedByOther(identity) => {
+                format!("{}, signed by {identity}", self.name)
+            }
         }
     }
 }
@@ -298,7 +316,7 @@ pub fn apply(findings: Findings, documents: &[VexDocument], subject: &Subject, c
                     Relation::OtherProduct(product) => Some(NotAppliedReason::OtherProduct(product)),
                     Relation::OtherPart(part) => Some(NotAppliedReason::OtherPart(part)),
                     Relation::Meant if names().any(VulnerabilityId::is_malware) => Some(NotAppliedReason::Malice),
-                    Relation::Meant if document.origin == Origin::Unsigned => Some(NotAppliedReason::Unsigned),
+                    Relation::Meant if document.origin.refusal().is_some() => document.origin.refusal(),
                     Relation::Meant if statement.status == Status::NotAffected && statement.justification.is_none() => {
                         Some(NotAppliedReason::NoReason)
                     }

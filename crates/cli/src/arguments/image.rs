@@ -50,6 +50,15 @@ pub(crate) struct ScanArguments {
     /// VEX document whose statements count (OpenVEX, CSAF or CycloneDX)
     #[arg(long, value_name = "FILE")]
     pub(crate) vex: Vec<PathBuf>,
+    /// Public key (PEM) whose VEX counts of what is attached to the image
+    #[arg(long, value_name = "FILE", conflicts_with = "vex_identity")]
+    pub(crate) vex_key: Option<PathBuf>,
+    /// Identity whose VEX counts of what is attached to the image: a workflow URI or an email address
+    #[arg(long, value_name = "TEXT", requires = "vex_oidc_issuer")]
+    pub(crate) vex_identity: Option<String>,
+    /// OIDC issuer that vouched for that identity
+    #[arg(long, value_name = "URL", requires = "vex_identity")]
+    pub(crate) vex_oidc_issuer: Option<String>,
     /// Findings to leave out, each with owner, reason and expiry (YAML)
     #[arg(long, value_name = "FILE")]
     pub(crate) ignore_file: Option<PathBuf>,

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use assay_model::{EnvironmentName, Reference, Repository};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::RetentionArguments;
+use super::{RetentionArguments, SignerArguments};
 
 /// `assay release`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReleaseCommand {
     /// Record what is to be promoted: one digest of one service
     Create(ReleaseCreateArguments),
+    /// Approve a promotion that somebody else is to make: sign what goes where
+    Approve(Box<ReleaseApproveArguments>),
     /// Ask the Gate, and write the promotion to the ledger
     Promote(ReleasePromoteArguments),
     /// Go back to an earlier release: a promotion through the same Gate, by what is known today
@@ -65,6 +67,27 @@ pub(crate) struct ReleasePromoteArguments {
     /// Image that is about to be deployed; refused where it is not the digest of the release
     #[arg(long)]
     pub(crate) image: Option<Reference>,
+    /// File with the approval of somebody else: assay release approve
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Option<PathBuf>,
+}
+
+/// `assay release approve`
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseApproveArguments {
+    /// Name of the release
+    pub(crate) name: String,
+    /// Environment it may go to
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(crate) to: EnvironmentName,
+    /// Approve that it is rolled back to, not promoted
+    #[arg(long)]
+    pub(crate) rollback: bool,
+    /// File that takes the signature, for assay release promote --approval
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) signer: SignerArguments,
 }
 
 /// `assay inventory`
@@ -81,6 +104,15 @@ pub(crate) enum InventoryCommand {
     },
     /// List what runs, container by container
     List,
+    /// Match what runs against the data in use, and open or close an alert for each owner
+    Rescan {
+        /// What is alerted about: a severity, kev, fixable, risk:70, age:30d, joined by + where all must hold
+        #[arg(long, value_name = "THRESHOLD", value_delimiter = ',', default_value = "critical,kev")]
+        alert_on: Vec<assay_vuln::Threshold>,
+        /// Vulnerability pack instead of the one in use
+        #[arg(long, value_name = "FILE")]
+        pack: Option<PathBuf>,
+    },
 }
 
 /// `assay who-runs`
@@ -88,6 +120,17 @@ pub(crate) enum InventoryCommand {
 pub(crate) struct WhoRunsArguments {
     /// PACKAGE, PACKAGE@RANGE (zlib@'<1.3.1'), a CVE or other advisory, or a digest
     pub(crate) what: String,
+}
+
+/// `assay rebuild-list`
+#[derive(Debug, Args)]
+pub(crate) struct RebuildListArguments {
+    /// The vulnerability; everything that has a fix where missing
+    #[arg(value_name = "ID")]
+    pub(crate) vulnerability: Option<String>,
+    /// Vulnerability pack instead of the one in use
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pack: Option<PathBuf>,
 }
 
 /// `assay trace`
@@ -102,6 +145,21 @@ pub(crate) struct TraceArguments {
 pub(crate) struct ExplainArguments {
     /// Decision (the beginning of its id is enough), or NAMESPACE/POD
     pub(crate) what: String,
+    /// Kubeconfig of the cluster that is asked why the images of NAMESPACE/POD are not pulled
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+}
+
+/// Whose tags `--mutate` pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MutationArgument {
+    /// Those of new Pods
+    Pods,
+    /// Those of Deployments and all other templates, too
+    Templates,
 }
 
 /// `assay serve`
@@ -116,17 +174,20 @@ pub(crate) struct ServeArguments {
     /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub(crate) private_key: Option<PathBuf>,
+    /// Authority of the certificate (PEM), where somebody else keeps both: written into the webhook configurations
+    #[arg(long, value_name = "FILE", requires_all = ["certificate", "register"])]
+    pub(crate) authority: Option<PathBuf>,
     /// Make a certificate for these names that lives as long as the process
     #[arg(long, value_name = "NAME", conflicts_with = "certificate", value_delimiter = ',')]
     pub(crate) development_certificate: Vec<String>,
-    /// Serve /mutate too, which pins the tags of Pods
-    #[arg(long)]
-    pub(crate) mutate: bool,
+    /// Serve /mutate too, which writes digests behind the tags of Pods, or of templates as well
+    #[arg(long, value_name = "WHOSE", num_args = 0..=1, require_equals = true, default_missing_value = "pods")]
+    pub(crate) mutate: Option<MutationArgument>,
     /// Write the webhook configuration to standard output, for an API server that calls this host or service (NAME.NAMESPACE.svc)
     #[arg(long, value_name = "NAME")]
     pub(crate) print_webhook_configuration: Option<String>,
     /// Follow a cluster's objects, and register the webhook, which its API server calls by this name: a host, or a service (NAME.NAMESPACE.svc)
-    #[arg(long, value_name = "NAME[:PORT]", conflicts_with_all = ["certificate", "development_certificate", "namespaces", "print_webhook_configuration"])]
+    #[arg(long, value_name = "NAME[:PORT]", conflicts_with_all = ["development_certificate", "namespaces", "print_webhook_configuration"])]
     pub(crate) register: Option<String>,
     /// Kubeconfig of the cluster; as kubectl finds it, or the Pod's own ServiceAccount, where missing
     #[arg(long, value_name = "FILE", requires = "register")]
@@ -140,6 +201,9 @@ pub(crate) struct ServeArguments {
     /// What the cluster is called in the inventory and in findings
     #[arg(long, value_name = "NAME", requires = "register", default_value = "default")]
     pub(crate) cluster: String,
+    /// Read with the imagePullSecrets of this namespace's Pods and ServiceAccounts; may be repeated. Nobody's Secrets are read otherwise
+    #[arg(long, value_name = "NAMESPACE", requires = "register")]
+    pub(crate) pull_secrets: Vec<String>,
     /// Labels of the namespaces: kubectl get namespaces -o json
     #[arg(long, value_name = "FILE")]
     pub(crate) namespaces: Option<PathBuf>,

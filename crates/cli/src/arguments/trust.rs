@@ -1,6 +1,6 @@
 //! `sign`, `attest`, `verify`, `tree`, `copy`: who made it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assay_oci::ImageSource;
 use clap::{Args, ValueEnum};
@@ -230,17 +230,24 @@ pub(crate) struct NotationArguments {
     pub(crate) notation_statement: Option<String>,
 }
 
+/// An image by its name, or by the path where it lies.
+pub(crate) fn existing_image(text: &str) -> Result<ImageSource, assay_oci::OciError> {
+    ImageSource::at(Path::new(text)).map_or_else(|| text.parse(), Ok)
+}
+
 /// `assay tree`
 #[derive(Debug, Args)]
 pub(crate) struct TreeArguments {
-    /// Image, oci:DIR, oci-archive:FILE, or docker-archive:FILE
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these
+    #[arg(value_parser = existing_image)]
     pub(crate) image: ImageSource,
 }
 
 /// `assay copy`
 #[derive(Debug, Args)]
 pub(crate) struct CopyArguments {
-    /// Image, oci:DIR, oci-archive:FILE, or docker-archive:FILE
+    /// Image, oci:DIR, oci-archive:FILE, docker-archive:FILE, or the path of one of these
+    #[arg(value_parser = existing_image)]
     pub(crate) from: ImageSource,
     /// Image or oci:DIR
     pub(crate) to: ImageSource,

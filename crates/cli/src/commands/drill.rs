@@ -12,7 +12,7 @@ use assay_kube::{ApiError, Client, NAMESPACES, PODS, Selection, StoredObject};
 use assay_model::{ControlId, Repository};
 use serde::Serialize;
 
-use super::readiness::ClusterTarget;
+use super::cluster::ClusterTarget;
 use crate::failure::CliError;
 use crate::session::Session;
 use crate::{Result, Status};

@@ -1,4 +1,5 @@
-//! `assay db build --split`, `db update`, `db rollback`: packs from a mirror into a folder, and what is asked of them on the way.
+//! `assay db build --split`, `db update`, `db rollback`, `db push`, `db pull`, `db verify`: packs from a mirror into a folder, and
+//! what is asked of them on the way.
 //!
 //! A mirror is a folder, or an OCI artifact whose layers have these files as titles:
 //!
@@ -9,9 +10,10 @@
 //! FILE.sigstore.json          the signature of FILE, where it is signed
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use assay_inspect::ANALYSER;
 use assay_model::{Digest, Timestamp};
 use assay_oci::{Client, Descriptor, ImageSource, Manifest, Source};
 use assay_trust::{Artifact, TrustMaterial, verify_bundle};
@@ -24,10 +26,18 @@ use crate::Result;
 use crate::failure::{CliError, read_file, read_text, write_file};
 use crate::session::Session;
 
+mod exchange;
+mod verify;
+
+pub(crate) use exchange::{PullOptions, PulledOutcome, PushOptions, PushedOutcome, pull, push};
+pub(crate) use verify::{PacksVerified, VerifyPacksOptions, verify};
+
 /// The index of a mirror.
 const INDEX: &str = "index.json";
 /// Where OCI artifacts keep the names of their files (oras.land, "artifacts").
 const TITLE: &str = "org.opencontainers.image.title";
+/// What is added to a file's name for its signature.
+const BUNDLE: &str = ".sigstore.json";
 /// Most bytes of one file of a mirror.
 const MAX_BYTES: u64 = 2 << 30;
 
@@ -81,6 +91,8 @@ pub(crate) struct MirrorFile {
 pub(crate) struct UpdateOptions {
     /// Families; empty = all.
     pub(crate) families: Vec<String>,
+    /// Whether only those are meant that images of the store need.
+    pub(crate) needed: bool,
     /// The mirror as typed.
     pub(crate) from: String,
     /// The folder of installed packs.
@@ -175,6 +187,42 @@ pub(crate) fn build(options: &BuildOptions) -> Result<MirrorOutcome> {
     Ok(MirrorOutcome { folder: options.to.clone(), files })
 }
 
+impl Index {
+    /// Whether it has each of these families.
+    fn has_all(&self, families: &[String]) -> Result<()> {
+        for family in families {
+            if !self.packs.contains_key(family) {
+                let known = self.packs.keys().cloned().collect::<Vec<_>>().join(", ");
+                return Err(CliError::Usage {
+                    message: format!("the mirror has no pack of {family}"),
+                    next: format!("it has: {known}"),
+                }
+                .into());
+            }
+        }
+        Ok(())
+    }
+
+    /// All files that it names.
+    fn files(&self) -> impl Iterator<Item = &File> {
+        self.packs.values().flat_map(|entry| std::iter::once(&entry.pack).chain(&entry.delta))
+    }
+}
+
+impl File {
+    /// Whether these are its bytes.
+    fn is(&self, bytes: &[u8]) -> Result<()> {
+        if Digest::of(bytes) == self.digest {
+            return Ok(());
+        }
+        Err(CliError::Usage {
+            message: format!("{} is not the file that the mirror's index names", self.file),
+            next: "fetch the mirror again".to_owned(),
+        }
+        .into())
+    }
+}
+
 fn read_index(bytes: &[u8], place: &Path) -> Result<Index> {
     let wrong = |message: String| CliError::Setting {
         origin: place.display().to_string(),
@@ -182,8 +230,7 @@ fn read_index(bytes: &[u8], place: &Path) -> Result<Index> {
         suggestion: Some("write one with: assay db build --split".to_owned()),
     };
     let index: Index = serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))?;
-    let files = index.packs.values().flat_map(|entry| std::iter::once(&entry.pack).chain(&entry.delta));
-    for file in files {
+    for file in index.files() {
         // A name that leads out of the mirror would be read, or written, elsewhere.
         let plain = file.file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
         if !plain || file.file.starts_with('.') || file.file.is_empty() {
@@ -235,6 +282,25 @@ impl Mirror {
         }
     }
 
+    /// Checks a file's signature by the key that was named.
+    fn signed_by(
+        &self,
+        key: Option<&Path>,
+        file: &str,
+        digest: &Digest,
+        session: &Session<'_>,
+    ) -> std::result::Result<String, String> {
+        let key = key.ok_or("no key was named")?;
+        let name = format!("{file}{BUNDLE}");
+        let bundle = self.read(&name, session).map_err(|failure| failure.what)?;
+        let bundle = bundle.ok_or_else(|| format!("the mirror has no {name}"))?;
+        let pem = read_text(key).map_err(|failure| failure.to_string())?;
+        let material = TrustMaterial::new().with_public_key(&pem).map_err(|error| error.to_string())?;
+        verify_bundle(&bundle, Artifact::Digest(*digest), &material, Timestamp::now())
+            .map_err(|error| error.to_string())?;
+        Ok(key.display().to_string())
+    }
+
     fn need(&self, name: &str, session: &Session<'_>) -> Result<Vec<u8>> {
         let missing = || CliError::Usage {
             message: format!("the mirror has no {name}"),
@@ -248,20 +314,13 @@ impl Mirror {
 pub(crate) fn update(options: &UpdateOptions, session: &Session<'_>) -> Result<UpdateOutcome> {
     let mirror = Mirror::open(&options.from, session)?;
     let index = read_index(&mirror.need(INDEX, session)?, Path::new(&options.from))?;
-    for family in &options.families {
-        if !index.packs.contains_key(family) {
-            let known = index.packs.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(CliError::Usage {
-                message: format!("the mirror has no pack of {family}"),
-                next: format!("it has: {known}"),
-            }
-            .into());
-        }
-    }
+    index.has_all(&options.families)?;
+    let needed = options.needed.then(|| needed_families(session)).transpose()?;
     let mut store = Store::open(&options.to)?;
     let mut outcome = UpdateOutcome { folder: options.to.clone(), packs: Vec::new(), transferred: 0 };
     for (family, entry) in &index.packs {
-        if !options.families.is_empty() && !options.families.contains(family) {
+        let named = options.families.is_empty() || options.families.contains(family);
+        if !named || needed.as_ref().is_some_and(|needed| !needed.contains(family)) {
             continue;
         }
         let mut packs =
@@ -276,15 +335,9 @@ pub(crate) fn update(options: &UpdateOptions, session: &Session<'_>) -> Result<U
             }
             session.printer.progress(&format!("fetching {}", file.file));
             let bytes = mirror.need(&file.file, session)?;
-            if Digest::of(&bytes) != file.digest {
-                return Err(CliError::Usage {
-                    message: format!("{} is not the file that the mirror's index names", file.file),
-                    next: "fetch the mirror again".to_owned(),
-                }
-                .into());
-            }
+            file.is(&bytes)?;
             outcome.transferred += bytes.len() as u64;
-            let signature = |digest: &Digest| signed_by(options, &mirror, file, digest, session);
+            let signature = |digest: &Digest| mirror.signed_by(options.key.as_deref(), &file.file, digest, session);
             let checks = Checks {
                 now: Timestamp::now(),
                 max_age_days: options.max_age_days.filter(|_| file.digest == last),
@@ -302,23 +355,24 @@ pub(crate) fn update(options: &UpdateOptions, session: &Session<'_>) -> Result<U
     Ok(outcome)
 }
 
-/// Checks a file's signature by the key that was named.
-fn signed_by(
-    options: &UpdateOptions,
-    mirror: &Mirror,
-    file: &File,
-    digest: &Digest,
-    session: &Session<'_>,
-) -> std::result::Result<String, String> {
-    let key = options.key.clone().ok_or("no key was named")?;
-    let name = format!("{}.sigstore.json", file.file);
-    let bundle = mirror.read(&name, session).map_err(|failure| failure.what)?;
-    let bundle = bundle.ok_or_else(|| format!("the mirror has no {name}"))?;
-    let pem = read_text(&key).map_err(|failure| failure.to_string())?;
-    let material = TrustMaterial::new().with_public_key(&pem).map_err(|error| error.to_string())?;
-    verify_bundle(&bundle, Artifact::Digest(*digest), &material, Timestamp::now())
-        .map_err(|error| error.to_string())?;
-    Ok(key.display().to_string())
+/// The families of packs that the images of the store need.
+fn needed_families(session: &Session<'_>) -> Result<BTreeSet<String>> {
+    let store = session.asked_store("kubectl get pods,jobs,namespaces -A -o json | assay inventory sync -f -")?;
+    let mut needed = BTreeSet::new();
+    for digest in store.known_images()? {
+        if let Some((contents, _)) = store.contents(digest, ANALYSER)? {
+            needed.extend(assay_vuln::packs_for(&contents));
+        }
+    }
+    if needed.is_empty() {
+        return Err(CliError::NotFound {
+            what: "an image in the store whose packages are known".to_owned(),
+            suggestion: None,
+            next: "assay inventory sync, or name the families".to_owned(),
+        }
+        .into());
+    }
+    Ok(needed)
 }
 
 /// Goes back to what was in use before.

@@ -4,10 +4,11 @@ mod roots;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use assay_gate::{ApprovalState, ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
 use assay_kinds::{Environment, Exception, Kind, Place, load_yaml};
-use assay_model::Timestamp;
+use assay_model::{Digest, Timestamp};
 use assay_trust::{Artifact, Signer, TrustMaterial, TrustedPublicKey, predicates, verify_bundle};
 
 use crate::Result;
@@ -108,7 +109,7 @@ pub(crate) fn load(settings: &Settings) -> Result<Policies> {
     let Parts { starters, environments, materials, repositories, exceptions } = collect(settings)?;
     let policy = Policy::compile(PolicyInput {
         environments: starters.into_iter().chain(environments).collect(),
-        exceptions: exceptions.iter().map(|(_, exception)| exception.clone()).collect(),
+        exceptions: exceptions.iter().map(|(_, exception)| Arc::new(exception.clone())).collect(),
         trust_roots: materials.iter().map(|(name, material)| input(name, material)).collect(),
         default_environment: None,
     })?;
@@ -149,33 +150,53 @@ fn approval<'m>(
     }
 }
 
-/// Who signed an approval.
+/// Who signed an approval of an Exception.
 pub(crate) fn approver<'m>(
     bundle: &[u8],
     exception: &Exception,
     materials: impl Iterator<Item = (&'m str, &'m TrustMaterial)>,
     now: Timestamp,
 ) -> ApprovalState {
-    let digest = exception.spec_digest();
+    match signed_by(bundle, exception.spec_digest(), predicates::ASSAY_APPROVAL_V1, materials, now) {
+        Signed::By(by) => ApprovalState::Authenticated { by, groups: Vec::new() },
+        Signed::Refused(why) => ApprovalState::Refused { why },
+    }
+}
+
+/// Whose signature an approval is.
+pub(crate) enum Signed {
+    /// Theirs: the name of a key, the subject of a certificate.
+    By(String),
+    /// It counts for nothing, for this reason.
+    Refused(String),
+}
+
+/// Who signed an approval of this type about `subject`, by the first trust root that knows them.
+pub(crate) fn signed_by<'m>(
+    bundle: &[u8],
+    subject: Digest,
+    predicate_type: &str,
+    materials: impl Iterator<Item = (&'m str, &'m TrustMaterial)>,
+    now: Timestamp,
+) -> Signed {
     let mut problems = Vec::new();
     for (name, material) in materials {
-        match verify_bundle(bundle, Artifact::Digest(digest), material, now) {
-            Ok(evidence) if evidence.predicate_type() == Some(predicates::ASSAY_APPROVAL_V1) => {
-                let by = match evidence.signer() {
+        match verify_bundle(bundle, Artifact::Digest(subject), material, now) {
+            Ok(evidence) if evidence.predicate_type() == Some(predicate_type) => {
+                return Signed::By(match evidence.signer() {
                     Signer::Keyless { subject, .. } | Signer::Certificate { subject, .. } => subject.clone(),
                     Signer::Key { fingerprint } => {
                         let key = material.keys().iter().find(|key| key.fingerprint() == *fingerprint);
                         key.and_then(TrustedPublicKey::name).map_or_else(|| fingerprint.to_string(), str::to_owned)
                     }
-                };
-                return ApprovalState::Authenticated { by, groups: Vec::new() };
+                });
             }
-            Ok(_) => return ApprovalState::Refused { why: "it is a signature, but no approval".to_owned() },
+            Ok(_) => return Signed::Refused("it is a signature, but no approval".to_owned()),
             Err(error) => problems.push(format!("{error} (root {name})")),
         }
     }
     problems.dedup();
-    ApprovalState::Refused { why: problems.join("; ") }
+    Signed::Refused(problems.join("; "))
 }
 
 /// The files of a path with one of these extensions, sorted; a path that is a file is taken as it is. Hidden files and

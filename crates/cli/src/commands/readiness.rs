@@ -2,18 +2,17 @@
 
 mod tally;
 
-use std::path::PathBuf;
-
 use assay_case::Action;
 use assay_gate::catalogue;
 use assay_kinds::Tier;
-use assay_kube::{Client, Config, ENVIRONMENTS};
+use assay_kube::ENVIRONMENTS;
 use assay_model::{ControlId, EnvironmentName, Timestamp};
-use assay_store::{PolicyChange, Store, StoreError};
+use assay_store::{ChangeState, PolicyChange, Store, StoreError};
 use jiff::SignedDuration;
 use serde::Serialize;
 use serde_json::json;
 
+use super::cluster::ClusterTarget;
 use super::policies;
 use crate::failure::CliError;
 use crate::session::Session;
@@ -50,28 +49,6 @@ pub(crate) struct FlipOptions {
     pub(crate) reason: Option<String>,
     /// The cluster whose Environment is changed; none = the change is printed.
     pub(crate) target: Option<ClusterTarget>,
-}
-
-/// A cluster by a kubeconfig.
-#[derive(Debug, Default)]
-pub(crate) struct ClusterTarget {
-    /// The file.
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// The context in it.
-    pub(crate) context: Option<String>,
-}
-
-impl ClusterTarget {
-    /// A client of the cluster.
-    pub(crate) fn client(&self) -> Result<Client> {
-        let config = Config::find(
-            self.kubeconfig.as_deref(),
-            self.context.as_deref(),
-            |name| std::env::var_os(name),
-            std::env::home_dir().as_deref(),
-        )?;
-        Ok(Client::new(config)?)
-    }
 }
 
 /// What enforcing would have blocked.
@@ -184,9 +161,7 @@ fn flip(
     if !outcome.done {
         return Ok(outcome);
     }
-    if let Some(target) = target {
-        outcome.written = Some(write(&target, &outcome, &by, reason.as_deref(), now, session)?);
-    } else {
+    if target.is_none() {
         // The Environment has to be one that is known.
         let policies = policies::load(session.settings)?;
         if !policies.policy.environments().any(|own| *own == outcome.environment) {
@@ -198,7 +173,7 @@ fn flip(
             .into());
         }
     }
-    store.put_policy_change(&PolicyChange {
+    let mut change = PolicyChange {
         at: now,
         by,
         environment: outcome.environment.clone(),
@@ -206,7 +181,27 @@ fn flip(
         action: outcome.action.to_owned(),
         would_block,
         reason: reason.filter(|_| outcome.against.is_some()),
-    })?;
+        outcome: ChangeState::Made,
+    };
+    let Some(target) = target else {
+        store.put_policy_change(&change)?;
+        return Ok(outcome);
+    };
+    // On record before it is made: nothing is ever enforced that nobody answers for.
+    change.outcome = ChangeState::Intended;
+    let number = store.put_policy_change(&change)?;
+    let written = write(&target, &change, session);
+    change.outcome = match &written {
+        Ok(_) => ChangeState::Made,
+        Err(failure) => ChangeState::Failed(failure.what.clone()),
+    };
+    if let Err(error) = store.settle_policy_change(number, &change) {
+        session.printer.note(&format!(
+            "the store no longer answers: that the change was {} is not on record, that it was intended is ({error})",
+            if written.is_ok() { "made" } else { "not made" },
+        ));
+    }
+    outcome.written = Some(written?);
     Ok(outcome)
 }
 
@@ -232,20 +227,13 @@ fn against(row: Option<&ControlRow>) -> Option<String> {
 }
 
 /// Writes the action into the Environment of a cluster. Says what was written.
-fn write(
-    target: &ClusterTarget,
-    flip: &FlipOutcome,
-    by: &str,
-    reason: Option<&str>,
-    now: Timestamp,
-    session: &Session<'_>,
-) -> Result<String> {
+fn write(target: &ClusterTarget, change: &PolicyChange, session: &Session<'_>) -> Result<String> {
     let client = target.client()?;
-    let name = flip.environment.as_str();
-    let record = json!({"control": flip.control, "action": flip.action, "by": by, "at": now, "reason": reason});
+    let (name, PolicyChange { control, action, by, at, reason, .. }) = (change.environment.as_str(), change);
+    let record = json!({"control": control, "action": action, "by": by, "at": at, "reason": reason});
     let patch = json!({
-        "metadata": {"annotations": {format!("assay.dev/flipped-{}", flip.control): record.to_string()}},
-        "spec": {"controls": {flip.control.as_str(): {"action": flip.action}}},
+        "metadata": {"annotations": {format!("assay.dev/flipped-{control}"): record.to_string()}},
+        "spec": {"controls": {control.as_str(): {"action": action}}},
     });
     session.run(async { Ok(client.merge(ENVIRONMENTS, None, name, &patch).await?) })?;
     Ok(format!("environment/{name} in {}", client.server()))

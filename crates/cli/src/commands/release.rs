@@ -1,9 +1,11 @@
 //! `assay release`: one artifact contract, the same digest through the environments.
 
+mod approval;
 mod create;
 mod promotion;
 mod rebuilt;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use assay_case::{Operation, Promotion, Verdict};
@@ -11,7 +13,7 @@ use assay_gather::{Access, Gatherer, Wanted};
 use assay_kinds::ReleaseArtifactSpec;
 use assay_model::{Digest, EnvironmentName, FindingCounts, Platform, Reference, Repository, Timestamp};
 use assay_oci::{ImageSource, Manifest};
-use assay_store::{LedgerStatus, Release};
+use assay_store::{LedgerStatus, Release, Store};
 use serde::Serialize;
 
 use super::{check, policies};
@@ -19,6 +21,7 @@ use crate::failure::{CliError, Failure};
 use crate::session::Session;
 use crate::{Result, Status};
 
+pub(crate) use approval::{ApproveOptions, ApproveOutcome, Approved, approve};
 pub(crate) use create::{CreateOptions, CreateOutcome, create};
 use promotion::Gathered;
 pub(crate) use promotion::{Change, moved};
@@ -41,6 +44,8 @@ pub(crate) struct PromoteOptions {
     pub(crate) target: Option<Repository>,
     /// The image that is about to be deployed.
     pub(crate) image: Option<Reference>,
+    /// The file with the signature of who approved it.
+    pub(crate) approval: Option<PathBuf>,
 }
 
 /// What came of a promotion.
@@ -56,6 +61,9 @@ pub(crate) struct PromoteOutcome {
     pub(crate) entry: Option<u64>,
     /// Promote or roll back.
     pub(crate) operation: Operation,
+    /// Who approved it.
+    #[serde(rename = "approvedBy", skip_serializing_if = "Option::is_none")]
+    pub(crate) approved_by: Option<String>,
     /// What was copied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) copied: Option<Copied>,
@@ -127,16 +135,22 @@ pub(crate) struct ReleaseStatus {
     pub(crate) promotions: Vec<Promotion>,
 }
 
+/// A release that was recorded.
+fn known(store: &Store, name: &str) -> Result<Release> {
+    let missing = || CliError::NotFound {
+        what: format!("release {name}"),
+        suggestion: None,
+        next: "assay release status".to_owned(),
+    };
+    Ok(store.release(name)?.ok_or_else(missing)?)
+}
+
 /// Asks the Gate, and writes the promotion to the ledger if it says yes.
 pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result<PromoteOutcome> {
     let policies = policies::load(session.settings)?;
     check::exists(&policies, &options.to)?;
     let store = session.asked_store("assay release create NAME --service S --image IMAGE@DIGEST ...")?;
-    let release = store.release(&options.name)?.ok_or_else(|| CliError::NotFound {
-        what: format!("release {}", options.name),
-        suggestion: None,
-        next: "assay release status".to_owned(),
-    })?;
+    let release = known(&store, &options.name)?;
     let declared: ReleaseArtifactSpec = serde_json::from_value(release.object["spec"].clone()).map_err(|error| {
         CliError::Malformed { what: format!("release {}", release.name), message: error.to_string() }
     })?;
@@ -148,6 +162,7 @@ pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result
         environment: options.to.clone(),
         entry: None,
         operation: options.operation,
+        approved_by: None,
         copied: None,
         rebuilt: None,
         counts: None,
@@ -167,7 +182,16 @@ pub(crate) fn promote(options: &PromoteOptions, session: &Session<'_>) -> Result
     let (source, target) = (pinned(&from, release.digest)?, pinned(&repository, release.digest)?);
     let gatherer = session.gatherer(policies.materials.clone(), Some(Arc::clone(&store)))?;
     let access = Access::new(client.clone());
+    let approved = Approved {
+        release: &release.name,
+        digest: release.digest,
+        environment: &options.to,
+        operation: options.operation,
+    };
+    let approval = options.approval.as_ref().map(|path| approval::from_file(path, &approved, &policies)).transpose()?;
+    outcome.approved_by = approval.as_ref().map(|approval| approval.by.clone());
     let change = Change {
+        approval: approval.as_ref(),
         operation: options.operation,
         release: &release.name,
         service: &release.service,

@@ -9,18 +9,22 @@ use assay_model::{
     BaseImage, Contents, Digest, EvidenceTier, FindingCounts, Findings, FixState, PackInfo, Partial, SecretMatch,
     Severity, Suppressed, Surface, Timestamp, VulnerabilityFinding,
 };
+use assay_oci::ImageSource;
 use assay_sbom::{Generation, LicenceFinding, LicencePolicy, LicenceVerdict, Root};
 use assay_vuln::risk::{Risk, Surroundings, Use, risk};
 use assay_vuln::{LinkedSymbols, Threshold};
 use serde::Serialize;
 use serde_json::Value;
 
+mod attached;
 mod said;
 
+use attached::Attached;
 pub(crate) use said::{IgnoredFinding, VexFinding};
 
 use super::each::{EachPlatform, OfPlatform};
 use super::target::{self, Inspected, Target};
+use super::verify::WantedSigner;
 use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
 use crate::settings::{FailOn, Settings};
@@ -45,6 +49,8 @@ pub(crate) struct ScanOptions {
     pub(crate) only_fixed: bool,
     /// VEX documents whose statements count.
     pub(crate) vex: Vec<PathBuf>,
+    /// Whose VEX counts of what is attached to the image.
+    pub(crate) vex_signer: Option<WantedSigner>,
     /// Findings to leave out.
     pub(crate) ignore_file: Option<PathBuf>,
     /// A gitleaks configuration instead of the built-in rules.
@@ -225,12 +231,29 @@ pub(crate) fn scan_each(options: &ScanOptions, session: &Session<'_>) -> Result<
 
 /// Holds what was found against what is asked for.
 fn judge(inspected: Inspected, options: ScanOptions, session: &Session<'_>) -> Result<ScanOutcome> {
+    let attached = match (&options.vex_signer, &options.target) {
+        (Some(signer), Target::Image(image)) => {
+            let image = match (image, inspected.root.digest) {
+                (ImageSource::Registry(reference), Some(digest)) => ImageSource::Registry(reference.pinned(digest)),
+                (image, _) => image.clone(),
+            };
+            attached::documents(&image, signer, session)?
+        }
+        (Some(_), _) => {
+            return Err(CliError::Usage {
+                message: "only an image has VEX attached to it".to_owned(),
+                next: "name the document: --vex FILE".to_owned(),
+            }
+            .into());
+        }
+        (None, _) => Attached::default(),
+    };
     let baseline = options.secret_baseline.as_deref().map(baseline).transpose()?.unwrap_or_default();
     let findings = match (&inspected.findings, options.vulnerabilities) {
         (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
         _ => None,
     };
-    filter(inspected, findings, options, &baseline, session.settings.pack.value.is_none())
+    filter(inspected, findings, options, attached, &baseline, session.settings.pack.value.is_none())
 }
 
 /// Fingerprints of known secrets: those of an earlier `scan -o json`, or a list of them.
@@ -250,16 +273,18 @@ fn filter(
     inspected: Inspected,
     findings: Option<Arc<Findings>>,
     options: ScanOptions,
+    attached: Attached,
     baseline: &BTreeSet<String>,
     sample_pack: bool,
 ) -> Result<ScanOutcome> {
     let now = Timestamp::now();
     let contents = inspected.contents;
     let mut said = said::Said::default();
+    said.vex.extend(attached.rejected);
     let found = match findings.as_deref() {
         Some(findings) => said::apply(
             findings.clone(),
-            &options.vex,
+            said::documents(&options.vex, attached.documents)?,
             options.ignore_file.as_deref(),
             &inspected.root,
             &contents,
@@ -472,7 +497,9 @@ fn not_counted(pack: &assay_vuln::Pack, scan: &ScanOutcome, id: &str) -> Result<
         let (package, version, why) = (&entry.package, &entry.version, entry.reason.describe());
         format!("{package} {version}: {why} ({}, {})", entry.by, entry.ecosystem)
     });
-    let by_vex = scan.vex.iter().filter(|entry| about(&entry.vulnerability)).map(VexFinding::in_words);
+    // What could not be verified may be about anything.
+    let by_vex = scan.vex.iter().filter(|entry| entry.vulnerability.is_empty() || about(&entry.vulnerability));
+    let by_vex = by_vex.map(VexFinding::in_words);
     let by_rule = scan.ignored.iter().filter(|entry| about(&entry.vulnerability)).map(IgnoredFinding::in_words);
     Ok(by_data.chain(by_vex).chain(by_rule).collect())
 }

@@ -14,7 +14,7 @@ use assay_kinds::Kind;
 use assay_kube::Manifests;
 use assay_model::{EnvironmentName, Platform};
 use assay_server::{
-    AlertTarget, CertificateSource, GatheringFacts, KeepDecisions, Namespaces, Running, Server, ServerOptions,
+    AlertTarget, CertificateSource, GatheringFacts, KeepDecisions, Mutation, Namespaces, Running, Server, ServerOptions,
 };
 
 use roots::Roots;
@@ -36,8 +36,8 @@ pub(crate) struct ServeOptions {
     pub(crate) listen: SocketAddr,
     /// What to present.
     pub(crate) certificate: CertificateSource,
-    /// Whether to pin tags.
-    pub(crate) mutate: bool,
+    /// Whose tags to pin.
+    pub(crate) mutate: Mutation,
     /// File with the labels of the namespaces.
     pub(crate) namespaces: Option<PathBuf>,
     /// Platforms that nodes run.
@@ -116,7 +116,7 @@ fn announce(running: &Running, options: &ServeOptions, environments: &[String], 
         CertificateSource::Files { certificate, .. } => certificate.display().to_string(),
         CertificateSource::Development { .. } => "made for this process, for development only".to_owned(),
     };
-    let mutate = if options.mutate { ", /mutate" } else { "" };
+    let mutate = if options.mutate == Mutation::Nothing { "" } else { ", /mutate" };
     let printer = session.printer;
     printer.note(&format!("listening on https://{address}/validate{mutate}, /healthz, /readyz, /metrics"));
     printer.note(&format!("  environments  {}", environments.join(", ")));

@@ -62,29 +62,48 @@ impl Target {
             return Ok(Self::Sbom(path(rest)));
         }
         let written = path(text);
+        if let Some(image) = ImageSource::at(&written) {
+            return Ok(Self::Image(image));
+        }
         if written.is_dir() {
             return Ok(Self::Directory(written));
         }
         if written.is_file() {
-            return Ok(if is_sbom(&written) { Self::Sbom(written) } else { Self::File(written) });
+            return Ok(match &start_of(&written)[..] {
+                start if is_sbom(start) => Self::Sbom(written),
+                start if is_tar(start) => Self::Archive(written),
+                _ => Self::File(written),
+            });
         }
         Ok(Self::Image(text.parse()?))
     }
 }
 
-/// Whether a file says of itself that it is a bill of materials, in one of the formats that are read.
-fn is_sbom(path: &Path) -> bool {
+/// The first bytes of a file; fewer where it is shorter, none where it cannot be read, which whoever reads it will say.
+fn start_of(path: &Path) -> Vec<u8> {
     use std::io::Read as _;
     let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
-    let text = String::from_utf8_lossy(&start);
+    match std::fs::File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start)) {
+        Ok(_) => start,
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether a file says of itself that it is a bill of materials, in one of the formats that are read.
+fn is_sbom(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let is_json = text.starts_with('{')
         && ["\"bomFormat\"", "\"spdxVersion\"", "spdx.org/rdf/3", "\"artifactRelationships\"", "\"ArtifactName\""]
             .iter()
             .any(|key| text.contains(key));
     let is_xml = text.starts_with('<') && text.contains("http://cyclonedx.org/schema/bom/");
-    read.is_ok() && (is_json || is_xml || text.starts_with("SPDXVersion:"))
+    is_json || is_xml || text.starts_with("SPDXVersion:")
+}
+
+/// Whether a file is a tar archive (POSIX.1-2001, pax, "ustar Interchange Format": `magic` at byte 257), as it is.
+fn is_tar(start: &[u8]) -> bool {
+    start.get(257..262) == Some(b"ustar")
 }
 
 /// What is in a target.
@@ -267,6 +286,49 @@ pub(super) fn stated_time(now: Timestamp) -> Result<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A tar archive of files with these names.
+    fn tar_of(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut tar = Vec::new();
+        for (name, content) in files {
+            let mut header = [0u8; 512];
+            header[..name.len()].copy_from_slice(name.as_bytes());
+            header[124..135].copy_from_slice(format!("{:011o}", content.len()).as_bytes());
+            header[148..156].fill(b' ');
+            header[156] = b'0';
+            header[257..265].copy_from_slice(b"ustar\x0000");
+            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+            header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+            tar.extend_from_slice(&header);
+            tar.extend_from_slice(content.as_bytes());
+            tar.resize(tar.len().next_multiple_of(512), 0);
+        }
+        tar.resize(tar.len() + 1024, 0);
+        tar
+    }
+
+    #[test]
+    fn an_image_on_disk_is_known_by_what_lies_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = folder.path().join("layout");
+        std::fs::create_dir(&layout).unwrap();
+        std::fs::write(layout.join("oci-layout"), "{\"imageLayoutVersion\": \"1.0.0\"}").unwrap();
+        let parse = |path: &Path| Target::parse(path.to_str().unwrap()).unwrap();
+        assert!(matches!(parse(&layout), Target::Image(ImageSource::Layout { .. })));
+
+        let archive = |name: &str, files: &[(&str, &str)]| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, tar_of(files)).unwrap();
+            parse(&path)
+        };
+        let saved = ("manifest.json", "[{\"Config\": \"c.json\", \"Layers\": [\"a/layer.tar\"]}]");
+        let both = archive("both.tar", &[("oci-layout", "{}"), ("index.json", "{}"), saved]);
+        assert!(matches!(both, Target::Image(ImageSource::OciArchive { .. })), "{both:?}");
+        let old = archive("saved", &[saved]);
+        assert!(matches!(old, Target::Image(ImageSource::DockerArchive { .. })), "{old:?}");
+        let extension = archive("sources.tar", &[("manifest.json", "{\"name\": \"a web extension\"}")]);
+        assert!(matches!(extension, Target::Archive(_)), "{extension:?}");
+    }
 
     #[test]
     fn a_scheme_decides_else_what_the_path_is() {

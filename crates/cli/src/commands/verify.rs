@@ -46,7 +46,7 @@ pub(crate) enum VerifiedArtifact {
 }
 
 /// Who must have signed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum WantedSigner {
     /// The holder of this key (PEM file).
     Key(PathBuf),
@@ -61,6 +61,71 @@ pub(crate) enum WantedSigner {
         /// Who, if it matters: the subject of the certificate.
         subject: Option<Pattern>,
     },
+}
+
+impl WantedSigner {
+    /// Whether this one signed; `key` is the fingerprint of the key that is wanted.
+    fn accepts(&self, evidence: &Evidence, key: Option<Digest>) -> std::result::Result<(), (&'static str, String)> {
+        match (self, evidence.signer()) {
+            (Self::Identity(policy), signer) => policy.check(signer).map_err(|error| (error.code(), error.to_string())),
+            // Who may sign is a part of what is asked of the build.
+            (Self::Builder(_), _) => Ok(()),
+            (Self::Key(_), Signer::Key { fingerprint }) if Some(*fingerprint) == key => Ok(()),
+            (Self::Key(_), signer) => Err(("signer-mismatch", format!("signed by {signer}, not with the key"))),
+            (Self::Authority { subject, .. }, Signer::Certificate { subject: found, authority, .. })
+                if authority == OWN_AUTHORITY && subject.as_ref().is_none_or(|wanted| wanted.matches(found)) =>
+            {
+                Ok(())
+            }
+            (Self::Authority { .. }, signer) => {
+                Err(("signer-mismatch", format!("signed by {signer}, not by the one that is wanted")))
+            }
+        }
+    }
+}
+
+/// What verification needs to know of a signer: the material, and the fingerprint of the key that is wanted.
+fn material_of(signer: &WantedSigner, session: &Session<'_>) -> Result<(TrustMaterial, Option<Digest>)> {
+    let root = trusted_root(session.settings.trusted_root.value.as_deref())?;
+    Ok(match signer {
+        WantedSigner::Identity(_) | WantedSigner::Builder(None) => (root, None),
+        WantedSigner::Builder(Some(path)) => (registry_keys(root, &read_text(path)?)?, None),
+        WantedSigner::Key(path) => {
+            let material = root.with_public_key(&read_text(path)?)?;
+            let fingerprint = material.keys().first().map(assay_trust::TrustedPublicKey::fingerprint);
+            (material, fingerprint)
+        }
+        WantedSigner::Authority { file, .. } => (root.with_authority(OWN_AUTHORITY, &read_text(file)?)?, None),
+    })
+}
+
+/// What is attached to an image and verifies, each with whether the wanted signer made it; and what does not verify.
+pub(super) struct SignedEvidence {
+    /// What verifies.
+    pub(super) verified: Vec<(std::sync::Arc<Evidence>, bool)>,
+    /// What does not.
+    pub(super) rejected: Vec<assay_case::RejectedClaim>,
+    /// Whether there is more than was read.
+    pub(super) truncated: bool,
+}
+
+/// Reads what is attached to an image.
+pub(super) fn signed_evidence(
+    image: &ImageSource,
+    signer: &WantedSigner,
+    session: &Session<'_>,
+) -> Result<SignedEvidence> {
+    let (material, key) = material_of(signer, session)?;
+    let set = image_evidence(image, material, session)?.evidence;
+    let judged = |evidence: std::sync::Arc<Evidence>| {
+        let accepted = signer.accepts(&evidence, key).is_ok();
+        (evidence, accepted)
+    };
+    Ok(SignedEvidence {
+        verified: set.verified.into_iter().map(judged).collect(),
+        rejected: set.rejected,
+        truncated: set.truncated,
+    })
 }
 
 /// Sigstore instances that are known by name.
@@ -188,39 +253,14 @@ fn registry_keys(root: TrustMaterial, text: &str) -> Result<TrustMaterial> {
 
 /// Verifies.
 pub(crate) fn verify(options: &VerifyOptions, session: &Session<'_>) -> Result<VerifyOutcome> {
-    let root = trusted_root(session.settings.trusted_root.value.as_deref())?;
-    let (material, key) = match &options.signer {
-        WantedSigner::Identity(_) | WantedSigner::Builder(None) => (root, None),
-        WantedSigner::Builder(Some(path)) => (registry_keys(root, &read_text(path)?)?, None),
-        WantedSigner::Key(path) => {
-            let material = root.with_public_key(&read_text(path)?)?;
-            let fingerprint = material.keys().first().map(assay_trust::TrustedPublicKey::fingerprint);
-            (material, fingerprint)
-        }
-        WantedSigner::Authority { file, .. } => (root.with_authority(OWN_AUTHORITY, &read_text(file)?)?, None),
-    };
+    let (material, key) = material_of(&options.signer, session)?;
     let check = |evidence: &Evidence| -> std::result::Result<Option<VerifiedBuild>, RejectedEvidence> {
         let reject = |code: &str, message: String| RejectedEvidence {
             source: Some(evidence.source()),
             code: code.to_owned(),
             message,
         };
-        match (&options.signer, evidence.signer()) {
-            (WantedSigner::Identity(policy), signer) => {
-                policy.check(signer).map_err(|error| reject(error.code(), error.to_string()))?;
-            }
-            // Who may sign is a part of what is asked of the build.
-            (WantedSigner::Builder(_), _) => {}
-            (WantedSigner::Key(_), Signer::Key { fingerprint }) if Some(*fingerprint) == key => {}
-            (WantedSigner::Key(_), signer) => {
-                return Err(reject("signer-mismatch", format!("signed by {signer}, not with the key")));
-            }
-            (WantedSigner::Authority { subject, .. }, Signer::Certificate { subject: found, authority, .. })
-                if authority == OWN_AUTHORITY && subject.as_ref().is_none_or(|wanted| wanted.matches(found)) => {}
-            (WantedSigner::Authority { .. }, signer) => {
-                return Err(reject("signer-mismatch", format!("signed by {signer}, not by the one that is wanted")));
-            }
-        }
+        options.signer.accepts(evidence, key).map_err(|(code, message)| reject(code, message))?;
         if options.kind.accepts(evidence) {
             return options.build.as_ref().map(|build| build.judge(evidence)).transpose();
         }

@@ -11,7 +11,7 @@ use super::page::{count, cut};
 use super::{Align, Page, Report, Table};
 use crate::commands::decisions::ExpireOutcome;
 use crate::commands::inventory::{InventoryOutcome, SyncOutcome, WhoRunsOutcome};
-use crate::commands::release::{CreateOutcome, LedgerOutcome, PromoteOutcome, Rebuilt, StatusOutcome};
+use crate::commands::release::{ApproveOutcome, CreateOutcome, LedgerOutcome, PromoteOutcome, Rebuilt, StatusOutcome};
 use crate::commands::trace::{ExplainOutcome, Standing, TraceOutcome};
 
 /// Packages named in a difference; the rest is counted.
@@ -99,6 +99,25 @@ impl Report for CreateOutcome {
     }
 }
 
+impl Report for ApproveOutcome {
+    const NAME: &'static str = "release-approve";
+
+    fn text(&self, page: Page) -> String {
+        let (way, verb) = match self.operation {
+            Operation::Rollback => ("the way back", "rollback"),
+            _ => ("the promotion", "promote"),
+        };
+        let mut out = String::new();
+        let _ = writeln!(out, "{}  {way} of {} to {}", page.good("approved"), self.release, self.environment);
+        let _ = writeln!(out, "  digest  {}", self.digest);
+        let _ = writeln!(out, "  by      {}", self.by);
+        let _ = writeln!(out, "  file    {}", self.file.display());
+        let (release, environment, file) = (&self.release, &self.environment, self.file.display());
+        let _ = writeln!(out, "next  assay release {verb} {release} --to {environment} --approval {file}");
+        out
+    }
+}
+
 impl Report for PromoteOutcome {
     const NAME: &'static str = "release-promote";
 
@@ -118,6 +137,9 @@ impl Report for PromoteOutcome {
         if let Some(rebuilt) = &self.rebuilt {
             write_rebuilt(&mut out, rebuilt, page);
             return out;
+        }
+        if let Some(by) = &self.approved_by {
+            let _ = writeln!(out, "  approved  by {by}");
         }
         if let Some(copied) = &self.copied {
             let text = format!(

@@ -162,7 +162,9 @@ impl ScanOutcome {
             ];
             let parts: Vec<_> =
                 by_severity.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-            let found = if self.nothing_covered() {
+            let found = if self.packages == 0 {
+                page.warn("no packages found, so nothing was matched: not known to be clean")
+            } else if self.nothing_covered() {
                 page.warn("nothing was matched: the data here covers none of these packages")
             } else if parts.is_empty() {
                 page.good("no known vulnerabilities")

@@ -1,16 +1,18 @@
 //! `assay scan`, `assay db`, `assay vex`, resolved.
 
 use assay_sbom::LicencePolicy;
+use assay_trust::{IdentityPolicy, Pattern};
 
 use crate::Result;
 use crate::arguments::{
-    DbBuildArguments, DbRollbackArguments, DbUpdateArguments, ScanArguments, ScannerArgument, VexCreateArguments,
-    VexStatusArgument,
+    DbBuildArguments, DbPullArguments, DbPushArguments, DbRollbackArguments, DbUpdateArguments, DbVerifyArguments,
+    ScanArguments, ScannerArgument, VexCreateArguments, VexStatusArgument,
 };
 use crate::commands::database::BuildOptions;
-use crate::commands::mirror::{RollbackOptions, UpdateOptions};
+use crate::commands::mirror::{PullOptions, PushOptions, RollbackOptions, UpdateOptions, VerifyPacksOptions};
 use crate::commands::scan::ScanOptions;
 use crate::commands::target::Target;
+use crate::commands::verify::WantedSigner;
 use crate::commands::vex::VexOptions;
 use crate::failure::CliError;
 
@@ -27,6 +29,14 @@ impl ScanArguments {
             severity: settings.severity.value.clone(),
             fail_on: settings.fail_on.value.clone(),
             licences: LicencePolicy::new(settings.licences.value.clone()),
+            vex_signer: match (self.vex_key, self.vex_identity, self.vex_oidc_issuer) {
+                (Some(key), ..) => Some(WantedSigner::Key(key)),
+                (None, Some(subject), Some(issuer)) => {
+                    let policy = IdentityPolicy::new(Pattern::exact(&issuer), Pattern::exact(&subject));
+                    Some(WantedSigner::Identity(Box::new(policy)))
+                }
+                _ => None,
+            },
             vex: self.vex,
             ignore_file: self.ignore_file,
             only_fixed: self.only_fixed,
@@ -54,12 +64,34 @@ impl DbUpdateArguments {
     pub(crate) fn resolve(self) -> UpdateOptions {
         UpdateOptions {
             families: self.families,
+            needed: self.needed,
             from: self.from,
             to: self.to,
             key: self.key,
             max_age_days: self.max_age,
             accept_drop: self.accept_drop,
         }
+    }
+}
+
+impl DbPushArguments {
+    /// What is to be pushed where.
+    pub(crate) fn resolve(self) -> Result<PushOptions> {
+        Ok(PushOptions { mirror: self.mirror, to: self.to.parse()? })
+    }
+}
+
+impl DbPullArguments {
+    /// What is to be pulled where.
+    pub(crate) fn resolve(self) -> PullOptions {
+        PullOptions { families: self.families, from: self.from, to: self.to, key: self.key }
+    }
+}
+
+impl DbVerifyArguments {
+    /// What is to be verified.
+    pub(crate) fn resolve(self) -> VerifyPacksOptions {
+        VerifyPacksOptions { path: self.path, key: self.key, max_age_days: self.max_age }
     }
 }
 

@@ -1,14 +1,19 @@
 //! `assay release`, `assay serve`, resolved.
 
 use assay_case::Operation;
-use assay_server::CertificateSource;
+use assay_server::{CertificateSource, Mutation};
 
 use crate::Result;
-use crate::arguments::{ReadinessArguments, ReleaseCreateArguments, ReleasePromoteArguments, ServeArguments};
-use crate::commands::readiness::{ClusterTarget, FlipOptions, ReadinessOptions};
-use crate::commands::release::{CreateOptions, PromoteOptions};
+use crate::arguments::{
+    ExplainArguments, MutationArgument, ReadinessArguments, ReleaseApproveArguments, ReleaseCreateArguments,
+    ReleasePromoteArguments, ServeArguments,
+};
+use crate::commands::cluster::ClusterTarget;
+use crate::commands::readiness::{FlipOptions, ReadinessOptions};
+use crate::commands::release::{ApproveOptions, CreateOptions, PromoteOptions};
 use crate::commands::serve::{RegisterOptions, ServeOptions};
 use crate::failure::CliError;
+use crate::session::Session;
 use crate::variables;
 
 impl ReleaseCreateArguments {
@@ -26,8 +31,39 @@ impl ReleasePromoteArguments {
             message: "nobody is named who promotes".to_owned(),
             next: "--by WHO".to_owned(),
         })?;
-        let Self { name, to, repository, target, image, .. } = self;
-        Ok(PromoteOptions { operation, name, to, by, repository, target, image })
+        let Self { name, to, repository, target, image, approval, .. } = self;
+        Ok(PromoteOptions { operation, name, to, by, repository, target, image, approval })
+    }
+}
+
+impl ReleaseApproveArguments {
+    /// What is approved, and by whom.
+    pub(crate) fn resolve(self) -> Result<ApproveOptions> {
+        let Self { name, to, rollback, out, signer } = self;
+        Ok(ApproveOptions { name, to, rollback, out, signer: signer.resolve()? })
+    }
+}
+
+impl ExplainArguments {
+    /// Namespace, Pod and cluster, where a cluster is to be asked: because it is named, or because no store knows of any
+    /// decision.
+    pub(crate) fn pod(&self, session: &Session<'_>) -> Result<Option<(String, String, ClusterTarget)>> {
+        let is_named = self.kubeconfig.is_some() || self.context.is_some();
+        let Some((namespace, name)) = self.what.split_once('/') else {
+            if is_named {
+                return Err(CliError::Usage {
+                    message: format!("{} is no Pod, and a cluster knows no decisions", self.what),
+                    next: "NAMESPACE/POD, or without --kubeconfig and --context".to_owned(),
+                }
+                .into());
+            }
+            return Ok(None);
+        };
+        if !is_named && session.existing_store()?.is_some() {
+            return Ok(None);
+        }
+        let target = ClusterTarget { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
+        Ok(Some((namespace.to_owned(), name.to_owned(), target)))
     }
 }
 
@@ -40,12 +76,19 @@ impl ServeArguments {
         };
         let (kubeconfig, context, namespace) = (self.kubeconfig, self.context, self.own_namespace);
         let cluster = self.cluster;
-        let register = self.register.map(|name| RegisterOptions { name, kubeconfig, context, namespace, cluster });
+        let (pull_secrets, authority) = (self.pull_secrets, self.authority);
+        let target = ClusterTarget { kubeconfig, context };
+        let register =
+            self.register.map(|name| RegisterOptions { name, target, namespace, cluster, pull_secrets, authority });
         ServeOptions {
             register,
             listen: self.listen,
             certificate,
-            mutate: self.mutate,
+            mutate: match self.mutate {
+                None => Mutation::Nothing,
+                Some(MutationArgument::Pods) => Mutation::Pods,
+                Some(MutationArgument::Templates) => Mutation::Templates,
+            },
             namespaces: self.namespaces,
             platforms: self.platform,
             called: self.print_webhook_configuration,

@@ -10,7 +10,7 @@ use crate::Result;
 use crate::arguments::{
     AlgorithmArgument, AttachArguments, AttestArguments, BuildArguments, EnvelopeArgument, IdentityArguments,
     KeyFormatArgument, KeyNewArguments, NotationArguments, SignArguments, SignatureFormatArgument, SignerArguments,
-    SummaryArguments, VerifyArguments, WitnessArgument,
+    SummaryArguments, VerifyArguments, WitnessArgument, existing_image,
 };
 use crate::commands::build::BuildOptions;
 use crate::commands::key::NewKeyOptions;
@@ -290,7 +290,7 @@ impl VerifyArguments {
         let signer = self.who.signer(asks_for_build)?;
         let artifact = match self.bundle {
             Some(bundle) => VerifiedArtifact::Bundle { bundle, artifact: self.artifact, rekor_entry: self.rekor_entry },
-            None => VerifiedArtifact::Image(Box::new(self.artifact.parse()?)),
+            None => VerifiedArtifact::Image(Box::new(existing_image(&self.artifact)?)),
         };
         Ok(VerifyOptions { artifact, signer, kind, build })
     }

@@ -114,6 +114,21 @@ fn an_exception_that_ends_is_found_on_what_still_runs_within_a_second() {
     assert!(!late.is_negative() && late.unsigned_abs() <= Duration::from_secs(1), "{late}");
     told(&plane, "shop-prod", "api", "ControlNotMet", "require-digest");
     told(&plane, "default", "digests", "ExceptionEnds", "exception digests of team-shop ended at");
+    // Somebody is told who does not look at Events; it is over with the Pod.
+    alerted(&serving, "what has ended is an alert", |open| {
+        open.contains(&"Exception/digests".to_owned()) && open.contains(&"require-digest".to_owned())
+    });
+    plane.kubectl(&["delete", "pod", "api", "-n", "shop-prod", "--force", "--grace-period=0"]);
+    alerted(&serving, "and over with the last Pod", <[String]>::is_empty);
+}
+
+/// Waits until the subjects of the open alerts are as wanted.
+pub(crate) fn alerted(serving: &Serving, what: &str, wanted: impl Fn(&[String]) -> bool) {
+    let store = Store::open(&serving.home.path().join("store/assay.db")).unwrap();
+    eventually(what, || {
+        let open: Vec<String> = store.open_alerts().unwrap().into_iter().map(|own| own.key.subject).collect();
+        if wanted(&open) { Ok(()) } else { Err(format!("{open:?}")) }
+    });
 }
 
 #[test]
@@ -167,7 +182,19 @@ fn what_leads_to_a_workload_has_it_judged_again() {
     let stands =
         |wanted: bool| move |own: &[FindingRecord]| not_met(own, "require-digest").filter(|own| own.denies == wanted);
     found(&serving, "within the cluster it is recorded", "Pod/api", stands(false));
+    // What is new is judged by the same: every replica sees what leads to it.
+    let mut another: Value = serde_json::from_str(&pod("shop-prod", "another", TAGGED)).unwrap();
+    another["metadata"]["labels"] = json!({"app": "api"});
+    let tried = |what: &str, admitted: bool| {
+        eventually(what, || {
+            let said = plane.try_kubectl_with(&["create", "--dry-run=server", "-f", "-"], &another.to_string());
+            let is_so = said.ok == admitted && (admitted || said.text.contains("(require-digest)"));
+            if is_so { Ok(()) } else { Err(said.text) }
+        });
+    };
+    tried("what only the cluster reaches is admitted", true);
     service("NodePort");
+    tried("what can be reached from outside is refused", false);
     found(&serving, "from outside it would be denied", "Pod/api", stands(true));
     service("ClusterIP");
     found(&serving, "and back", "Pod/api", stands(false));

@@ -38,3 +38,19 @@ pub(crate) fn write(folder: &Path) {
     put("accounts.key", accounts.serialize_pem());
     put("accounts.pub", accounts.public_key_pem());
 }
+
+/// Writes `ca.crt`, and `tls.crt` and `tls.key` of a server under it: what cert-manager puts into a Secret.
+pub(crate) fn issue(folder: &Path, host: &str) {
+    let put = |name: &str, text: String| std::fs::write(folder.join(name), text).unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.distinguished_name.push(DnType::CommonName, "somebody else");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut leaf = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    put("tls.key", key.serialize_pem());
+    put("tls.crt", leaf.signed_by(&key, &authority).unwrap().pem());
+    put("ca.crt", authority.pem());
+}

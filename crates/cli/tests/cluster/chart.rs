@@ -12,7 +12,7 @@ fn deploy() -> PathBuf {
 }
 
 /// `helm template`, without anything of whoever runs this.
-fn template(arguments: &[&str]) -> Said {
+pub(crate) fn template(arguments: &[&str]) -> Said {
     let home = tempfile::tempdir().unwrap();
     let mut command = Command::new(path("helm"));
     command.env_clear().env("HOME", home.path()).current_dir(deploy());
@@ -57,11 +57,12 @@ fn what_the_chart_renders_is_taken_by_an_api_server() {
     prepare(&plane);
     let drill =
         ["--set", "drill.enabled=true,drill.namespace=shop-prod,drill.registry=registry.example.com/shop/drill"];
-    let postgres = ["--set", "store.existingSecret=assay-store,networkPolicy.egressPorts={5432},mutate=true"];
+    let postgres = ["--set", "store.existingSecret=assay-store,networkPolicy.egressPorts={5432},mutate=templates"];
     let one = ["--set", "replicas=1,store.persistence.enabled=true,store.persistence.storageClass=fast"];
     let more = ["--set", "drill.registrySecret=push,platforms={linux/amd64,linux/arm64},image.pullSecrets={pull}"];
+    let pulls = ["--set", "pullSecrets.namespaces={shop-prod,shop-dev},dashboard.enabled=true"];
     let digest = format!("image.digest=sha256:{}", "ab".repeat(32));
-    for arguments in [&[][..], &drill, &postgres, &one, &[&drill[..], &more].concat(), &["--set", &digest]] {
+    for arguments in [&[][..], &drill, &postgres, &one, &[&drill[..], &more].concat(), &pulls, &["--set", &digest]] {
         let said = template(arguments);
         assert!(said.ok, "{arguments:?}: {}", said.text);
         let applied = plane.try_kubectl_with(&["apply", "--dry-run=server", "-f", "-"], &said.text);
@@ -71,7 +72,13 @@ fn what_the_chart_renders_is_taken_by_an_api_server() {
     let said =
         template(&["--set", "serviceMonitor.enabled=true,alerts.enabled=true", "-s", "templates/monitoring.yaml"]);
     assert!(said.ok && said.text.contains("kind: ServiceMonitor") && said.text.contains("alert: AssayTampering"));
-    assert!(!template(&[]).text.contains("monitoring.coreos.com"));
+    let plain = template(&[]).text;
+    assert!(!plain.contains("monitoring.coreos.com") && !plain.contains("cert-manager.io"));
+    assert!(!plain.contains("pull-secrets") && !plain.contains("--mutate"), "nothing of it unless asked for");
+    let own = template(&["--set", "certManager.enabled=true"]);
+    assert!(own.ok && own.text.contains("--authority=/certificate/ca.crt") && own.text.contains("isCA: true"));
+    let given = template(&["--set", "certManager.enabled=true,certManager.issuerRef.name=corporate"]);
+    assert!(given.ok && given.text.contains("name: corporate") && !given.text.contains("isCA: true"));
 }
 
 #[test]
@@ -86,6 +93,9 @@ fn values_that_cannot_be_meant_are_refused() {
         ("store.persistence.enabled=true", "set replicas to 1"),
         ("drill.enabled=true", "drill"),
         ("networkPolicy.egressPorts={70000}", "egressPorts"),
+        ("mutate=true", "mutate"),
+        ("pullSecrets.namespaces={Shop}", "pullSecrets"),
+        ("certManager.issuerRef.kind=Secret", "certManager"),
     ] {
         let said = template(&["--set", value]);
         assert!(!said.ok && said.text.contains(words), "{value}: {}", said.text);

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::plane::{ControlPlane, plane};
-use crate::serving::deployed;
+use crate::serving::{Serving, TAGGED, deployed, environment, prepare, until};
 
 const KINDS: [&str; 4] = ["environments", "exceptions", "releaseartifacts", "trustroots"];
 
@@ -204,4 +204,38 @@ fn what_was_promised_cannot_change() {
     }
     // Without the approval everything may be written anew.
     plane.apply(&GOOD.replace("controls: [critical-cve]", "controls: [high-cve]"));
+}
+
+/// An installation of before stored its objects as v1alpha1: they are in force after the upgrade, and may still be written.
+#[test]
+fn an_object_that_an_older_version_stored_is_in_force() {
+    let Some(plane) = plane() else { return };
+    prepare(&plane);
+    let stores = |older: bool| {
+        let flags = [json!(!older), json!(older)];
+        let patch: Vec<Value> = (0..2)
+            .map(|index| json!({"op": "replace", "path": format!("/spec/versions/{index}/storage"), "value": flags[index]}))
+            .collect();
+        plane.kubectl(&["patch", "crd", "environments.assay.dev", "--type=json", "-p", &json!(patch).to_string()]);
+    };
+    let older = |action: &str| {
+        let mut object = environment("prod", &[("require-digest", action)]);
+        object["apiVersion"] = json!("assay.dev/v1alpha1");
+        object.to_string()
+    };
+    stores(true);
+    let said = plane.apply(&older("enforce"));
+    assert!(said.contains("Warning: assay.dev/v1alpha1 Environment is old; write assay.dev/v1"), "{said}");
+    // The upgrade: what is new is stored as v1, and what is there stays as it was written.
+    install(&plane);
+    let definition = plane.kubectl(&["get", "crd", "environments.assay.dev", "-o", "json"]);
+    let definition: Value = serde_json::from_str(&definition).unwrap();
+    assert!(definition["status"]["storedVersions"].as_array().unwrap().contains(&json!("v1alpha1")), "{definition}");
+    let _serving = Serving::start(&plane);
+    until(&plane, "shop-prod", TAGGED, "it is in force", |said| !said.ok && said.text.contains("(require-digest)"));
+    // A pipeline that still writes the older version is understood, and judged by the same rules.
+    let bad = older("enforce").replace("127.0.0.1:1/shop/", "");
+    assert!(!plane.try_apply(&bad).ok);
+    plane.apply(&older("warn"));
+    until(&plane, "shop-prod", TAGGED, "and so is what it says now", |said| said.ok && said.text.contains("Warning"));
 }

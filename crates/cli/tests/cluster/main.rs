@@ -14,7 +14,10 @@ mod chart;
 mod client;
 mod crds;
 mod drill;
+mod guide;
 mod lab;
+mod monitoring;
+mod mutation;
 mod outage;
 #[path = "../interop/peer.rs"]
 #[expect(unused, reason = "the other suite needs more of it")]
@@ -22,6 +25,8 @@ mod peer;
 mod plane;
 mod policy;
 mod process;
+mod pulls;
 mod readiness;
 mod scale;
 mod serving;
+mod warming;

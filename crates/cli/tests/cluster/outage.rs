@@ -1,8 +1,13 @@
 //! Bad times: edits by hand, Assay away, the API server away.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::plane::{ControlPlane, plane};
+use crate::policy::at;
 use crate::process::eventually;
 use crate::serving::{PINNED, Serving, TAGGED, environment, pod, prepare, until};
 
@@ -145,4 +150,147 @@ fn a_second_replica_takes_what_the_first_one_made() {
     assert_eq!(secret(), before);
     drop(second);
     drop(first);
+}
+
+/// A role of before the Lease: nobody can know who leads. The registration is made, repaired and kept up to date all the
+/// same, and what is missing is named.
+#[test]
+fn without_a_role_for_the_lease_every_replica_keeps_the_registration() {
+    let Some(plane) = plane() else { return };
+    prepare(&plane);
+    let old: Value =
+        serde_json::from_str(&plane.kubectl(&["get", "role", "assay", "-n", "assay-system", "-o", "json"])).unwrap();
+    let rules: Vec<&Value> = old["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|rule| rule["apiGroups"] != json!(["coordination.k8s.io"]))
+        .collect();
+    let patch = json!({"rules": rules}).to_string();
+    plane.kubectl(&["patch", "role", "assay", "-n", "assay-system", "--type=merge", "-p", &patch]);
+    plane.apply(&environment("prod", &[("require-digest", "enforce")]).to_string());
+    plane.apply(&environment("dev", &[("require-digest", "enforce")]).to_string());
+    let mut serving = Serving::start(&plane);
+    serving.said("Role assay in assay-system needs create on leases.coordination.k8s.io, and get and update on assay");
+    assert!(!serving.log().contains("leading:"));
+    // It is made, and repaired.
+    let kind = "validatingwebhookconfiguration";
+    let wanted = configuration(&plane, kind).unwrap()["webhooks"].clone();
+    let patch = r#"[{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]"#;
+    plane.kubectl(&["patch", kind, "assay", "--type=json", "-p", patch]);
+    eventually("it is repaired", || match configuration(&plane, kind) {
+        Some(held) if held["webhooks"] == wanted => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    // Another policy is another registration: what only warns is open.
+    plane.apply(&environment("dev", &[("require-digest", "warn")]).to_string());
+    eventually("it follows the policy", || {
+        let held = configuration(&plane, kind).unwrap()["webhooks"].to_string();
+        if held.contains("open.assay.dev") && held.contains("shop-dev") { Ok(()) } else { Err(held) }
+    });
+    // The role is there by now: one of them leads.
+    plane.apply(&crate::serving::deployed("rbac.yaml"));
+    serving.said("leading:");
+}
+
+/// The cluster was switched off, and nobody starts Assay but its controllers: what they need is never asked about.
+#[test]
+fn a_cold_start_of_everything_comes_back_by_itself() {
+    let Some(mut plane) = plane() else { return };
+    prepare(&plane);
+    plane.apply(&environment("prod", &[("require-digest", "enforce")]).to_string());
+    let serving = Serving::start(&plane);
+    until(&plane, "shop-prod", TAGGED, "a tag is refused", |said| !said.ok && said.text.contains("require-digest"));
+    let stopped = serving.stop();
+    plane.cold_start();
+    let create = |object: &str| plane.try_kubectl_with(&["create", "-f", "-"], object);
+    assert!(!create(&pod("shop-prod", "early", PINNED)).ok, "what is enforced stays closed");
+    // Nodes report, and the controllers make the Pods of the cluster and of Assay.
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}});
+    assert!(create(&node.to_string()).ok);
+    plane.kubectl(&["delete", "node", "node-1"]);
+    for namespace in ["kube-system", "assay-system"] {
+        let labels = json!({"app": "returns"});
+        let template =
+            json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": TAGGED}]}});
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "returns", "namespace": namespace},
+            "spec": {"selector": {"matchLabels": labels}, "template": template},
+        });
+        let said = create(&deployment.to_string());
+        assert!(said.ok, "{namespace}: {}", said.text);
+        eventually(&format!("its Pod is made in {namespace}"), || {
+            let pods = plane.kubectl(&["get", "pods", "-n", namespace, "-l", "app=returns", "-o", "name"]);
+            if pods.trim().is_empty() { Err(pods) } else { Ok(()) }
+        });
+    }
+    let _serving = stopped.start();
+    until(&plane, "shop-prod", TAGGED, "it decides again", |said| !said.ok && said.text.contains("(require-digest)"));
+    until(&plane, "shop-prod", PINNED, "and admits", |said| said.ok);
+}
+
+/// First the certificate runs out, then the authority: both are renewed with an overlap, and no request meets one that the
+/// API server cannot verify.
+#[test]
+fn certificates_are_rotated_under_load_and_every_request_is_answered() {
+    let Some(plane) = plane() else { return };
+    prepare(&plane);
+    plane.apply(&environment("prod", &[("require-digest", "enforce")]).to_string());
+    let _serving = Serving::start(&plane);
+    until(&plane, "shop-prod", PINNED, "a digest is admitted", |said| said.ok);
+    let secret = || -> Value {
+        let data = plane.kubectl(&[
+            "get",
+            "secret",
+            "assay-webhook",
+            "-n",
+            "assay-system",
+            "-o",
+            r"jsonpath={.data.authority\.json}",
+        ]);
+        serde_json::from_slice(&STANDARD.decode(data.trim()).unwrap()).unwrap()
+    };
+    let write = |authority: &Value| {
+        let patch = json!({"data": {"authority.json": STANDARD.encode(authority.to_string())}}).to_string();
+        plane.kubectl(&["patch", "secret", "assay-webhook", "-n", "assay-system", "--type=merge", "-p", &patch]);
+    };
+    let becomes = |what: &str, is_so: &dyn Fn(&Value) -> bool| {
+        eventually(what, || Some(secret()).filter(|own| is_so(own)).ok_or_else(|| "it is as it was".to_owned()))
+    };
+    let done = AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut answers = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let object = pod("shop-prod", "probe", PINNED);
+                answers.push(plane.try_kubectl_with(&["create", "--dry-run=server", "-f", "-"], &object));
+            }
+            answers
+        });
+        let mut authority = secret();
+        let first = authority["leaf"]["certificate"].clone();
+        authority["leaf"]["until"] = json!(at(10 * 24 * 3_600));
+        write(&authority);
+        let mut authority = becomes("the certificate is renewed", &|own| own["leaf"]["certificate"] != first);
+        let signer = authority["signer"].clone();
+        authority["signer"]["until"] = json!(at(100 * 24 * 3_600));
+        write(&authority);
+        let mut authority = becomes("the next authority is announced", &|own| own["next"].is_array());
+        let bundle = authority["next"][0]["certificate"].as_str().unwrap().to_owned();
+        eventually("the API server is told of it", || {
+            let held = configuration(&plane, "validatingwebhookconfiguration").unwrap();
+            let told = STANDARD.decode(held["webhooks"][0]["clientConfig"]["caBundle"].as_str().unwrap()).unwrap();
+            if String::from_utf8_lossy(&told).contains(&bundle) { Ok(()) } else { Err(String::new()) }
+        });
+        authority["next"][1] = json!(at(-8 * 24 * 3_600));
+        write(&authority);
+        becomes("it signs", &|own| own["signer"]["name"] != signer["name"] && own["retired"][0].is_object());
+        until(&plane, "shop-prod", TAGGED, "a tag is refused", |said| {
+            !said.ok && said.text.contains("(require-digest)")
+        });
+        done.store(true, Ordering::Relaxed);
+        load.join().unwrap()
+    });
+    let failed: Vec<_> = answers.iter().filter(|said| !said.ok).map(|said| &said.text).collect();
+    assert!(failed.is_empty() && answers.len() > 3, "{} of {}: {failed:?}", failed.len(), answers.len());
 }

@@ -81,6 +81,15 @@ impl ControlPlane {
         self.wait();
     }
 
+    /// Everything goes, and comes up again with what etcd holds. The controller manager tries until it is there.
+    pub(crate) fn cold_start(&mut self) {
+        drop(self.api.take());
+        drop(self.etcd.take());
+        self.etcd = Some(database(&self.folder, self.ports));
+        self.api = Some(api_server(&self.folder, self.ports));
+        self.wait();
+    }
+
     /// What earlier tests left and others would stumble over.
     fn clean(&mut self) {
         for kind in [

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use assay_model::Timestamp;
 use serde_json::{Value, json};
 
+use crate::audit::alerted;
 use crate::plane::{ControlPlane, Said, plane};
 use crate::process::eventually;
 use crate::serving::{PINNED, Serving, TAGGED, condition, environment, pod, prepare, until};
@@ -259,7 +260,7 @@ fn break_glass_lifts_what_is_enforced_and_no_other_exception_does() {
     prepare(&plane);
     let_people_write(&plane);
     plane.apply(&environment("prod", &[("require-digest", "enforce")]).to_string());
-    let _serving = Serving::start(&plane);
+    let serving = Serving::start(&plane);
     let write = |name: &str, break_glass: bool| {
         let asked = exception(name, "require-digest", &at(3600), break_glass);
         assert!(apply_as(&plane, "ada", "developers", &asked).ok);
@@ -275,6 +276,11 @@ fn break_glass_lifts_what_is_enforced_and_no_other_exception_does() {
     assert!(said.contains("only break-glass lifts"), "{said}");
     write("emergency", true);
     until(&plane, "shop-prod", TAGGED, "break-glass is", admitted);
+    alerted(&serving, "nothing runs by it", <[String]>::is_empty);
+    plane.apply(&pod("shop-prod", "urgent", TAGGED));
+    alerted(&serving, "its use is an alert", |open| open == ["BreakGlass/emergency"]);
+    plane.kubectl(&["delete", "pod", "urgent", "-n", "shop-prod", "--force", "--grace-period=0"]);
+    alerted(&serving, "until the Pod has ended", <[String]>::is_empty);
     plane.kubectl(&["delete", "exception", "emergency"]);
     until(&plane, "shop-prod", TAGGED, "and ends with its object", denied);
     let said = apply_as(&plane, "ada", "developers", &exception("long", "require-digest", &at(3 * 3600), true));

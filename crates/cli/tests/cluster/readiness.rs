@@ -59,7 +59,15 @@ fn a_control_is_flipped_when_nothing_would_break_or_somebody_answers_for_it() {
     assert_eq!(action(&plane), "warn");
     let (code, text) = readiness(&home, &[&flip[..], &["--force"]].concat());
     assert_eq!(code, Some(2), "without a reason nothing is forced: {text}");
+    // Nothing is enforced that cannot be put on record first.
+    let database = rusqlite::Connection::open(home.join("store/assay.db")).unwrap();
+    let refuse =
+        "CREATE TRIGGER full BEFORE INSERT ON policy_change BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    database.execute_batch(refuse).unwrap();
     let forced = [&flip[..], &["--force", "--reason", "the old registry ends tonight"]].concat();
+    let (code, text) = readiness(&home, &forced);
+    assert_eq!((code, action(&plane).as_str()), (Some(2), "warn"), "{text}");
+    database.execute_batch("DROP TRIGGER full").unwrap();
     let (code, text) = readiness(&home, &forced);
     assert!(code == Some(0) && text.contains("require-digest is enforce in prod, although"), "{text}");
     assert_eq!(action(&plane), "enforce");
@@ -69,5 +77,6 @@ fn a_control_is_flipped_when_nothing_would_break_or_somebody_answers_for_it() {
     let store = assay_store::Store::open(&home.join("store/assay.db")).unwrap();
     let changes = store.policy_changes().unwrap();
     assert_eq!((changes.len(), changes[0].by.as_str(), changes[0].would_block), (1, "ada", 1));
+    assert_eq!(changes[0].outcome, assay_store::ChangeState::Made);
     assert_eq!(changes[0].reason.as_deref(), Some("the old registry ends tonight"));
 }

@@ -10,7 +10,7 @@ use crate::plane::plane;
 use crate::process::eventually;
 use crate::serving::{Serving, TAGGED, environment, prepare, until};
 
-const NAMED: usize = 1_000;
+const NAMED: usize = 5_000;
 const JUDGED: usize = 200;
 const EXCEPTED: usize = 10_000;
 /// Objects that are made at once.
@@ -50,7 +50,7 @@ fn exception(number: usize) -> Value {
 
 #[test]
 #[ignore = "takes minutes; .ci/nightly runs it"]
-fn ten_thousand_exceptions_and_a_thousand_namespaces() {
+fn ten_thousand_exceptions_and_five_thousand_namespaces() {
     let Some(plane) = plane() else { return };
     prepare(&plane);
     let client = plane.client();

@@ -32,7 +32,17 @@ impl Serving {
     }
 
     pub(crate) fn start_with(plane: &ControlPlane, home: TempDir, variables: &[(&str, &str)]) -> Self {
-        let program = run(&plane.service_account(), home.path(), variables);
+        Self::start_as(plane, home, variables, &[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn start_as(
+        plane: &ControlPlane,
+        home: TempDir,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Self {
+        let program = run(&plane.service_account(), home.path(), variables, arguments);
         let mut serving = Self { program, kubeconfig: plane.service_account(), home };
         serving.said(READY);
         serving
@@ -48,6 +58,20 @@ impl Serving {
     /// What it has said.
     pub(crate) fn log(&self) -> String {
         self.program.log()
+    }
+
+    /// What `/metrics` says.
+    pub(crate) fn metrics(&self) -> String {
+        let log = self.log();
+        let address = log.split("listening on ").nth(1).and_then(|rest| rest.split("/validate").next()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // The second call finds it installed.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        runtime.block_on(async {
+            // Somebody else's certificate would do as well: this asks a process of its own on this machine.
+            let client = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true).build().unwrap();
+            client.get(format!("{address}/metrics")).send().await.unwrap().text().await.unwrap()
+        })
     }
 
     /// Resident memory, in megabytes.
@@ -87,18 +111,18 @@ pub(crate) struct Stopped {
 
 impl Stopped {
     pub(crate) fn start(self) -> Serving {
-        let program = run(&self.kubeconfig, self.home.path(), &[]);
+        let program = run(&self.kubeconfig, self.home.path(), &[], &[]);
         let mut serving = Serving { program, kubeconfig: self.kubeconfig, home: self.home };
         serving.said(READY);
         serving
     }
 }
 
-fn run(kubeconfig: &Path, home: &Path, variables: &[(&str, &str)]) -> Program {
+fn run(kubeconfig: &Path, home: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Program {
     let mut command = Command::new(env!("CARGO_BIN_EXE_assay"));
     command.env("HOME", home).env("ASSAY_OFFLINE", "false").current_dir(home);
     command.args(["serve", "--listen", "127.0.0.1:0", "--register", "127.0.0.1", "--own-namespace", "assay-system"]);
-    command.arg("--kubeconfig").arg(kubeconfig);
+    command.arg("--kubeconfig").arg(kubeconfig).args(arguments);
     command
         .arg("--store")
         .arg(format!("sqlite:{}", home.join("store/assay.db").display()))

@@ -28,3 +28,4 @@ mod source_rules;
 mod verify;
 mod verify_notation;
 mod vulnerability;
+mod zero_day;

@@ -176,3 +176,27 @@ fn a_decision_is_explained_by_the_beginning_of_its_id() {
 fn without_a_store_a_question_says_how_to_fill_it() {
     insta::assert_snapshot!(Assay::new().seen(&["who-runs", "zlib"]));
 }
+
+/// It is on record before it is made: a cluster that is away leaves a record that it was wanted, and why it is not so.
+#[test]
+fn a_flip_that_cannot_be_made_is_on_record_as_that() {
+    let assay = Assay::new();
+    assay.file(
+        "config",
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+         users: [{name: u, user: {}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n",
+    );
+    let path = assay.path().join("store.db");
+    drop(assay_store::Store::open(&path).unwrap());
+    let store = format!("sqlite:{}", path.display());
+    let flip = ["--flip", "require-digest", "--by", "ada", "--force", "--reason", "tonight", "--kubeconfig", "config"];
+    let flipped = assay.run(&[&["--store", &store, "readiness", "--env", "prod"][..], &flip].concat());
+    assert_eq!(flipped.status.code(), Some(2), "{}", String::from_utf8_lossy(&flipped.stderr));
+    let changes = assay_store::Store::open(&path).unwrap().policy_changes().unwrap();
+    let [change] = &changes[..] else { panic!("{changes:?}") };
+    assert!(
+        matches!(&change.outcome, assay_store::ChangeState::Failed(why) if why.contains("127.0.0.1:1")),
+        "{change:?}"
+    );
+    assert_eq!((change.by.as_str(), change.reason.as_deref()), ("ada", Some("tonight")));
+}

@@ -155,6 +155,10 @@ async fn a_pull_secret_gives_its_entries_and_runs_nothing() {
     let of = async |repository: &str| keychain.credential(&repository.parse().unwrap()).await.unwrap();
     assert_eq!(of("r.example.com/team/a").await, Some(Credential::basic("u", "p")));
     assert_eq!(of("r.example.com/other").await, None);
+    let is_given = |repository: &str| keychain.is_given(&repository.parse().unwrap());
+    assert!(
+        is_given("r.example.com/team/a") && !is_given("r.example.com/teams/a") && !is_given("other.example.com/team/a")
+    );
     let older = br#"{"https://r.example.com": {"username": "u", "password": "p"}}"#;
     let keychain = Keychain::anonymous().with_pull_secret("ns/pull", "kubernetes.io/dockercfg", older).unwrap();
     assert!(keychain.credential(&"r.example.com/a".parse().unwrap()).await.unwrap().is_some());

@@ -1,7 +1,6 @@
 //! `fresh-scan`: findings and vulnerability data are recent.
 
 use assay_kinds::Span;
-use assay_model::Timestamp;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -31,19 +30,20 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Ok(findings) => findings,
             Err(cause) => return report.unknown("what is vulnerable in it", cause),
         };
-        let age = |at: Timestamp| context.now.duration_since(at);
-        let (matched, data) = (age(findings.matched_at), age(findings.pack.data_until));
-        if matched < -SKEW || data < -SKEW {
+        let (matched, data, clock) = (findings.matched_at, findings.pack.data_until, &context.clock);
+        if clock.is_ahead(matched, SKEW) || clock.is_ahead(data, SKEW) {
             report.error("the findings are dated in the future: a clock is wrong");
-        } else if matched > wanted.max_age.duration() {
-            let why = format!("the findings are {} h old, at most {} are wanted", matched.as_hours(), wanted.max_age);
+        } else if clock.is_older(matched, wanted.max_age.duration()) {
+            let hours = clock.hours_since(matched);
+            let why = format!("the findings are {hours} h old, at most {} are wanted", wanted.max_age);
             report.fail(Said::from(why).fix(format!("assay scan {}", facts.subject)));
-        } else if data > wanted.max_pack_age.duration() {
-            let days = data.as_hours() / 24;
+        } else if clock.is_older(data, wanted.max_pack_age.duration()) {
+            let days = clock.hours_since(data) / 24;
             let why = format!("the vulnerability data is {days} days old, at most {} are wanted", wanted.max_pack_age);
             report.fail(Said::from(why).fix("assay db update"));
         } else {
-            report.pass(format!("matched {} h ago, with data of {} h ago", matched.as_hours(), data.as_hours().max(0)));
+            let (matched, data) = (clock.hours_since(matched), clock.hours_since(data).max(0));
+            report.pass(format!("matched {matched} h ago, with data of {data} h ago"));
         }
     }))
 }

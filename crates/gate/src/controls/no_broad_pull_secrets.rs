@@ -22,11 +22,11 @@ impl Default for Wanted {
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let wanted: Wanted = parameters.read()?;
     Ok(Control::workload(move |context, report| {
-        let request = &context.case.request;
+        let request = &context.case().request;
         if request.pod_spec.is_none() {
             return report.skip("there is no Pod in this request");
         }
-        let secrets = match context.case.world.pull_secrets.get() {
+        let secrets = match context.case().world.pull_secrets.get() {
             Ok(secrets) => secrets,
             Err(cause) => return report.unknown("which pull credentials there are", cause),
         };
@@ -49,7 +49,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         }
         // Of a set of manifests, only what is in it is known. The kubelet uses those of the ServiceAccount where the Pod
         // lists none (Kubernetes, "Configure Service Accounts for Pods").
-        if let Some(accounts) = &context.case.world.pull_accounts {
+        if let Some(accounts) = &context.case().world.pull_accounts {
             let namespace = &request.namespace.name;
             let is_seen = |name: &str| secrets.iter().any(|own| own.namespace == *namespace && own.name == name);
             let mut listed = listed.iter().map(|item| item.get("name").as_str().unwrap_or_default());

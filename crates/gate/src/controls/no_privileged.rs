@@ -16,6 +16,19 @@ const RUNTIME_SOCKETS: [&str; 4] = ["docker.sock", "containerd.sock", "crio.sock
 /// Image builders that need more than an ordinary container, by the last segments of their repository.
 const BUILDERS: [&str; 6] =
     ["kaniko-project/executor", "moby/buildkit", "library/docker", "buildah/stable", "podman/stable", "docker/dind"];
+/// Kinds of volumes that leave the node alone (Pod Security Standards, Restricted, Volume Types). What an image volume
+/// holds is judged like any image.
+const HARMLESS_VOLUMES: [&str; 9] = [
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+];
 /// The namespaces of the node that a Pod can ask for.
 const HOST_NAMESPACES: [&str; 3] = ["hostNetwork", "hostPID", "hostIPC"];
 
@@ -24,17 +37,29 @@ const HOST_NAMESPACES: [&str; 3] = ["hostNetwork", "hostPID", "hostIPC"];
 struct Wanted {
     allowed_capabilities: Vec<String>,
     builder_images: Vec<String>,
+    restricted: bool,
+    read_only_root_filesystem: bool,
+    limits: Vec<String>,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { allowed_capabilities: vec!["NET_BIND_SERVICE".to_owned()], builder_images: Vec::new() }
+        Self {
+            allowed_capabilities: vec!["NET_BIND_SERVICE".to_owned()],
+            builder_images: Vec::new(),
+            restricted: false,
+            read_only_root_filesystem: false,
+            limits: Vec::new(),
+        }
     }
 }
 
 struct Rules {
     capabilities: Vec<String>,
     builders: Vec<Prefix>,
+    restricted: bool,
+    read_only_root: bool,
+    limits: Vec<String>,
 }
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
@@ -43,20 +68,24 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         Prefix::parse(text).ok_or_else(|| ParameterError(format!("builderImages: `{text}` is not a repository prefix")))
     };
     let builders = wanted.builder_images.iter().map(builder).collect::<Result<_, _>>()?;
-    let rules = Rules { capabilities: wanted.allowed_capabilities, builders };
+    let Wanted { allowed_capabilities: capabilities, restricted, read_only_root_filesystem: read_only_root, limits, .. } =
+        wanted;
+    let rules = Rules { capabilities, builders, restricted, read_only_root, limits };
     Ok(Control::workload(move |context, report| {
-        let pod = match Pod::of(&context.case.request) {
+        let pod = match Pod::of(&context.case().request) {
             Ok(pod) => pod,
             Err(NoPod::Absent) => return report.skip("there is no Pod in this request"),
             Err(NoPod::Malformed(why)) => return report.error(why),
         };
         let before = report.drafts.len();
         Rules::pod(&pod, report);
+        rules.volumes(&pod, report);
         match pod.containers() {
             Ok(containers) => {
-                let images = &context.case.request.images;
+                let images = &context.case().request.images;
                 for container in &containers {
-                    rules.container(container, images, report);
+                    rules.container(&pod, container, images, report);
+                    rules.wanted(&pod, container, report);
                 }
             }
             Err(NoPod::Absent) => {}
@@ -94,7 +123,7 @@ impl Rules {
         }
     }
 
-    fn container(&self, container: &Container<'_>, images: &[ImageUse], report: &mut Report<'_>) {
+    fn container(&self, pod: &Pod<'_>, container: &Container<'_>, images: &[ImageUse], report: &mut Report<'_>) {
         let context = container.node.get("securityContext");
         let field = |name: &str| container.target(&format!("securityContext.{name}"));
         if !matches!(context, Node::Null | Node::Object(_)) {
@@ -107,7 +136,8 @@ impl Rules {
         let target = || field("allowPrivilegeEscalation");
         if escalation.is_null() && *privileged != Node::Bool(true) {
             let why = "allowPrivilegeEscalation is not set, which Kubernetes reads as true";
-            report.warn(Said::from(why).fix("set securityContext.allowPrivilegeEscalation: false").target(target()));
+            let said = Said::from(why).fix("set securityContext.allowPrivilegeEscalation: false").target(target());
+            if self.restricted && !is_windows(pod) { report.fail(said) } else { report.warn(said) }
         } else {
             flag(
                 escalation,
@@ -130,6 +160,69 @@ impl Rules {
         }
         if container.role != ContainerRole::Release {
             self.builder(container, images, report);
+        }
+    }
+
+    fn volumes(&self, pod: &Pod<'_>, report: &mut Report<'_>) {
+        if !self.restricted {
+            return;
+        }
+        for (index, volume) in pod.spec.get("volumes").items().iter().enumerate() {
+            // A volume of no kind is an emptyDir. One on a path of the node has been named already.
+            let kind = volume.fields().iter().map(|(key, _)| key.as_ref()).find(|key| *key != "name");
+            let Some(kind) = kind.filter(|kind| *kind != "hostPath" && !HARMLESS_VOLUMES.contains(kind)) else {
+                continue;
+            };
+            let target = Target { field: pod.field(&format!("volumes[{index}].{kind}")), ..Target::default() };
+            let why = format!("mounts a volume of the kind {kind}");
+            report.fail(Said::from(why).fix("use a persistentVolumeClaim").target(target));
+        }
+    }
+
+    /// What has to be set, where that is asked for (Pod Security Standards, Restricted).
+    fn wanted(&self, pod: &Pod<'_>, container: &Container<'_>, report: &mut Report<'_>) {
+        let own = container.node.get("securityContext");
+        let mut fail = |field: &str, why: String, fix: String| {
+            report.fail(Said::from(why).fix(fix).target(container.target(field)));
+        };
+        if self.restricted && !is_windows(pod) {
+            let drop = own.at(&["capabilities", "drop"]).items();
+            if !drop.iter().any(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case("ALL"))) {
+                let fix = "set securityContext.capabilities.drop: [ALL]";
+                fail("securityContext.capabilities.drop", "keeps capabilities that it may not need".to_owned(), fix.to_owned());
+            }
+            let path = ["seccompProfile", "type"];
+            let profile = Some(own.at(&path)).filter(|profile| !profile.is_null());
+            let profile = profile.unwrap_or_else(|| pod.spec.get("securityContext").at(&path));
+            if !matches!(profile.as_str(), Some("RuntimeDefault" | "Localhost")) {
+                let found = profile.as_str().unwrap_or("not set, here or in the Pod");
+                let fix = "set securityContext.seccompProfile.type: RuntimeDefault";
+                fail("securityContext.seccompProfile.type", format!("the seccomp profile is {found}"), fix.to_owned());
+            }
+        }
+        if self.restricted {
+            for (index, port) in container.node.get("ports").items().iter().enumerate() {
+                let port = port.get("hostPort");
+                if !matches!(port, Node::Null | Node::Integer(0)) {
+                    let number = port.as_integer().map_or_else(|| port.kind().to_owned(), |number| number.to_string());
+                    let why = format!("takes port {number} of the node");
+                    fail(&format!("ports[{index}].hostPort"), why, "remove hostPort, and use a Service".to_owned());
+                }
+            }
+        }
+        if self.read_only_root && *own.get("readOnlyRootFilesystem") != Node::Bool(true) {
+            let fix = "set securityContext.readOnlyRootFilesystem: true, and mount an emptyDir where it writes";
+            let why = "may write to its root file system";
+            fail("securityContext.readOnlyRootFilesystem", why.to_owned(), fix.to_owned());
+        }
+        // An ephemeral container cannot have any (Kubernetes core/v1, EphemeralContainerCommon).
+        if container.role == ContainerRole::EphemeralContainer {
+            return;
+        }
+        let limits = container.node.at(&["resources", "limits"]);
+        for name in self.limits.iter().filter(|name| limits.get(name).is_null()) {
+            let fix = format!("set resources.limits.{name}");
+            fail(&format!("resources.limits.{name}"), format!("has no limit for {name}"), fix);
         }
     }
 
@@ -168,6 +261,11 @@ impl Rules {
             report.fail(Said::from(why).fix("build outside the cluster's runtime").target(container.target("image")));
         }
     }
+}
+
+/// Windows has neither privilege escalation, nor seccomp, nor capabilities (Pod Security Standards, "Pod OS field").
+fn is_windows(pod: &Pod<'_>) -> bool {
+    pod.spec.at(&["os", "name"]).as_str() == Some("windows")
 }
 
 /// Fails where a field is true, and says so where it is neither true nor false.

@@ -16,13 +16,13 @@ struct Wanted {
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let wanted: Wanted = parameters.read()?;
     Ok(Control::subject(move |context, facts, report| {
-        let promotes = context.case.request.operation == Operation::Promote;
+        let promotes = context.operation() == Operation::Promote;
         let environment = match (promotes, &wanted.after) {
             (true, Some(before)) => before,
             (true, None) => return report.skip("nothing comes before this environment"),
             (false, _) => &context.environment.name,
         };
-        let promotions = match context.case.world.promotions.get() {
+        let promotions = match context.promotions() {
             Ok(promotions) => promotions,
             Err(cause) => return report.unknown("what was promoted", cause),
         };

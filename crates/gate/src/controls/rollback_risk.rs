@@ -11,13 +11,13 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
     parameters.none()?;
     Ok(Control::subject(|context, facts, report| {
         let environment = &context.environment.name;
-        let promotions = match context.case.world.promotions.get() {
+        let promotions = match context.promotions() {
             Ok(promotions) => promotions,
             Err(cause) => return report.unknown("what was promoted", cause),
         };
         let own = facts.subject.covering_digests().flat_map(|digest| promotions.of(digest));
         let here = own.filter(|promotion| promotion.environment == *environment);
-        let rolls_back = context.case.request.operation == Operation::Rollback;
+        let rolls_back = context.operation() == Operation::Rollback;
         let Some(last) = here.max_by_key(|promotion| promotion.number) else {
             if rolls_back {
                 let why = format!("{} was never promoted to {environment}", facts.subject.digest.short());

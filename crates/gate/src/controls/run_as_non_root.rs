@@ -9,7 +9,7 @@ use crate::report::{Report, Said};
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
     Ok(Control::workload(|context, report| {
-        let pod = match Pod::of(&context.case.request) {
+        let pod = match Pod::of(&context.case().request) {
             Ok(pod) => pod,
             Err(NoPod::Absent) => return report.skip("there is no Pod in this request"),
             Err(NoPod::Malformed(why)) => return report.error(why),

@@ -10,7 +10,8 @@ use crate::report::Said;
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
     Ok(Control::image(|context, image, reference, report| {
-        let request = &context.case.request;
+        let case = context.case();
+        let request = &case.request;
         let Some(reported) = reported(request, image) else {
             return report.skip("nothing is reported to run yet");
         };
@@ -21,7 +22,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             return report.pass("what runs is the digest that was asked for");
         }
         if reference.digest().is_none() {
-            let admissions = &context.case.world.admissions;
+            let admissions = &case.world.admissions;
             let is_it =
                 |own: &&assay_case::PriorAdmission| own.digest == running && own.namespace == request.namespace.name;
             return match admissions.iter().find(is_it) {
@@ -31,7 +32,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
                 None => report.fail(fault(running, "the tag was never admitted as that")),
             };
         }
-        match context.case.facts_of(&image.written) {
+        match case.facts_of(&image.written) {
             Known::Unknown { cause } => report.unknown("the image", &cause),
             Known::Known { value, .. } => {
                 let mut digests = value.iter().flat_map(|facts| facts.subject.covering_digests());

@@ -59,7 +59,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
     let wanted: Wanted = parameters.read()?;
     let rules = wanted.allowed.into_iter().map(rule).collect::<Result<Vec<_>, _>>()?;
     Ok(Control::workload(move |context, report| {
-        let request = &context.case.request;
+        let request = &context.case().request;
         let pod = match Pod::of(request) {
             Ok(pod) => pod,
             Err(NoPod::Absent) => return report.skip("there is no Pod in this request"),

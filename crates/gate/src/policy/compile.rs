@@ -72,7 +72,7 @@ fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Re
 /// The hash over everything that decides, in sorted order.
 fn digest(input: &PolicyInput) -> Digest {
     let environments: Vec<String> = input.environments.iter().map(|object| object.spec_digest().to_string()).collect();
-    let exceptions: Vec<Value> = input.exceptions.iter().map(exception).collect();
+    let exceptions: Vec<Value> = input.exceptions.iter().map(|input| exception(input)).collect();
     let roots: Vec<Value> = input
         .trust_roots
         .iter()

@@ -1,5 +1,7 @@
 //! What is refused when a Policy is compiled, and what its hash depends on.
 
+use std::sync::Arc;
+
 use assay_gate::{ApprovalState, Policy, PolicyInput};
 use assay_model::Explain;
 
@@ -67,7 +69,8 @@ fn the_hash_changes_with_whatever_decides() {
     let with =
         base.with_yaml("policy: {exceptions: {a: {owner: x, controls: [], subjects: [], scope: {namespaces: []}}}}");
     let mut input = with.input();
-    input.exceptions[0].approval = ApprovalState::Authenticated { by: "lead".into(), groups: Vec::new() };
+    Arc::make_mut(&mut input.exceptions[0]).approval =
+        ApprovalState::Authenticated { by: "lead".into(), groups: Vec::new() };
     assert_ne!(Policy::compile(input).unwrap().digest(), with.policy().digest());
     let mut input = base.input();
     input.trust_roots[0].material = assay_model::Digest::of(b"rotated");

@@ -119,7 +119,7 @@ impl Fixture {
                 by: text(&by, "by").to_owned(),
                 groups: list(&by, "groups").iter().map(|group| group.as_str().unwrap().to_owned()).collect(),
             });
-            exceptions.push(ExceptionInput { exception: *exception, approval, author });
+            exceptions.push(Arc::new(ExceptionInput { exception: *exception, approval, author }));
         }
         let trust_roots = ["company", "other"].map(|name| TrustRootInput {
             name: name.to_owned(),
@@ -439,7 +439,29 @@ fn findings(value: &Value, now: Timestamp) -> Findings {
     }
 }
 
+/// Who approved a promotion: the lead where nothing is said, nobody where that is said.
+fn approval(promotion: &Value) -> Value {
+    match promotion.get("approval") {
+        None => json!({"by": "release-lead", "bundle": digest_of("approval")}),
+        Some(Value::String(by)) => json!({"by": by, "bundle": digest_of("approval")}),
+        Some(_) => Value::Null,
+    }
+}
+
+/// Who promoted.
+fn by(promotion: &Value) -> &str {
+    promotion.get("by").and_then(Value::as_str).unwrap_or("release-bot")
+}
+
 fn world(value: &Value, now: Timestamp) -> World {
+    let proposed = value.get("proposed").map(|one| {
+        serde_json::from_value(json!({
+            "number": 0, "release": "payments-api-1-18", "service": "payments-api", "digest": digest("index"),
+            "repository": "registry.example.com/release/payments/api", "environment": "prod", "at": now,
+            "by": by(one), "approval": approval(one)
+        }))
+        .unwrap()
+    });
     let promotions = value.get("promotions").and_then(Value::as_array).map(|entries| {
         let promotion = |(index, one): (usize, &Value)| -> Promotion {
             serde_json::from_value(json!({
@@ -448,8 +470,8 @@ fn world(value: &Value, now: Timestamp) -> World {
                 "digest": digest(text(one, "digest")),
                 "repository": "registry.example.com/release/payments/api",
                 "environment": text(one, "environment"),
-                "at": now, "by": "release-bot",
-                "retired": one.get("retired")
+                "at": now, "by": by(one),
+                "retired": one.get("retired"), "approval": approval(one)
             }))
             .unwrap()
         };
@@ -467,6 +489,7 @@ fn world(value: &Value, now: Timestamp) -> World {
     let exposure: BTreeMap<String, Exposure> =
         value.get("exposure").map(|exposure| serde_json::from_value(exposure.clone()).unwrap()).unwrap_or_default();
     World {
+        proposed,
         promotions: promotions.map_or_else(|| World::unknown().promotions, |entries| Known::new(entries, now)),
         pull_secrets: secrets.map_or_else(|| World::unknown().pull_secrets, |entries| Known::new(entries, now)),
         pull_accounts: value.get("pullAccounts").map(|names| serde_json::from_value(names.clone()).unwrap()),

@@ -5,6 +5,7 @@ mod advisories;
 mod cases;
 mod compile;
 mod fixture;
+mod memory;
 mod namespaces;
 mod reference;
 mod speed;

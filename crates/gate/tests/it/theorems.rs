@@ -11,7 +11,7 @@ const IMAGE: &str = "registry.example.com/release/payments/api@sha256:index";
 
 /// What may be true of an image, and what the naive Gate decides about it.
 #[derive(Clone, Debug)]
-struct Situation {
+pub(crate) struct Situation {
     signature: Option<bool>,
     sbom: bool,
     provenance: bool,
@@ -23,6 +23,8 @@ struct Situation {
     privileged: bool,
     root: bool,
     promoted: bool,
+    /// Somebody else than who promoted it approved that; the same person where false.
+    approved: bool,
     stale: bool,
     digest: bool,
     evidence_unknown: bool,
@@ -39,7 +41,7 @@ struct Situation {
     level: bool,
 }
 
-fn situations() -> impl Strategy<Value = Situation> {
+pub(crate) fn situations() -> impl Strategy<Value = Situation> {
     // Mostly in order, so that single defects and their combinations are both common.
     let rarely = || prop::bool::weighted(0.15);
     let mostly = || prop::bool::weighted(0.85);
@@ -52,6 +54,7 @@ fn situations() -> impl Strategy<Value = Situation> {
             any::<bool>(),
             prop_oneof![2 => Just(Some(true)), 1 => Just(Some(false)), 1 => Just(None)],
             prop_oneof![4 => Just(None), 1 => Just(Some(true)), 1 => Just(Some(false))],
+            mostly(),
             mostly(),
         ),
     )
@@ -67,6 +70,7 @@ fn situations() -> impl Strategy<Value = Situation> {
             privileged: b.4,
             root: b.5,
             promoted: c.0,
+            approved: d.4,
             stale: c.1,
             digest: c.2,
             evidence_unknown: c.3,
@@ -90,12 +94,12 @@ impl Situation {
         let attested = signed && self.sbom && self.provenance && self.level;
         let who = !self.evidence_unknown && (attested || self.summary == Some(true));
         let what = !critical && !self.findings_unknown && !self.exploited && !self.secret && !self.stale;
-        let how = !self.privileged && !self.root && self.digest && self.promoted;
+        let how = !self.privileged && !self.root && self.digest && self.promoted && self.approved;
         let high = !self.high || self.internal;
         who && what && how && high
     }
 
-    fn fixture(&self) -> Fixture {
+    pub(crate) fn fixture(&self) -> Fixture {
         let mut evidence = Vec::new();
         if let Some(wanted) = self.signature {
             let by = if wanted { "release.yml@refs/heads/main" } else { "mallory@example.com" };
@@ -160,8 +164,12 @@ impl Situation {
             "name": "api", "image": image, "imagePullPolicy": "Always",
             "securityContext": {"allowPrivilegeEscalation": false, "privileged": self.privileged, "runAsNonRoot": !self.root}
         });
-        let promotions =
-            if self.promoted { json!([{"release": "r", "digest": "index", "environment": "prod"}]) } else { json!([]) };
+        let approval = if self.approved { "release-lead" } else { "release-bot" };
+        let promotions = if self.promoted {
+            json!([{"release": "r", "digest": "index", "environment": "prod", "approval": approval}])
+        } else {
+            json!([])
+        };
         let exposure = if self.internal { json!({"payments-prod/Pod/payments-api": "internal"}) } else { json!({}) };
         let mut change = json!({
             "object": {"spec": {"containers": [container]}},
@@ -196,7 +204,7 @@ impl Situation {
     }
 }
 
-fn exception(live: bool) -> Value {
+pub(crate) fn exception(live: bool) -> Value {
     json!({
         "owner": "team-payments", "reason": "not reachable", "controls": ["critical-cve"],
         "subjects": [{"vulnerability": "CVE-2026-1234"}], "scope": {"namespaces": ["payments-prod"]},

@@ -6,6 +6,7 @@ mod attachments;
 mod budget;
 mod by_table;
 mod notation;
+mod pull_secrets;
 mod revocation;
 
 use std::sync::Arc;

@@ -20,6 +20,21 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// How often the others look.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// How a candidate stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not been found out yet.
+    #[default]
+    Unasked,
+    /// The Lease is ours.
+    Held,
+    /// Somebody else holds it.
+    Elsewhere,
+    /// Nobody can know: the API server lets us not use the Lease, or has said nothing of it for as long as a silent
+    /// holder counts. Another candidate may hold it, and may not be there at all.
+    Unknowable,
+}
+
 /// A candidate for a Lease.
 #[derive(Debug)]
 pub struct Election {
@@ -28,6 +43,11 @@ pub struct Election {
     name: String,
     identity: String,
     seen: Option<Seen>,
+    /// When the Lease was written by us last, while it is ours.
+    renewed: Option<Instant>,
+    /// Since when nothing is heard of the Lease.
+    silent: Option<Instant>,
+    standing: Standing,
 }
 
 /// What stood in the Lease, and since when by our own clock.
@@ -52,39 +72,67 @@ enum Claim {
 impl Election {
     /// A candidate. `identity` has to differ from that of every other one.
     pub fn new(client: Client, namespace: &str, name: &str, identity: String) -> Self {
-        Self { client, namespace: namespace.to_owned(), name: name.to_owned(), identity, seen: None }
+        Self {
+            client,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            identity,
+            seen: None,
+            renewed: None,
+            silent: None,
+            standing: Standing::default(),
+        }
     }
 
-    /// Tells `held` whether the Lease is ours, `None` before that is known, until nobody listens any more; gives it back
-    /// then, so that the next one need not wait. `failed` hears why the Lease cannot be read or written.
-    pub async fn run(mut self, held: watch::Sender<Option<bool>>, failed: impl Fn(&ApiError) + Send) {
-        let mut renewed: Option<Instant> = None;
-        while !held.is_closed() {
-            let pause = match self.attempt().await {
-                Ok(true) => {
-                    renewed = Some(Instant::now());
-                    RENEW
-                }
-                Ok(false) => {
-                    renewed = None;
-                    RETRY
-                }
-                // Not known: what we held is ours until its deadline.
-                Err(error) => {
-                    failed(&error);
-                    RETRY
-                }
-            };
-            let is_ours = renewed.is_some_and(|at| at.elapsed() < DEADLINE);
-            held.send_if_modified(|held| held.replace(is_ours) != Some(is_ours));
+    /// Tells `standing` how it stands, until nobody listens any more; gives the Lease back then, so that the next one need
+    /// not wait. `failed` hears why the Lease cannot be read or written.
+    pub async fn run(mut self, standing: watch::Sender<Standing>, failed: impl Fn(&ApiError) + Send) {
+        while !standing.is_closed() {
+            let attempt = self.attempt().await;
+            if let Err(error) = &attempt {
+                failed(error);
+            }
+            let now = self.stands(&attempt, Instant::now());
+            standing.send_if_modified(|held| std::mem::replace(held, now) != now);
+            let pause = if matches!(attempt, Ok(true)) { RENEW } else { RETRY };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = held.closed() => {}
+                () = standing.closed() => {}
             }
         }
-        if renewed.is_some() {
+        if self.renewed.is_some() {
             self.release().await;
         }
+    }
+
+    /// How it stands after an attempt: whether the Lease is ours, or why that cannot be told.
+    fn stands(&mut self, attempt: &Result<bool, ApiError>, clock: Instant) -> Standing {
+        let age = |since: Instant| clock.saturating_duration_since(since);
+        self.standing = match attempt {
+            Ok(true) => {
+                (self.renewed, self.silent) = (Some(clock), None);
+                Standing::Held
+            }
+            Ok(false) => {
+                (self.renewed, self.silent) = (None, None);
+                Standing::Elsewhere
+            }
+            // What we held is ours until its deadline.
+            Err(error) => {
+                let silent = *self.silent.get_or_insert(clock);
+                if self.renewed.is_some_and(|at| age(at) < DEADLINE) {
+                    Standing::Held
+                } else if is_final(error) || age(silent) >= DURATION {
+                    Standing::Unknowable
+                } else if self.standing == Standing::Held {
+                    // Whoever may take it now needs a moment.
+                    Standing::Elsewhere
+                } else {
+                    self.standing
+                }
+            }
+        };
+        self.standing
     }
 
     /// Writes what is to be written; whether the Lease is ours then.
@@ -164,6 +212,12 @@ impl Election {
     }
 }
 
+/// Whether the API server would say the same the next time: a role, a namespace or the whole API is missing. Too many
+/// requests and its own troubles pass.
+fn is_final(error: &ApiError) -> bool {
+    error.status().is_some_and(|status| (400..500).contains(&status) && !matches!(status, 408 | 409 | 429))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,5 +281,42 @@ mod tests {
     fn a_lease_that_says_nothing_is_taken() {
         let lease = StoredObject(json!({"metadata": {"name": "assay"}, "spec": {"holderIdentity": 7}}));
         assert!(matches!(candidate("b").claim(Some(&lease), Instant::now(), Timestamp::UNIX_EPOCH), Claim::Replace(_)));
+    }
+
+    fn status(code: u16) -> Result<bool, ApiError> {
+        Err(ApiError::Status { code, reason: String::new(), message: String::new() })
+    }
+
+    #[test]
+    fn a_lease_that_nobody_may_use_is_nobody_elses() {
+        let clock = Instant::now();
+        for code in [401, 403, 404] {
+            assert_eq!(candidate("a").stands(&status(code), clock), Standing::Unknowable, "{code}");
+        }
+        // Held before, it is so until its deadline.
+        let mut first = candidate("a");
+        assert_eq!(first.stands(&Ok(true), clock), Standing::Held);
+        assert_eq!(first.stands(&status(403), clock + RENEW), Standing::Held);
+        assert_eq!(first.stands(&status(403), clock + DEADLINE), Standing::Unknowable);
+        assert_eq!(first.stands(&Ok(false), clock + DEADLINE), Standing::Elsewhere);
+    }
+
+    #[test]
+    fn an_api_server_that_is_away_for_a_moment_changes_nothing_that_is_known() {
+        let clock = Instant::now();
+        let away = || Err(ApiError::Unreachable { server: "s".into(), reason: "r".into() });
+        let mut second = candidate("b");
+        assert_eq!(second.stands(&away(), clock), Standing::Unasked);
+        assert_eq!(second.stands(&Ok(false), clock), Standing::Elsewhere);
+        for busy in [away(), status(429), status(500), status(503)] {
+            assert_eq!(second.stands(&busy, clock + RETRY), Standing::Elsewhere, "{busy:?}");
+        }
+        assert_eq!(second.stands(&away(), clock + RETRY + DURATION), Standing::Unknowable);
+        // Ours is not ours beyond the deadline; whoever takes it does what only one may do.
+        let mut first = candidate("a");
+        assert_eq!(first.stands(&Ok(true), clock), Standing::Held);
+        assert_eq!(first.stands(&away(), clock + RETRY), Standing::Held);
+        assert_eq!(first.stands(&away(), clock + DEADLINE), Standing::Elsewhere);
+        assert_eq!(first.stands(&Ok(true), clock + DURATION), Standing::Held);
     }
 }

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::error::{ApiError, refusal};
-use super::{Client, Listing, Resource, Selection, StoredObject};
+use super::{Client, Resource, Selection, StoredObject};
 
 /// How long the API server is asked to keep a watch up.
 const SERVER_TIMEOUT: Duration = Duration::from_mins(4);
@@ -22,25 +22,25 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// What became of what is watched.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum Change<T = StoredObject> {
     /// This is all there is now. Comes first, and again whenever changes may have been missed.
-    Listed(Vec<StoredObject>),
+    Listed(Vec<T>),
     /// An object was made or changed.
-    Applied(StoredObject),
+    Applied(T),
     /// An object is gone; this is what it was.
-    Deleted(StoredObject),
+    Deleted(T),
     /// The API server does not answer, or not so. What was known stays; it is asked again after a pause.
     Failed(ApiError),
 }
 
 /// A watch that goes on: through ended connections, restarts of the API server and compactions of its history.
 #[derive(Debug)]
-pub struct Watcher {
+pub struct Watcher<T = StoredObject> {
     client: Client,
     resource: Resource,
     selection: Selection,
     /// What is kept of each object.
-    keep: fn(StoredObject) -> StoredObject,
+    keep: fn(StoredObject) -> T,
     /// Where to go on; `None` = everything has to be listed.
     version: Option<String>,
     stream: Option<Events>,
@@ -53,21 +53,23 @@ impl Watcher {
         Self { client, resource, selection, keep: |object| object, version: None, stream: None, failures: 0 }
     }
 
-    /// The same, with each object reduced to what is needed of it before the next page is read: of what there are many
-    /// thousands, the whole never lies in memory. `metadata.name`, `namespace` and `resourceVersion` have to stay.
+    /// The same, with each object made into what is needed of it before the next page is read: of what there are many
+    /// thousands, the whole never lies in memory.
     #[must_use]
-    pub fn keeping(mut self, keep: fn(StoredObject) -> StoredObject) -> Self {
-        self.keep = keep;
-        self
+    pub fn keeping<T>(self, keep: fn(StoredObject) -> T) -> Watcher<T> {
+        let Self { client, resource, selection, version, stream, failures, .. } = self;
+        Watcher { client, resource, selection, keep, version, stream, failures }
     }
+}
 
+impl<T> Watcher<T> {
     /// What is watched.
     pub fn resource(&self) -> Resource {
         self.resource
     }
 
     /// The next change. After [`Change::Failed`] the next call waits first. Dropping the future loses nothing but time.
-    pub async fn next(&mut self) -> Change {
+    pub async fn next(&mut self) -> Change<T> {
         loop {
             if self.stream.is_none() && self.failures > 0 {
                 tokio::time::sleep(pause(self.failures)).await;
@@ -94,10 +96,9 @@ impl Watcher {
         }
     }
 
-    async fn step(&mut self) -> Result<Option<Change>, ApiError> {
+    async fn step(&mut self) -> Result<Option<Change<T>>, ApiError> {
         let Some(version) = self.version.clone() else {
-            let Listing { items, resource_version } =
-                self.client.list_keeping(self.resource, &self.selection, self.keep).await?;
+            let (items, resource_version) = self.client.list_keeping(self.resource, &self.selection, self.keep).await?;
             self.version = Some(resource_version);
             return Ok(Some(Change::Listed(items)));
         };

@@ -4,7 +4,9 @@
 //! (which fields a cluster insists on, rules between fields, immutability) is added by [`rules`], path by path. What no
 //! schema can know, such as an expiry against now, is left to Assay's own webhook.
 
-use assay_kinds::{API_VERSION, EnvironmentSpec, ExceptionSpec, ReleaseArtifactSpec, Spec, TrustRootSpec};
+use assay_kinds::{
+    API_VERSION, EnvironmentSpec, ExceptionSpec, OLDER_VERSION, ReleaseArtifactSpec, Spec, TrustRootSpec,
+};
 use schemars::JsonSchema;
 use serde_json::{Value, json};
 
@@ -91,6 +93,33 @@ fn definition<S: Spec + JsonSchema>(names: &Names) -> Value {
     if !names.short.is_empty() {
         called["shortNames"] = json!(names.short);
     }
+    let served = json!({
+        "name": version,
+        "served": true,
+        "storage": true,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": columns,
+        "schema": {"openAPIV3Schema": {
+            "type": "object",
+            "description": names.description,
+            "required": ["spec"],
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                "metadata": {"type": "object"},
+                "spec": spec,
+                "status": status(),
+            },
+        }},
+    });
+    // What an older version stored is read as it stands: the fields are the same, so that nothing has to be converted.
+    let (_, older) = OLDER_VERSION.split_once('/').unwrap_or((group, OLDER_VERSION));
+    let mut before = served.clone();
+    before["name"] = json!(older);
+    before["storage"] = json!(false);
+    before["deprecated"] = json!(true);
+    before["deprecationWarning"] =
+        json!(format!("{OLDER_VERSION} {kind} is old; write {API_VERSION}: the fields are the same"));
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -99,25 +128,7 @@ fn definition<S: Spec + JsonSchema>(names: &Names) -> Value {
             "group": group,
             "names": called,
             "scope": "Cluster",
-            "versions": [{
-                "name": version,
-                "served": true,
-                "storage": true,
-                "subresources": {"status": {}},
-                "additionalPrinterColumns": columns,
-                "schema": {"openAPIV3Schema": {
-                    "type": "object",
-                    "description": names.description,
-                    "required": ["spec"],
-                    "properties": {
-                        "apiVersion": {"type": "string"},
-                        "kind": {"type": "string"},
-                        "metadata": {"type": "object"},
-                        "spec": spec,
-                        "status": status(),
-                    },
-                }},
-            }],
+            "versions": [served, before],
         },
     })
 }

@@ -44,6 +44,20 @@ fn each_survives_what_kubectl_apply_keeps_of_it() {
     }
 }
 
+#[test]
+fn the_older_version_has_the_same_fields_and_is_never_stored() {
+    for definition in generate::all() {
+        let [now, before] = &definition["spec"]["versions"].as_array().unwrap()[..] else { panic!("{definition}") };
+        assert_eq!([&now["name"], &now["storage"], &now["served"]], [&json!("v1"), &json!(true), &json!(true)]);
+        assert_eq!(
+            [&before["name"], &before["storage"], &before["served"]],
+            [&json!("v1alpha1"), &json!(false), &json!(true)]
+        );
+        assert_eq!(now["schema"], before["schema"]);
+        assert!(before["deprecationWarning"].as_str().unwrap().len() <= 256);
+    }
+}
+
 /// A rule whose path leads nowhere would silently not be there.
 #[test]
 fn every_rule_has_a_place_in_its_schema() {

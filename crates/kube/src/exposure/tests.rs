@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use assay_case::Namespace;
+
 use super::*;
 use crate::Manifests;
 
@@ -12,7 +14,18 @@ fn of(workload: &str, around: &[&str]) -> Option<Exposure> {
     let manifests = Manifests::parse(text.as_bytes(), &[]).unwrap();
     let all = manifests.workloads.iter().chain(&manifests.surroundings);
     let objects: Vec<_> = all.map(|manifest| manifest.object("default")).collect();
-    exposure(&objects).get("shop/Deployment/api").copied()
+    let found = exposure(&objects).get("shop/Deployment/api").copied();
+    // Asked one workload after the other, the answer is the same.
+    let namespace = Namespace { name: "shop".to_owned(), labels: None };
+    let request = manifests.workloads[0].request(namespace).unwrap();
+    assert_eq!(Routing::new(&objects, false).exposure(&request), found);
+    let uncertain = found.filter(|own| *own != Exposure::Internal);
+    assert_eq!(
+        Routing::new(&objects, true).exposure(&request),
+        uncertain,
+        "a router that is not read may lead anywhere"
+    );
+    found
 }
 
 fn with(around: &[&str]) -> Option<Exposure> {

@@ -102,7 +102,7 @@ impl Client {
         origin: &Url,
         challenge: &Challenge,
     ) -> Result<Option<Authorization>, OciError> {
-        let credential = self.inner.options.keychain.credential(repository).await?;
+        let credential = self.inner.keychain.credential(repository).await?;
         match (challenge, credential) {
             (_, Some(Credential::RegistryToken(token))) => {
                 let header = Secret::new(format!("Bearer {}", token.expose()));

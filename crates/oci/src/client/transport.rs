@@ -9,10 +9,11 @@ use futures_util::stream::BoxStream;
 use http::{HeaderMap, Method, StatusCode, header};
 use reqwest::{Response, Url};
 use serde::Deserialize;
+use tracing::Instrument as _;
 
 use super::authentication::{Authorization, Scope};
 use super::{Client, challenge, redirect, retry};
-use crate::OciError;
+use crate::{OciError, Silence};
 
 /// The host behind the name `docker.io`.
 const DOCKER_HUB: &str = "registry-1.docker.io";
@@ -158,6 +159,7 @@ impl Client {
                     if !tries.wait(None).await {
                         return Err(OciError::Unreachable {
                             registry: call.repository.registry().to_owned(),
+                            silence: silence(&error),
                             cause: root_cause(&error),
                             tries: tries.made(),
                         });
@@ -185,7 +187,21 @@ impl Client {
                 request = request.body(body.clone());
             }
             self.count();
-            let response = request.send().await.map_err(Failure::Transport)?;
+            let span = tracing::info_span!(
+                "registry",
+                method = call.method.as_str(),
+                host = url.host_str().unwrap_or_default(),
+                about = call.what.as_str(),
+                status = tracing::field::Empty,
+            );
+            let sent = async {
+                let response = request.send().await;
+                if let Ok(response) = &response {
+                    tracing::Span::current().record("status", response.status().as_u16());
+                }
+                response
+            };
+            let response = sent.instrument(span).await.map_err(Failure::Transport)?;
             let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
             let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             let (true, Some(location)) = (redirects, location) else { return Ok(response) };
@@ -225,6 +241,7 @@ impl Client {
         self.count();
         request.body(reqwest::Body::wrap_stream(body)).send().await.map_err(|error| OciError::Unreachable {
             registry: call.repository.registry().to_owned(),
+            silence: silence(&error),
             cause: root_cause(&error),
             tries: 1,
         })
@@ -247,6 +264,39 @@ pub(super) fn root_cause(error: &reqwest::Error) -> String {
         return "the connection failed".to_owned();
     }
     assay_model::innermost(error)
+}
+
+/// How far it got: what the layers below say of themselves, and of the look-up of names, which says it in words only.
+fn silence(error: &reqwest::Error) -> Silence {
+    if error.is_timeout() {
+        return Silence::TimedOut;
+    }
+    let mut cause: &dyn std::error::Error = error;
+    loop {
+        if cause.downcast_ref::<rustls::Error>().is_some() {
+            return Silence::Tls;
+        }
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            match io.kind() {
+                std::io::ErrorKind::ConnectionRefused => return Silence::Refused,
+                std::io::ErrorKind::TimedOut => return Silence::TimedOut,
+                _ => {
+                    if let Some(inner) = io.get_ref()
+                        && inner.is::<rustls::Error>()
+                    {
+                        return Silence::Tls;
+                    }
+                }
+            }
+        }
+        if cause.to_string().starts_with("dns error") {
+            return Silence::Name;
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => return Silence::Other,
+        }
+    }
 }
 
 /// Reads a whole body of at most `limit` bytes. A longer one is refused by its length, or else as soon as it is longer.
@@ -276,6 +326,7 @@ pub(super) fn body_stream(response: Response, registry: &str) -> BoxStream<'stat
     let registry = registry.to_owned();
     let failed = move |error: reqwest::Error| OciError::Unreachable {
         registry: registry.clone(),
+        silence: silence(&error),
         cause: root_cause(&error),
         tries: 1,
     };

@@ -26,6 +26,11 @@ struct Saved {
     layers: Vec<String>,
 }
 
+/// Whether a `manifest.json` is that of `docker save`: other archives have files of this name, too.
+pub(super) fn is_saved(bytes: &[u8]) -> bool {
+    json::parse::<Vec<Saved>>(bytes).is_ok_and(|saved| !saved.is_empty())
+}
+
 /// Hashes every layer of the images that the selector may mean. Blocks.
 pub(super) fn open(files: Files, selector: &Selector) -> Result<Local, OciError> {
     let bad = |reason: String| OciError::BadArchive { path: files.path().to_owned(), reason };

@@ -11,8 +11,8 @@ use futures_util::StreamExt as _;
 use tempfile::TempPath;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::OciError;
 use crate::location::Engine;
+use crate::{OciError, Silence};
 
 /// Time to answer at all; how long the image takes is its own affair.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -46,7 +46,12 @@ pub(crate) async fn save(engine: Engine, name: &str) -> Result<TempPath, OciErro
     let registry = format!("{engine} ({})", socket.display());
     let protocol = |reason: String| OciError::Protocol { registry: registry.clone(), what: name.to_owned(), reason };
     if !socket.exists() {
-        return Err(OciError::Unreachable { registry, cause: "there is no such socket".to_owned(), tries: 1 });
+        return Err(OciError::Unreachable {
+            registry,
+            silence: Silence::Other,
+            cause: "there is no such socket".to_owned(),
+            tries: 1,
+        });
     }
     // Nothing here is encrypted, and no client is built without knowing how it would be.
     let client = reqwest::Client::builder()
@@ -61,6 +66,7 @@ pub(crate) async fn save(engine: Engine, name: &str) -> Result<TempPath, OciErro
     let answer = client.get(url).send().await;
     let answer = answer.map_err(|error| OciError::Unreachable {
         registry: registry.clone(),
+        silence: Silence::Other,
         cause: error.to_string(),
         tries: 1,
     })?;

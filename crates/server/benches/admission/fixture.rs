@@ -11,7 +11,7 @@ use assay_gate::{Policy, PolicyInput, TrustRootInput};
 use assay_kinds::{Kind, load_yaml};
 use assay_model::{Contents, Digest, Findings, PackInfo, Subject, Timestamp};
 use assay_sandbox::sigstore::{Authority, Identity, evidence};
-use assay_server::{FactSource, GatheredFacts, Namespaces, Server, ServerOptions};
+use assay_server::{FactSource, GatheredFacts, Namespaces, Puller, Server, ServerOptions};
 use assay_store::{LedgerEvent, Store};
 use assay_trust::{Evidence, predicates};
 use axum::routing::post;
@@ -66,12 +66,13 @@ pub(crate) fn review() -> Arc<str> {
 struct Warm(BTreeMap<String, Known<Vec<Arc<Facts>>>>);
 
 impl FactSource for Warm {
-    fn warm(&self, images: &[ImageUse]) -> Option<GatheredFacts> {
+    fn warm(&self, _: &Puller<'_>, images: &[ImageUse]) -> Option<GatheredFacts> {
         images.iter().map(|image| Some((image.written.clone(), self.0.get(&image.written)?.clone()))).collect()
     }
 
     fn gather<'a>(
         &'a self,
+        _: &'a Puller<'a>,
         _: &'a [ImageUse],
         _: std::time::Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
@@ -130,6 +131,7 @@ pub(crate) async fn serve_assay() {
                 by: "release".into(),
                 retired: None,
                 counts: assay_model::FindingCounts::default(),
+                approval: Some(assay_case::PromotionApproval { by: "lead".into(), bundle: digest }),
             };
             store
                 .append_ledger(LedgerEvent::Promotion {

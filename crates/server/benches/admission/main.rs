@@ -6,9 +6,10 @@
 //! webhook that answers "allowed" to whatever comes. Rounds alternate. Each offers 200 requests a second over eight
 //! connections, and reports the latency as seen by the client and the CPU time that the kernel charged to the child.
 //!
-//!     cargo bench -p assay-server --bench admission -- soak
+//!     cargo bench -p assay-server --bench admission -- soak [SECONDS]
 //!
-//! sends Assay 100,000 requests, each for another Pod, as fast as they are answered, and prints what stays in memory.
+//! sends Assay requests for two minutes, each for another Pod, as fast as they are answered, prints what stays in memory,
+//! and fails where that grows.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -25,6 +26,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -33,8 +35,11 @@ const RATE: u32 = 200;
 const SECONDS: u32 = 5;
 const ROUNDS: usize = 5;
 const CONNECTIONS: usize = 8;
-const SOAK_STEP: usize = 10_000;
-const SOAK_STEPS: usize = 10;
+/// How long a soak takes, and how often it looks.
+const SOAK: Duration = Duration::from_mins(2);
+const SOAK_LOOKS: u32 = 24;
+/// The share by which memory may differ from what it was after a quarter of the time: what an allocator keeps varies.
+const SOAK_GROWTH: f64 = 1.10;
 
 fn main() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -42,7 +47,7 @@ fn main() {
     match std::env::args().nth(1).as_deref() {
         Some("serve-assay") => runtime.block_on(fixture::serve_assay()),
         Some("serve-nothing") => runtime.block_on(fixture::serve_nothing()),
-        Some("soak") => runtime.block_on(soak()),
+        Some("soak") => runtime.block_on(soak(std::env::args().nth(2))),
         // `cargo test --benches` runs it without `--bench`: nothing is to be measured then.
         _ if std::env::args().any(|argument| argument == "--bench") => runtime.block_on(measure()),
         _ => {}
@@ -143,24 +148,34 @@ async fn post(client: reqwest::Client, url: &str, body: String) {
     assert!(text.contains("\"allowed\":true"), "{text}");
 }
 
-async fn soak() {
+async fn soak(seconds: Option<String>) {
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok()).map_or(SOAK, Duration::from_secs);
     let assay = Served::start("serve-assay");
     let body = fixture::review();
-    for step in 0..SOAK_STEPS {
-        println!("{:6} requests: resident {} MB", step * SOAK_STEP, assay.resident_kib() / 1024);
-        let mut connections = tokio::task::JoinSet::new();
-        for connection in 0..CONNECTIONS {
-            let (client, url, body) = (assay.client.clone(), assay.url.clone(), Arc::clone(&body));
-            connections.spawn(async move {
-                for number in (connection..SOAK_STEP).step_by(CONNECTIONS) {
-                    let name = format!("\"name\":\"api-{step}-{number}\"");
-                    post(client.clone(), &url, body.replace("\"name\":\"api\"", &name)).await;
-                }
-            });
-        }
-        connections.join_all().await;
+    let sent = Arc::new(AtomicU64::new(0));
+    let end = Instant::now() + seconds;
+    let mut connections = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let (client, url, body, sent) = (assay.client.clone(), assay.url.clone(), Arc::clone(&body), Arc::clone(&sent));
+        connections.spawn(async move {
+            while Instant::now() < end {
+                let name = format!("\"name\":\"api-{}\"", sent.fetch_add(1, Ordering::Relaxed));
+                post(client.clone(), &url, body.replace("\"name\":\"api\"", &name)).await;
+            }
+        });
     }
-    println!("{:6} requests: resident {} MB", SOAK_STEPS * SOAK_STEP, assay.resident_kib() / 1024);
+    let mut resident = Vec::new();
+    for look in 1..=SOAK_LOOKS {
+        tokio::time::sleep_until(end - seconds + seconds * look / SOAK_LOOKS).await;
+        resident.push(assay.resident_kib());
+        println!("{:8} requests: resident {} MB", sent.load(Ordering::Relaxed), assay.resident_kib() / 1024);
+    }
+    connections.join_all().await;
+    let quarter = resident.len() / 4;
+    let largest = |part: &[u64]| part.iter().copied().max().unwrap() as f64;
+    let (then, now) = (largest(&resident[quarter..2 * quarter]), largest(&resident[3 * quarter..]));
+    println!("second quarter {:.1} MB, last {:.1} MB", then / 1024.0, now / 1024.0);
+    assert!(now <= then * SOAK_GROWTH, "memory grows");
 }
 
 async fn measure() {

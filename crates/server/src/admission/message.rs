@@ -102,31 +102,30 @@ fn reasons(outcomes: &[&ControlOutcome]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use assay_case::{Action, ContainerRole, ExceptionNote, Operation, Outcome};
+    use assay_case::{Action, ContainerRole, ExceptionNote, Operation, Outcome, Statement};
     use assay_model::Digest;
 
     use super::*;
 
     fn outcome(control: &str, container: &str, action: Action, message: &str) -> ControlOutcome {
-        ControlOutcome {
+        let target = Target {
+            role: Some(ContainerRole::Container),
+            name: container.into(),
+            image: format!("registry.example.com/payments/{container}:prod"),
+            ..Target::default()
+        };
+        let statement = Statement {
             control: control.parse().unwrap(),
             action,
             outcome: Outcome::Fail,
-            target: Arc::new(Target {
-                role: Some(ContainerRole::Container),
-                name: container.into(),
-                image: format!("registry.example.com/payments/{container}:prod"),
-                ..Target::default()
-            }),
             message: message.to_owned().into(),
             fix: None,
             severity: None,
             vulnerabilities: Vec::new(),
             packages: Vec::new(),
             excepted_by: None,
-        }
+        };
+        ControlOutcome::new(statement, target)
     }
 
     fn verdict(outcomes: Vec<ControlOutcome>) -> Verdict {

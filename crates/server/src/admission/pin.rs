@@ -1,14 +1,24 @@
-//! Tags to digests, in the Pod itself: what the Gate judged is then what the kubelet runs.
+//! Tags to digests, in the object itself: what the Gate judged is then what the kubelet runs.
 
 use assay_case::{Operation, Request};
-use assay_kube::{PatchOperation, json_pointer};
+use assay_kube::{PatchOperation, is_built_in_controller, json_pointer};
 
-use crate::GatheredFacts;
+use crate::{GatheredFacts, Mutation};
 
-/// The patch that pins every tag whose digest is known. Pods being created only: the images of a template are their
-/// author's to pin (`assay pin`), and most fields of a running Pod cannot change.
-pub(crate) fn pin(request: &Request<'_>, facts: &GatheredFacts) -> Vec<PatchOperation> {
-    if request.workload.kind != "Pod" || request.operation != Operation::Create {
+/// The patch that pins every tag whose digest is known: of Pods that are created, since most fields of a running one cannot
+/// change, and, where that is asked for, of templates.
+///
+/// What a controller makes from a template stays as the controller wrote it: a ReplicaSet or Job that differs from its
+/// template is none to the controller, which would make the next one, and so on without end.
+pub(crate) fn pin(mutation: Mutation, request: &Request<'_>, facts: &GatheredFacts) -> Vec<PatchOperation> {
+    let is_pod = request.workload.kind == "Pod";
+    let is_asked = match mutation {
+        Mutation::Nothing => false,
+        _ if is_pod => request.operation == Operation::Create,
+        Mutation::Pods => false,
+        Mutation::Templates => request.workload.owner.is_none() && !is_built_in_controller(&request.user),
+    };
+    if !is_asked {
         return Vec::new();
     }
     let pinned = |image: &assay_case::ImageUse| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_case::{Exposure, Node};
-use assay_kube::{Object, Resource, StoredObject, exposure, is_other_router};
+use assay_kube::{Object, Resource, Routing, StoredObject, exposure, is_other_router};
 
 use super::Population;
 
@@ -48,6 +48,12 @@ impl Routes {
         for object in objects {
             self.apply(resource, object);
         }
+    }
+
+    /// The same, made ready to be asked about one workload after the other.
+    pub fn routing(&self) -> Routing {
+        let objects: Vec<Object<'_>> = self.objects.values().cloned().collect();
+        Routing::new(&objects, self.others)
     }
 
     /// The exposure of each workload that it is certain of, by `namespace/Kind/name`. Of several templates of one workload

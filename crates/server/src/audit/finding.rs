@@ -57,12 +57,14 @@ pub struct Findings {
     cluster: String,
     sources: HashMap<Source, Vec<Draft>>,
     open: BTreeMap<String, FindingRecord>,
+    /// What has not been kept yet, by id: open or closed.
+    unwritten: BTreeMap<String, FindingRecord>,
 }
 
 impl Findings {
     /// Goes on from what is open already.
     pub fn new(cluster: &str, open: BTreeMap<String, FindingRecord>) -> Self {
-        Self { cluster: cluster.to_owned(), sources: HashMap::new(), open }
+        Self { cluster: cluster.to_owned(), sources: HashMap::new(), open, unwritten: BTreeMap::new() }
     }
 
     /// What is open.
@@ -120,7 +122,20 @@ impl Findings {
             changes.written.push(gone.clone());
             changes.closed.push(gone);
         }
+        for record in &changes.written {
+            self.unwritten.remove(&record.id);
+        }
         changes
+    }
+
+    /// Takes back what could not be kept.
+    pub fn put_back(&mut self, records: Vec<FindingRecord>) {
+        self.unwritten.extend(records.into_iter().map(|record| (record.id.clone(), record)));
+    }
+
+    /// What still has to be kept, as it is by now.
+    pub fn take_unwritten(&mut self) -> Vec<FindingRecord> {
+        std::mem::take(&mut self.unwritten).into_values().collect()
     }
 
     /// What a verdict says about a group, and what the decision log says: `settled` where a decision about it would be

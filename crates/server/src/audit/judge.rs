@@ -79,6 +79,7 @@ impl Judge<'_> {
         };
         World {
             promotions: self.world.promotions.clone(),
+            proposed: None,
             exposure,
             pull_secrets: self.world.pull_secrets.clone(),
             pull_accounts: self.world.pull_accounts.clone(),

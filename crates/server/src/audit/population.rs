@@ -6,6 +6,8 @@ use assay_case::{ContainerRole, ImageUse, Node, Operation, Request, User};
 use assay_kube::{ContainerView, JobControllers, Origin, PodPhase, PodView, StoredObject, request_of, template_of};
 use assay_model::{Digest, Reference, Timestamp};
 
+use crate::Puller;
+
 /// Names a group: the digest of where it is and of what is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupKey(Digest);
@@ -87,6 +89,13 @@ impl Group {
         let Some(request) = self.request(namespace) else { return Vec::new() };
         let own = |image: &ImageUse| self.bound(image).unwrap_or_else(|| image.clone());
         request.images.iter().map(own).collect()
+    }
+
+    /// Whose credentials its images are read with.
+    pub fn puller(&self) -> Puller<'static> {
+        let namespace = assay_case::Namespace { name: self.namespace.clone(), labels: None };
+        let Some(request) = self.request(namespace) else { return Puller::anybody_in(&self.namespace).into_owned() };
+        Puller::of(&request).into_owned()
     }
 
     /// An image that was asked for by a tag, as the digest that runs.

@@ -6,14 +6,13 @@ mod guard;
 mod reminders;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use assay_case::{Exposure, Namespace};
 use assay_gate::Policy;
 use assay_kube::{
-    CUSTOM_RESOURCE_DEFINITIONS, Change, GRPC_ROUTES, HTTP_ROUTES, INGRESSES, PODS, Resource, SERVICES, Selection,
-    Watcher, in_use, reduced_pod, reduced_route,
+    CUSTOM_RESOURCE_DEFINITIONS, Change, PODS, Resource, Selection, Standing, Watcher, in_use, reduced_pod,
 };
 use assay_model::Explain as _;
 use assay_store::{FindingRecord, RunningPod};
@@ -24,7 +23,7 @@ use tokio::time::Instant;
 use super::Notice;
 use super::book::Sort;
 use super::controller::Shared;
-use crate::audit::{Changes, Findings, GroupKey, Judge, Population, Recorded, Routes, Source};
+use crate::audit::{BreakGlass, Changes, Findings, GroupKey, Judge, Population, Recorded, SOURCE, Source, Told};
 use crate::{GatheredFacts, running_pod};
 
 use self::events::Teller;
@@ -50,21 +49,17 @@ const GATHER_WITHIN: Duration = Duration::from_mins(2);
 const TURN: usize = 32;
 /// Changes that may wait.
 const QUEUE: usize = 256;
-/// After a kind could not be watched that the cluster does not have.
-const ABSENT: Duration = Duration::from_mins(1);
 
 /// What was seen.
 enum Seen {
     Pods(Change),
-    Route(Resource, Change),
     Definition(Sort, Change),
-    Groups(BTreeSet<String>),
 }
 
 /// Audits for as long as the Lease is ours.
-pub(super) async fn keep(shared: Arc<Shared>, mut held: watch::Receiver<Option<bool>>) {
+pub(super) async fn keep(shared: Arc<Shared>, mut standing: watch::Receiver<Standing>) {
     loop {
-        if held.wait_for(|held| *held == Some(true)).await.is_err() {
+        if standing.wait_for(|standing| *standing == Standing::Held).await.is_err() {
             return;
         }
         let leader = &shared.admissions.metrics.audit.leader;
@@ -72,10 +67,13 @@ pub(super) async fn keep(shared: Arc<Shared>, mut held: watch::Receiver<Option<b
         shared.notice(Notice::Leads);
         tokio::select! {
             () = lead(&shared) => {}
-            lost = held.wait_for(|held| *held != Some(true)) => if lost.is_err() { return },
+            lost = standing.wait_for(|standing| *standing != Standing::Held) => if lost.is_err() { return },
         }
         leader.set(0);
-        shared.notice(Notice::Follows);
+        shared.admissions.metrics.age.drop_inventory();
+        if *standing.borrow() == Standing::Elsewhere {
+            shared.notice(Notice::Follows);
+        }
     }
 }
 
@@ -85,13 +83,15 @@ async fn lead(shared: &Arc<Shared>) {
     watch_all(shared, &events, &mut tasks);
     let teller = Teller::start(shared, &mut tasks);
     let mut rejudge = shared.rejudge.subscribe();
+    let mut routed = shared.routed.subscribe();
+    // What is known already is news to this audit.
+    routed.mark_changed();
     let open = read(shared, |shared| shared.store.open_findings(&shared.options.cluster)).await.unwrap_or_default();
     let mut audit = Audit {
         shared,
         teller,
         findings: Findings::new(&shared.options.cluster, open),
         population: Population::default(),
-        routes: Routes::default(),
         exposure: BTreeMap::new(),
         dirty: HashSet::new(),
         first_seen: HashMap::new(),
@@ -101,6 +101,8 @@ async fn lead(shared: &Arc<Shared>) {
         used: HashMap::new(),
         listed: BTreeSet::new(),
         is_complete: false,
+        break_glass: Vec::new(),
+        told: Told::default(),
         synced: None,
     };
     let mut facts: JoinSet<(GroupKey, GatheredFacts)> = JoinSet::new();
@@ -128,9 +130,17 @@ async fn lead(shared: &Arc<Shared>) {
                 audit.everything();
             }
             Some(gathered) = facts.join_next() => audit.took(gathered),
+            changed = routed.changed() => {
+                if changed.is_err() { return }
+                routes = true;
+            }
             _ = daily.tick() => audit.everything(),
             _ = minutes.tick() => audit.remind(),
-            _ = ticks.tick() => audit.again(),
+            _ = ticks.tick() => {
+                audit.again();
+                let unwritten = audit.findings.take_unwritten();
+                audit.keep(unwritten).await;
+            }
         }
         if routes {
             audit.expose();
@@ -140,6 +150,7 @@ async fn lead(shared: &Arc<Shared>) {
             audit.gather(key, &mut facts, &at_once);
         }
         audit.settle().await;
+        audit.alert().await;
         audit.keep_inventory().await;
     }
 }
@@ -152,22 +163,14 @@ fn watch_all(shared: &Shared, events: &mpsc::Sender<Seen>, tasks: &mut JoinSet<(
         tasks.spawn(async move {
             loop {
                 let change = watcher.next().await;
-                // A kind that the cluster does not have may come later.
-                let is_absent = matches!(&change, Change::Failed(error) if error.is_not_found());
                 if events.send(seen(watcher.resource(), change)).await.is_err() {
                     return;
-                }
-                if is_absent {
-                    tokio::time::sleep(ABSENT).await;
                 }
             }
         });
     };
-    let all = Selection::default;
-    spawn(Watcher::new(client.clone(), PODS, all()).keeping(reduced_pod), |_, change| Seen::Pods(change));
-    for resource in [SERVICES, INGRESSES, HTTP_ROUTES, GRPC_ROUTES] {
-        spawn(Watcher::new(client.clone(), resource, all()).keeping(reduced_route), Seen::Route);
-    }
+    let pods = Watcher::new(client.clone(), PODS, Selection::default()).keeping(reduced_pod);
+    spawn(pods, |_, change| Seen::Pods(change));
     for sort in Sort::ALL {
         let definition = Selection::one(None, &sort.definition());
         let watcher = Watcher::new(client.clone(), CUSTOM_RESOURCE_DEFINITIONS, definition);
@@ -179,19 +182,6 @@ fn watch_all(shared: &Shared, events: &mpsc::Sender<Seen>, tasks: &mut JoinSet<(
         };
         spawn(watcher, seen);
     }
-    let (client, events) = (client.clone(), events.clone());
-    tasks.spawn(async move {
-        let mut minutes = tokio::time::interval(MINUTE);
-        loop {
-            minutes.tick().await;
-            // Where that cannot be found out, what was known stays; Pods are judged by it meanwhile.
-            if let Ok(groups) = client.groups().await
-                && events.send(Seen::Groups(groups)).await.is_err()
-            {
-                return;
-            }
-        }
-    });
 }
 
 /// Asks the store, which blocks.
@@ -219,7 +209,6 @@ struct Audit<'a> {
     teller: Teller,
     findings: Findings,
     population: Population,
-    routes: Routes,
     exposure: BTreeMap<String, Exposure>,
     /// Groups that have to be judged.
     dirty: HashSet<GroupKey>,
@@ -230,12 +219,16 @@ struct Audit<'a> {
     gathering: HashSet<GroupKey>,
     /// What was gathered last for groups whose facts nobody remembers: mostly why they are not known.
     cold: HashMap<GroupKey, GatheredFacts>,
-    /// The Exceptions that lift something for a group.
+    /// The Exceptions that lift something for a group, or did until they ended.
     used: HashMap<GroupKey, BTreeSet<String>>,
     /// What has been listed once.
     listed: BTreeSet<&'static str>,
     /// Whether everything has been judged once.
     is_complete: bool,
+    /// The break-glass Exceptions, and how many Pods run by them.
+    break_glass: Vec<BreakGlass>,
+    /// The alerts that the store holds.
+    told: Told,
     /// When the inventory was written, and whether something has changed since.
     synced: Option<(Instant, bool)>,
 }
@@ -263,26 +256,10 @@ impl Audit<'_> {
                 self.dirty.extend(changed);
                 is_changed
             }
-            Seen::Route(resource, change) => {
-                match change {
-                    Change::Listed(objects) => self.routes.list(resource, &objects),
-                    Change::Applied(object) => self.routes.apply(resource, &object),
-                    Change::Deleted(object) => self.routes.remove(resource, &object),
-                    // A kind that is not defined has no objects.
-                    Change::Failed(error) if error.is_not_found() => self.routes.list(resource, &[]),
-                    Change::Failed(error) => {
-                        self.lost(resource, &error);
-                        return false;
-                    }
-                }
-                self.listed.insert(resource.plural);
-                true
-            }
             Seen::Definition(sort, change) => {
                 self.definition(sort, &change);
                 false
             }
-            Seen::Groups(groups) => self.routes.set_groups(&groups),
         }
     }
 
@@ -322,11 +299,10 @@ impl Audit<'_> {
 
     /// Finds out what leads to what, and has those judged again for whom that is different.
     fn expose(&mut self) {
-        let seen = [PODS, SERVICES, INGRESSES, HTTP_ROUTES, GRPC_ROUTES];
-        if !seen.iter().all(|resource| self.listed.contains(resource.plural)) {
+        if !self.listed.contains(PODS.plural) || *self.shared.routed.borrow() == 0 {
             return;
         }
-        let exposure = self.routes.exposure(&self.population);
+        let exposure = self.shared.routes.lock().unwrap_or_else(PoisonError::into_inner).exposure(&self.population);
         if exposure != self.exposure {
             let is_other = |workload: &String| exposure.get(workload) != self.exposure.get(workload);
             let groups = self.population.groups();
@@ -360,11 +336,12 @@ impl Audit<'_> {
             now: (admissions.clock)(),
         };
         let mut waiting = Vec::new();
+        let mut uses_changed = false;
         for (number, key) in runs.iter().enumerate() {
             let Some(group) = self.population.group(*key) else { continue };
             let since = *self.first_seen.entry(*key).or_insert_with(Instant::now);
             let images = group.images();
-            let facts = match (self.gathered.remove(key), admissions.facts.warm(&images)) {
+            let facts = match (self.gathered.remove(key), admissions.facts.warm(&group.puller(), &images)) {
                 (_, Some(warm)) => {
                     self.cold.remove(key);
                     warm
@@ -386,11 +363,20 @@ impl Audit<'_> {
             let is_closed = policy.fails_closed(&judge.namespace(group));
             let drafts = self.findings.of_group(group, verdict.as_ref(), recorded, is_closed, judge.now);
             let notes = verdict.iter().flat_map(|verdict| &verdict.exceptions);
-            self.used.insert(*key, notes.filter(|note| note.ignored.is_none()).map(|note| note.name.clone()).collect());
+            let used: BTreeSet<String> = notes
+                .filter(|note| note.ignored.as_deref().is_none_or(reminders::has_ended))
+                .map(|note| note.name.clone())
+                .collect();
+            uses_changed |= self.used.get(key).is_none_or(|before| *before != used);
+            self.used.insert(*key, used);
             self.findings.set(Source::Group(*key), drafts);
             if number % TURN == TURN - 1 {
                 tokio::task::yield_now().await;
             }
+        }
+        if uses_changed {
+            // A break-glass that is used is told at once, not within the minute.
+            self.remind();
         }
         let metrics = &admissions.metrics.audit;
         metrics.judged.inc_by(runs.len().saturating_sub(waiting.len()) as u64);
@@ -425,13 +411,13 @@ impl Audit<'_> {
         if !self.gathering.insert(key) {
             return;
         }
-        let (images, source, at_once) =
-            (group.images(), Arc::clone(&self.shared.admissions.facts), Arc::clone(at_once));
+        let (images, puller) = (group.images(), group.puller());
+        let (source, at_once) = (Arc::clone(&self.shared.admissions.facts), Arc::clone(at_once));
         facts.spawn(async move {
             // Never closed.
             let _permit = at_once.acquire().await;
             let deadline = std::time::Instant::now() + GATHER_WITHIN;
-            (key, source.gather(&images, deadline).await)
+            (key, source.gather(&puller, &images, deadline).await)
         });
     }
 
@@ -453,10 +439,38 @@ impl Audit<'_> {
         for draft in opened.iter().filter(|draft| draft.tells) {
             self.teller.tell(draft);
         }
-        keep_findings(self.shared, written).await;
+        self.keep(written).await;
         let told = opened.iter().filter(|draft| draft.tells).count();
         if told > 0 {
             self.shared.notice(Notice::Findings { count: told });
+        }
+    }
+
+    /// Raises the alerts that stand by now, and resolves the others. What the store does not take is told at the next look.
+    async fn alert(&mut self) {
+        // Before everything was judged once, nothing is known to be over; what is found meanwhile is told.
+        let standing = crate::audit::standing(self.findings.open(), &self.break_glass);
+        let (raised, over) = self.told.news(&standing);
+        let over = over && self.is_complete;
+        if raised.is_empty() && !over {
+            return;
+        }
+        let (keys, now) = (standing.keys().cloned().collect::<Vec<_>>(), (self.shared.admissions.clock)());
+        let kept = read(self.shared, move |shared| {
+            for alert in &raised {
+                shared.store.raise_alert(alert, now)?;
+            }
+            if over { shared.store.resolve_other_alerts(SOURCE, &keys, now).map(drop) } else { Ok(()) }
+        });
+        if kept.await.is_some() {
+            self.told.kept(standing, over);
+        }
+    }
+
+    /// Keeps findings in the store. What it does not take now it is given again at the next tick.
+    async fn keep(&mut self, findings: Vec<FindingRecord>) {
+        if !findings.is_empty() && !keep_findings(self.shared, findings.clone()).await {
+            self.findings.put_back(findings);
         }
     }
 
@@ -472,9 +486,15 @@ impl Audit<'_> {
         let Some(policy) = Option::clone(&self.shared.admissions.policy.get()) else { return };
         let pods = self.inventory(&policy);
         let at = (self.shared.admissions.clock)();
-        let written = read(self.shared, move |shared| shared.store.sync_inventory(&shared.options.cluster, at, &pods));
-        if written.await.is_some() {
-            self.shared.admissions.metrics.audit.inventory_at.set(at.as_second());
+        let written = read(self.shared, move |shared| {
+            shared.store.sync_inventory(&shared.options.cluster, at, &pods)?;
+            shared.store.running_risks(&shared.options.cluster)
+        });
+        if let Some(running) = written.await {
+            let metrics = &self.shared.admissions.metrics.audit;
+            metrics.inventory_at.set(at.as_second());
+            self.shared.admissions.metrics.age.set_inventory(&self.shared.options.cluster, at);
+            metrics.set_running(&running);
         }
         self.synced = Some((Instant::now(), false));
     }
@@ -494,7 +514,7 @@ impl Audit<'_> {
     }
 }
 
-/// Keeps findings. What the store does not take now it is given again when it changes.
-async fn keep_findings(shared: &Arc<Shared>, findings: Vec<FindingRecord>) {
-    read(shared, move |shared| shared.store.record_findings(&findings)).await;
+/// Keeps findings. False where the store does not take them.
+async fn keep_findings(shared: &Arc<Shared>, findings: Vec<FindingRecord>) -> bool {
+    read(shared, move |shared| shared.store.record_findings(&findings)).await.is_some()
 }

@@ -11,7 +11,7 @@ use assay_case::Namespace;
 use assay_gate::{ApprovalState, ExceptionInput, ExceptionProblem, Policy, PolicyError, PolicyInput, TrustRootInput};
 use assay_kinds::{Approval, Environment, Exception, Kind, ReleaseArtifact, TrustRoot, load_yaml};
 use assay_kube::{ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, Resource, StoredObject, TRUST_ROOTS};
-use assay_model::{Digest, Timestamp};
+use assay_model::{Digest, EnvironmentName, Timestamp};
 use assay_trust::{TrustMaterial, TrustedPublicKey};
 use serde_json::Value;
 
@@ -91,20 +91,58 @@ pub(super) enum Part {
 pub(super) struct Root {
     input: TrustRootInput,
     material: TrustMaterial,
+    /// As it stands in the cluster; none where it does not.
+    written: Option<Box<TrustRoot>>,
 }
 
 impl Root {
     fn new(name: &str, material: TrustMaterial) -> Self {
         let key = |key: &TrustedPublicKey| Some((key.name()?.to_owned(), key.fingerprint()));
         let keys = material.keys().iter().filter_map(key).collect();
-        Self { input: TrustRootInput { name: name.to_owned(), material: material.hash(), keys }, material }
+        let input = TrustRootInput { name: name.to_owned(), material: material.hash(), keys };
+        Self { input, material, written: None }
     }
 
     /// The same name and the same names of keys, and nothing that any of them would verify.
     fn revoked(&self) -> Self {
         let material = TrustMaterial::new();
-        Self { input: TrustRootInput { material: material.hash(), ..self.input.clone() }, material }
+        Self { input: TrustRootInput { material: material.hash(), ..self.input.clone() }, material, written: None }
     }
+}
+
+/// An object as it came, read at once: of a list of many thousands no page but the last lies in memory as JSON.
+pub(super) struct Received {
+    name: String,
+    kind: Result<Kind, String>,
+    held: Held,
+}
+
+impl Received {
+    pub(super) fn of(object: StoredObject) -> Self {
+        let kind = kind_of(&object);
+        let held = Held {
+            uid: object.uid().into(),
+            generation: object.generation(),
+            record: object.annotation(ANNOTATION).map(Into::into),
+            status: object.0["status"].to_string().into(),
+            root: None,
+        };
+        let name = object.name().to_owned();
+        // Of a TrustRoot all stays: what it names may be renewed.
+        let root = matches!(kind, Ok(Kind::TrustRoot(_))).then(|| Box::new(object));
+        Self { name, kind, held: Held { root, ..held } }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What an object is. Read as a file would be: the same words for the same mistakes.
+fn kind_of(object: &StoredObject) -> Result<Kind, String> {
+    let loaded = load_yaml(&object.0.to_string(), "object").map_err(|error| without_place(&error.to_string()))?;
+    let kind = loaded.objects.into_iter().next().map(|located| located.value);
+    kind.ok_or_else(|| "is no object of Assay".to_owned())
 }
 
 /// What is kept of an object beside what it says: there may be many thousands.
@@ -120,16 +158,6 @@ pub(super) struct Held {
 }
 
 impl Held {
-    fn of(sort: Sort, object: &StoredObject) -> Self {
-        Self {
-            root: (sort == Sort::TrustRoot).then(|| Box::new(object.clone())),
-            uid: object.uid().into(),
-            generation: object.generation(),
-            record: object.annotation(ANNOTATION).map(Into::into),
-            status: object.0["status"].to_string().into(),
-        }
-    }
-
     /// What its status says.
     pub(super) fn status(&self) -> Value {
         serde_json::from_str(&self.status).unwrap_or_default()
@@ -169,10 +197,14 @@ pub(super) struct ExceptionView {
     pub(super) name: String,
     pub(super) owner: Option<String>,
     pub(super) expires: Option<Timestamp>,
+    /// The Environments of the namespaces that it names.
+    pub(super) environments: Vec<EnvironmentName>,
     /// Whether it counts now.
     pub(super) counts: bool,
     /// Whether somebody who may approve it did.
     pub(super) was_approved: bool,
+    /// Whether it lifts even what only an emergency does.
+    pub(super) is_break_glass: bool,
 }
 
 /// What came of a change.
@@ -193,6 +225,20 @@ pub(super) struct Book {
     materials: Vec<Digest>,
 }
 
+/// The Environments of the namespaces that an Exception names.
+fn environments(policy: &Policy, input: &ExceptionInput, namespaces: &Namespaces) -> Vec<EnvironmentName> {
+    let of = |name: &String| {
+        let namespace = Namespace { name: name.clone(), labels: namespaces.labels(name).cloned() };
+        policy.environment_of(&namespace).unwrap_or_else(|| policy.default_environment()).clone()
+    };
+    let mut environments: Vec<_> = input.exception.spec.scope.namespaces.iter().map(of).collect();
+    environments.dedup();
+    if environments.is_empty() {
+        environments.push(policy.default_environment().clone());
+    }
+    environments
+}
+
 impl Book {
     pub(super) fn new(base: Base, source: MaterialSource) -> Self {
         Self { base, source, key: None, entries: BTreeMap::new(), policy: None, materials: Vec::new() }
@@ -210,6 +256,14 @@ impl Book {
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&Id, &Entry)> {
         self.entries.iter()
+    }
+
+    /// The trust roots that stand in the cluster and can be read.
+    pub(super) fn roots(&self) -> impl Iterator<Item = &TrustRoot> {
+        self.entries.values().filter_map(|entry| match &entry.read {
+            Ok(Part::Root(root)) => root.written.as_deref(),
+            _ => None,
+        })
     }
 
     /// The releases that are in force.
@@ -246,8 +300,8 @@ impl Book {
     }
 
     /// All objects of a kind are these.
-    pub(super) fn list(&mut self, sort: Sort, objects: Vec<StoredObject>) {
-        let names: BTreeSet<&str> = objects.iter().map(StoredObject::name).collect();
+    pub(super) fn list(&mut self, sort: Sort, objects: Vec<Received>) {
+        let names: BTreeSet<&str> = objects.iter().map(Received::name).collect();
         let gone: Vec<String> = self
             .entries
             .keys()
@@ -257,15 +311,15 @@ impl Book {
         for name in gone {
             self.remove(sort, &name);
         }
-        for object in &objects {
+        for object in objects {
             self.apply(sort, object);
         }
     }
 
     /// An object was made or changed. False where nothing that decides is different.
-    pub(super) fn apply(&mut self, sort: Sort, object: &StoredObject) -> bool {
-        let id = Id { sort, name: object.name().to_owned() };
-        let held = Held::of(sort, object);
+    pub(super) fn apply(&mut self, sort: Sort, object: Received) -> bool {
+        let Received { name, kind, held } = object;
+        let id = Id { sort, name };
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.held.as_ref().is_some_and(|own| {
                 (&own.uid, own.generation, &own.record) == (&held.uid, held.generation, &held.record)
@@ -275,7 +329,7 @@ impl Book {
             entry.held = Some(held);
             return false;
         }
-        let read = self.read(sort, object);
+        let read = self.part(sort, &id.name, kind, held.record.as_deref());
         let good = self.entries.remove(&id).and_then(|entry| entry.good);
         let good = good.filter(|_| sort != Sort::Exception);
         self.entries.insert(id, Entry { held: Some(held), read, good, refusal: None });
@@ -296,7 +350,11 @@ impl Book {
 
     /// What an object says.
     pub(super) fn read(&self, sort: Sort, object: &StoredObject) -> Result<Part, String> {
-        let name = object.name();
+        self.part(sort, object.name(), kind_of(object), object.annotation(ANNOTATION))
+    }
+
+    /// What an object says that was read.
+    fn part(&self, sort: Sort, name: &str, kind: Result<Kind, String>, record: Option<&str>) -> Result<Part, String> {
         let in_file = match sort {
             Sort::Environment => self.base.environments.iter().any(|own| own.metadata.name == name),
             Sort::TrustRoot => self.base.roots.iter().any(|(own, _)| own == name),
@@ -306,20 +364,16 @@ impl Book {
         if in_file {
             return Err("the files that Assay was started with have one of this name, which counts".to_owned());
         }
-        // Read as a file would be: the same words for the same mistakes.
-        let place = "object";
-        let loaded = load_yaml(&object.0.to_string(), place).map_err(|error| without_place(&error.to_string()))?;
-        let kind = loaded.objects.into_iter().next().map(|located| located.value);
-        match (sort, kind) {
-            (Sort::TrustRoot, Some(Kind::TrustRoot(root))) => {
+        match (sort, kind?) {
+            (Sort::TrustRoot, Kind::TrustRoot(root)) => {
                 let material = (self.source)(&root)?;
-                Ok(Part::Root(Arc::new(Root::new(name, material))))
+                Ok(Part::Root(Arc::new(Root { written: Some(root), ..Root::new(name, material) })))
             }
-            (Sort::Environment, Some(Kind::Environment(environment))) => Ok(Part::Environment((*environment).into())),
-            (Sort::Exception, Some(Kind::Exception(exception))) => {
-                Ok(Part::Exception(Arc::new(self.vouched(*exception, object.annotation(ANNOTATION)))))
+            (Sort::Environment, Kind::Environment(environment)) => Ok(Part::Environment((*environment).into())),
+            (Sort::Exception, Kind::Exception(exception)) => {
+                Ok(Part::Exception(Arc::new(self.vouched(*exception, record))))
             }
-            (Sort::Release, Some(Kind::ReleaseArtifact(release))) => Ok(Part::Release((*release).into())),
+            (Sort::Release, Kind::ReleaseArtifact(release)) => Ok(Part::Release((*release).into())),
             _ => Err(format!("is no object of {}", sort.resource().plural)),
         }
     }
@@ -360,15 +414,7 @@ impl Book {
         now: Timestamp,
     ) -> Result<(), ExceptionProblem> {
         let Some(policy) = &self.policy else { return Ok(()) };
-        let of = |name: &String| {
-            let namespace = Namespace { name: name.clone(), labels: namespaces.labels(name).cloned() };
-            policy.environment_of(&namespace).unwrap_or_else(|| policy.default_environment()).clone()
-        };
-        let mut environments: Vec<_> = input.exception.spec.scope.namespaces.iter().map(of).collect();
-        environments.dedup();
-        if environments.is_empty() {
-            environments.push(policy.default_environment().clone());
-        }
+        let environments = environments(policy, input, namespaces);
         let mut checks = environments.iter().filter_map(|name| policy.check_exception(name.as_str(), input, now));
         checks.find(Result::is_err).unwrap_or(Ok(()))
     }
@@ -399,8 +445,10 @@ impl Book {
                 name: input.exception.metadata.name.clone(),
                 owner: spec.owner.clone(),
                 expires: spec.expires_at,
+                environments: self.policy.as_deref().map_or_else(Vec::new, |own| environments(own, input, namespaces)),
                 counts: standing.is_ok(),
                 was_approved,
+                is_break_glass: spec.break_glass,
             })
         };
         self.entries.values().filter_map(view).collect()
@@ -496,14 +544,14 @@ impl Book {
 
     fn compile<'p>(&self, parts: impl Iterator<Item = &'p Part>) -> Result<Policy, PolicyError> {
         let mut environments = self.base.environments.clone();
-        let mut exceptions = self.base.exceptions.clone();
+        let mut exceptions: Vec<_> = self.base.exceptions.iter().cloned().map(Arc::new).collect();
         let base = self.base.roots.iter().map(|(name, material)| Root::new(name, material.clone()).input);
         let mut trust_roots: Vec<TrustRootInput> = base.collect();
         for part in parts {
             match part {
                 Part::Root(root) => trust_roots.push(root.input.clone()),
                 Part::Environment(environment) => environments.push((**environment).clone()),
-                Part::Exception(exception) => exceptions.push((**exception).clone()),
+                Part::Exception(exception) => exceptions.push(Arc::clone(exception)),
                 Part::Release(_) => {}
             }
         }

@@ -4,25 +4,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use assay_case::{ContainerRole, ImageUse, Namespace};
+use assay_case::Namespace;
 use assay_kube::{
-    CUSTOM_RESOURCE_DEFINITIONS, Change, MUTATING_WEBHOOKS, NAMESPACES, Resource, SECRETS, Selection, StoredObject,
-    VALIDATING_WEBHOOKS, Watcher,
+    CUSTOM_RESOURCE_DEFINITIONS, Change, MUTATING_WEBHOOKS, NAMESPACES, Resource, SECRETS, Selection, Standing,
+    StoredObject, VALIDATING_WEBHOOKS, Watcher,
 };
-use assay_model::{Digest, Explain as _, Timestamp};
+use assay_model::{Explain as _, Timestamp};
 use assay_store::Store;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::audit;
 use super::authority::{self, SECRET};
-use super::book::{Book, Sort};
+use super::book::{Book, Received, Sort};
+use super::drill;
+use super::exposure;
 use super::status::{self, Writing};
 use super::webhooks::{self, NAME, Repair, Wanted};
 use super::{ClusterOptions, Notice};
 use crate::Namespaces;
 use crate::admission::{Admissions, Snapshot};
+use crate::audit::Routes;
 use crate::certificate::Certificate;
+use crate::gathering::warming::{self, Releases};
 
 /// Changes that come together are taken in together.
 const GATHER: Duration = Duration::from_millis(25);
@@ -32,10 +36,6 @@ const ROUND: Duration = Duration::from_mins(10);
 const AGAIN: Duration = Duration::from_secs(2);
 /// Changes that may wait.
 const QUEUE: usize = 1_024;
-/// Releases whose facts are gathered at once, ahead of any deploy.
-const WARMING: usize = 2;
-/// For the facts of one release.
-const WARM_WITHIN: Duration = Duration::from_mins(2);
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +74,10 @@ pub(super) struct Shared {
     pub(super) reissue: Notify,
     /// Counts the reasons to judge again what runs.
     pub(super) rejudge: watch::Sender<u64>,
+    /// What leads to workloads from outside.
+    pub(super) routes: Mutex<Routes>,
+    /// Counts its changes, from when all of it was listed once.
+    pub(super) routed: watch::Sender<u64>,
     pub(super) store: Arc<Store>,
 }
 
@@ -92,7 +96,7 @@ impl Shared {
 }
 
 /// Starts all tasks; they end when the set is dropped.
-pub(super) fn start(shared: &Arc<Shared>, held: &watch::Receiver<Option<bool>>) -> JoinSet<()> {
+pub(super) fn start(shared: &Arc<Shared>, standing: &watch::Receiver<Standing>) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     let (events, inbox) = mpsc::channel(QUEUE);
     let namespace = shared.options.namespace.as_str();
@@ -105,7 +109,8 @@ pub(super) fn start(shared: &Arc<Shared>, held: &watch::Receiver<Option<bool>>) 
         (Source::Secret, SECRETS, Selection::one(Some(namespace), SECRET)),
     ]);
     for (source, resource, selection) in watched {
-        let mut watcher = Watcher::new(shared.options.client.clone(), resource, selection);
+        let keep = if matches!(source, Source::Kind(_)) { Kept::read } else { Kept::Whole };
+        let mut watcher = Watcher::new(shared.options.client.clone(), resource, selection).keeping(keep);
         let events = events.clone();
         tasks.spawn(async move { while events.send((source, watcher.next().await)).await.is_ok() {} });
     }
@@ -113,13 +118,52 @@ pub(super) fn start(shared: &Arc<Shared>, held: &watch::Receiver<Option<bool>>) 
     let (configuration, wanted_configuration) = watch::channel(None);
     let (bundle, known_bundle) = watch::channel(None);
     tasks.spawn(keep_authority(Arc::clone(shared), bundle));
-    tasks.spawn(keep_webhooks(Arc::clone(shared), wanted_configuration, held.clone()));
-    tasks.spawn(audit::keep(Arc::clone(shared), held.clone()));
+    tasks.spawn(keep_webhooks(Arc::clone(shared), wanted_configuration, standing.clone()));
+    tasks.spawn(exposure::keep(Arc::clone(shared)));
+    tasks.spawn(audit::keep(Arc::clone(shared), standing.clone()));
+    tasks.spawn(drill::keep(Arc::clone(shared)));
     tasks.spawn(write_statuses(Arc::clone(shared), wanted_statuses));
-    let state =
-        State { seen: BTreeSet::new(), known: BTreeMap::new(), warmed: BTreeSet::new(), silent: BTreeSet::new() };
-    tasks.spawn(follow(Arc::clone(shared), inbox, state, statuses, configuration, known_bundle));
+    let (releases, wanted_releases) = watch::channel(Releases::new());
+    let (facts, metrics) = (Arc::clone(&shared.admissions.facts), shared.admissions.metrics.warming.clone());
+    tasks.spawn(warming::keep(facts, Arc::clone(&shared.store), metrics, wanted_releases));
+    let state = State { seen: BTreeSet::new(), known: BTreeMap::new(), silent: BTreeSet::new() };
+    let channels = Channels { statuses, configuration, releases };
+    tasks.spawn(follow(Arc::clone(shared), inbox, state, channels, known_bundle));
     tasks
+}
+
+/// What is kept of an object that is watched.
+enum Kept {
+    /// What an object of Assay says.
+    Read(Box<Received>),
+    Whole(StoredObject),
+}
+
+impl Kept {
+    fn read(object: StoredObject) -> Self {
+        Self::Read(Box::new(Received::of(object)))
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Read(received) => received.name(),
+            Self::Whole(object) => object.name(),
+        }
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        match self {
+            Self::Read(_) => BTreeMap::new(),
+            Self::Whole(object) => object.labels(),
+        }
+    }
+
+    fn received(self) -> Received {
+        match self {
+            Self::Read(received) => *received,
+            Self::Whole(object) => Received::of(object),
+        }
+    }
 }
 
 /// What the task knows that follows the changes.
@@ -128,10 +172,15 @@ struct State {
     seen: BTreeSet<Source>,
     /// Labels by namespace.
     known: BTreeMap<String, BTreeMap<String, String>>,
-    /// Digests whose facts were asked for.
-    warmed: BTreeSet<Digest>,
     /// What could not be asked the last time.
     silent: BTreeSet<Source>,
+}
+
+/// Where it tells the other tasks what is wanted by now.
+struct Channels {
+    statuses: watch::Sender<Vec<Writing>>,
+    configuration: watch::Sender<Option<Wanted>>,
+    releases: watch::Sender<Releases>,
 }
 
 /// What changes ask for. The echo of a status that was written here asks for nothing.
@@ -146,14 +195,11 @@ struct Due {
 /// Takes changes in, and brings into force what follows from them.
 async fn follow(
     shared: Arc<Shared>,
-    mut inbox: mpsc::Receiver<(Source, Change)>,
+    mut inbox: mpsc::Receiver<(Source, Change<Kept>)>,
     mut state: State,
-    statuses: watch::Sender<Vec<Writing>>,
-    configuration: watch::Sender<Option<Wanted>>,
+    channels: Channels,
     mut bundle: watch::Receiver<Option<String>>,
 ) {
-    let mut warming = JoinSet::new();
-    let at_once = Arc::new(Semaphore::new(WARMING));
     loop {
         let now = shared.now();
         let expiry = shared.book().next_expiry(now);
@@ -202,27 +248,33 @@ async fn follow(
         if due.policy || due.namespaces || is_over {
             shared.rejudge.send_modify(|count| *count += 1);
         }
-        let _ = statuses.send_replace(writings(&shared));
+        let _ = channels.statuses.send_replace(writings(&shared));
         let bundle = bundle.borrow_and_update().clone();
         if let Some(bundle) = bundle {
             let open = open(&shared, &state.known);
             let ClusterOptions { called, namespace, mutate, .. } = &shared.options;
             let (called, own_namespace) = (called.clone(), namespace.clone());
             let wanted = Wanted { called, bundle, own_namespace, open, mutate: *mutate };
-            configuration.send_if_modified(|held| {
+            channels.configuration.send_if_modified(|held| {
                 held.as_ref() != Some(&wanted) && {
                     *held = Some(wanted);
                     true
                 }
             });
         }
-        warm(&shared, &mut state, &at_once, &mut warming);
-        while warming.try_join_next().is_some() {}
+        let wanted = releases(&shared);
+        channels.releases.send_if_modified(|held| {
+            let is_other = *held != wanted;
+            if is_other {
+                *held = wanted;
+            }
+            is_other
+        });
     }
 }
 
 /// Takes one change in.
-async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Change), due: &mut Due) {
+async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Change<Kept>), due: &mut Due) {
     if let Change::Failed(error) = &change {
         if state.silent.insert(source) {
             tracing::warn!(%error, code = error.code(), ?source, "what is watched cannot be seen");
@@ -237,10 +289,10 @@ async fn take(shared: &Shared, state: &mut State, (source, change): (Source, Cha
         Source::Kind(sort) => {
             due.policy |= match change {
                 Change::Listed(objects) => {
-                    shared.book().list(sort, objects);
+                    shared.book().list(sort, objects.into_iter().map(Kept::received).collect());
                     true
                 }
-                Change::Applied(object) => shared.book().apply(sort, &object),
+                Change::Applied(object) => shared.book().apply(sort, object.received()),
                 Change::Deleted(object) => {
                     let stays =
                         matches!(sort, Sort::Environment | Sort::TrustRoot) && is_being_removed(shared, sort).await;
@@ -333,25 +385,10 @@ fn open(shared: &Shared, known: &BTreeMap<String, BTreeMap<String, String>>) -> 
     known.iter().filter(|(name, labels)| is_open(name, labels)).map(|(name, _)| name.clone()).collect()
 }
 
-/// Gathers the facts of releases before anybody deploys them.
-fn warm(shared: &Arc<Shared>, state: &mut State, at_once: &Arc<Semaphore>, warming: &mut JoinSet<()>) {
+/// The releases whose facts are wanted before anybody deploys them.
+fn releases(shared: &Shared) -> Releases {
     let book = shared.book();
-    for release in book.releases() {
-        if !state.warmed.insert(release.spec.image.digest) {
-            continue;
-        }
-        let written = format!("{}@{}", release.spec.image.repository, release.spec.image.digest);
-        let name = release.metadata.name.clone();
-        let (shared, at_once) = (Arc::clone(shared), Arc::clone(at_once));
-        warming.spawn(async move {
-            let Ok(_permit) = at_once.acquire().await else { return };
-            let reference = written.parse();
-            let role = ContainerRole::Container;
-            let image = ImageUse { role, name, field: String::new(), written, reference, pull_policy: None };
-            let deadline = std::time::Instant::now() + WARM_WITHIN;
-            drop(shared.admissions.facts.gather(&[image], deadline).await);
-        });
-    }
+    book.releases().map(|release| (release.spec.image.repository.clone(), release.spec.image.digest)).collect()
 }
 
 /// Keeps the certificate: takes what the Secret holds, and renews it there.
@@ -361,6 +398,11 @@ async fn keep_authority(shared: Arc<Shared>, bundle: watch::Sender<Option<String
     loop {
         let ClusterOptions { client, namespace, .. } = &shared.options;
         let pause = match authority::obtain(client, namespace, &names, shared.now()).await {
+            // The Secret holds the key of records as well; the certificate is not its affair then.
+            Ok(authority) if shared.options.authority.is_some() => {
+                shared.book().set_key(authority.record_key());
+                foreign(&shared, &bundle)
+            }
             Ok(authority) if held.as_ref() == Some(&authority) => ROUND,
             Ok(authority) => {
                 let (certificate, key) = authority.leaf();
@@ -390,20 +432,42 @@ async fn keep_authority(shared: Arc<Shared>, bundle: watch::Sender<Option<String
     }
 }
 
+/// Takes the authority in that somebody else keeps in a file, and says when to look again.
+fn foreign(shared: &Shared, bundle: &watch::Sender<Option<String>>) -> Duration {
+    let Some(path) = &shared.options.authority else { return ROUND };
+    match std::fs::read_to_string(path) {
+        Ok(pem) if pem.contains("BEGIN CERTIFICATE") => {
+            bundle.send_if_modified(|held| {
+                let is_other = held.as_ref() != Some(&pem);
+                if is_other {
+                    *held = Some(pem);
+                }
+                is_other
+            });
+        }
+        Ok(_) => shared.notice(Notice::NoAuthority { why: format!("{} holds no certificate", path.display()) }),
+        Err(error) => shared.notice(Notice::NoAuthority { why: format!("{}: {error}", path.display()) }),
+    }
+    AGAIN
+}
+
 /// Keeps the webhook configurations what they have to be. Only the replica that holds the Lease changes what is there: two
-/// versions side by side would take each other's work for an edit.
+/// versions side by side would take each other's work for an edit. Where nobody can know who holds it, every replica does:
+/// a registration that nobody repairs is worse than one that is written twice.
 async fn keep_webhooks(
     shared: Arc<Shared>,
     mut wanted: watch::Receiver<Option<Wanted>>,
-    mut held: watch::Receiver<Option<bool>>,
+    mut standing: watch::Receiver<Standing>,
 ) {
-    if held.wait_for(Option::is_some).await.is_err() {
+    if standing.wait_for(|standing| *standing != Standing::Unasked).await.is_err() {
         return;
     }
     let mut is_first = true;
     let mut kept: Option<Wanted> = None;
     loop {
-        let leads = *held.borrow_and_update() == Some(true);
+        let stands = *standing.borrow_and_update();
+        let leads = matches!(stands, Standing::Held | Standing::Unknowable);
+        let mut wrote = false;
         let now = wanted.borrow_and_update().clone();
         let mut pause = ROUND;
         for (resource, object) in now.iter().flat_map(Wanted::objects) {
@@ -411,6 +475,7 @@ async fn keep_webhooks(
                 // What the leading replica keeps is in place, be it of another version.
                 Ok(Repair::None | Repair::Left) => {}
                 Ok(repair) => {
+                    wrote = true;
                     shared.admissions.metrics.webhook_writes.inc();
                     shared.notice(Notice::Registered { resource: resource.plural, repair: repair == Repair::Replaced });
                     if leads && kept == now {
@@ -432,11 +497,15 @@ async fn keep_webhooks(
                 shared.notice(Notice::Ready);
             }
         }
+        if wrote && stands == Standing::Unknowable {
+            // Another version may have it otherwise, and answer each write with one of its own.
+            tokio::time::sleep(AGAIN).await;
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = shared.touched.notified() => {}
             changed = wanted.changed() => if changed.is_err() { return },
-            changed = held.changed() => if changed.is_err() { return },
+            changed = standing.changed() => if changed.is_err() { return },
         }
     }
 }

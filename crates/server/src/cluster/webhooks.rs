@@ -9,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::Mutation;
+
 /// The name of both objects.
 pub(super) const NAME: &str = "assay";
 /// Seconds for an answer. Slow paths keep their own, shorter deadline.
@@ -82,8 +84,8 @@ pub(super) struct Wanted {
     pub(super) own_namespace: String,
     /// The namespaces in which nothing that is enforced fails closed, sorted.
     pub(super) open: Vec<String>,
-    /// Whether the tags of Pods are pinned.
-    pub(super) mutate: bool,
+    /// Whose tags are pinned.
+    pub(super) mutate: Mutation,
 }
 
 impl Wanted {
@@ -145,10 +147,19 @@ impl Wanted {
         let exceptions = json!([rule("assay.dev", "*", &["exceptions"], &["CREATE", "UPDATE"])]);
         // Who wrote an Exception is known at that moment only: unrecorded, it would do nothing.
         let mut webhooks = vec![self.webhook("exceptions.assay.dev", "/kinds/record", "Fail", exceptions, json!({}))];
-        if self.mutate {
-            let pods = json!([rule("", "v1", &["pods"], &["CREATE"])]);
+        if self.mutate != Mutation::Nothing {
+            let mut rules = vec![rule("", "v1", &["pods"], &["CREATE"])];
+            if self.mutate == Mutation::Templates {
+                // What controllers make of a template is left to them: a ReplicaSet is none of its Deployment otherwise.
+                rules.push(rule("", "v1", &["podtemplates", "replicationcontrollers"], &["CREATE", "UPDATE"]));
+                let apps = ["deployments", "replicasets", "statefulsets", "daemonsets"];
+                rules.push(rule("apps", "*", &apps, &["CREATE", "UPDATE"]));
+                rules.push(rule("batch", "*", &["cronjobs"], &["CREATE", "UPDATE"]));
+                // A Job's template cannot change.
+                rules.push(rule("batch", "*", &["jobs"], &["CREATE"]));
+            }
             // What is not pinned is judged as it is.
-            webhooks.push(self.webhook("pin.assay.dev", "/mutate", "Ignore", pods, own));
+            webhooks.push(self.webhook("pin.assay.dev", "/mutate", "Ignore", json!(rules), own));
         }
         for webhook in &mut webhooks {
             webhook["reinvocationPolicy"] = json!("Never");
@@ -244,7 +255,7 @@ mod tests {
             bundle: "PEM".into(),
             own_namespace: "assay-system".into(),
             open: open.iter().map(|name| (*name).to_owned()).collect(),
-            mutate: true,
+            mutate: Mutation::Templates,
         }
     }
 

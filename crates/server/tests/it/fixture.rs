@@ -12,7 +12,7 @@ use assay_case::{EvidenceSet, Facts, ImageUse, Known, Resolution};
 use assay_gate::{Policy, PolicyInput, catalogue};
 use assay_kinds::{Kind, load_yaml};
 use assay_model::{Digest, Subject, Timestamp};
-use assay_server::{CertificateSource, FactSource, GatheredFacts, Namespaces, Running, Server, ServerOptions};
+use assay_server::{CertificateSource, FactSource, GatheredFacts, Namespaces, Puller, Running, Server, ServerOptions};
 use assay_store::Store;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -70,12 +70,13 @@ pub(crate) fn facts(images: &[ImageUse]) -> GatheredFacts {
 }
 
 impl FactSource for Table {
-    fn warm(&self, images: &[ImageUse]) -> Option<GatheredFacts> {
+    fn warm(&self, _: &Puller<'_>, images: &[ImageUse]) -> Option<GatheredFacts> {
         matches!(*self.temper.lock().unwrap(), Temper::Warm).then(|| facts(images))
     }
 
     fn gather<'a>(
         &'a self,
+        _: &'a Puller<'a>,
         images: &'a [ImageUse],
         _: Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {

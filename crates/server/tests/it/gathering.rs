@@ -1,17 +1,19 @@
 //! The whole admission path: a registry on loopback, really signed images, facts through a gatherer, real TLS.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use assay_gate::{Policy, PolicyInput, TrustRootInput, catalogue};
 use assay_gather::{Access, Gatherer, Options};
 use assay_kinds::{Kind, load_yaml};
-use assay_model::{Digest, Reference};
+use assay_model::{Digest, Reference, Timestamp};
 use assay_oci::{Client, ClientOptions, Descriptor, RetryOptions};
 use assay_sandbox::sigstore::evidence::KeyPair;
 use assay_sandbox::{BuiltImage, Endpoint, Fault, ImageBuilder, Registry, RegistryOptions};
-use assay_server::GatheringFacts;
+use assay_server::{GatheringFacts, Mutation};
 use assay_sign::Statement;
+use jiff::SignedDuration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -80,8 +82,28 @@ impl Chain {
         Arc::new(Policy::compile(input).unwrap())
     }
 
+    /// Hangs a signature of an image of `payments/api` beside it.
+    fn attach(&self, image: &BuiltImage, key: &KeyPair) {
+        let subject = Descriptor::of(image.media_type(), image.manifest());
+        let artifact = key.bundle(&Statement::image_signature(&image.digest())).artifact(NOW.parse().unwrap());
+        for layer in &artifact.layers {
+            self.registry.put_blob("payments/api", layer.bytes.clone());
+        }
+        self.registry.put_blob("payments/api", b"{}".as_slice());
+        let kind = "application/vnd.oci.image.manifest.v1+json";
+        self.registry.put_manifest("payments/api", None, kind, artifact.manifest(&subject));
+    }
+
     async fn serve(&self) -> Harness {
-        start_with(Temper::Silent, |options| {
+        self.serve_at(&Arc::default()).await
+    }
+
+    /// Serves by a clock that is so many minutes late.
+    async fn serve_at(&self, minutes: &Arc<AtomicI64>) -> Harness {
+        let minutes = Arc::clone(minutes);
+        start_with(Temper::Silent, move |options| {
+            let start: Timestamp = NOW.parse().unwrap();
+            options.clock = Arc::new(move || start + SignedDuration::from_mins(minutes.load(Ordering::SeqCst)));
             let gatherer = Gatherer::new(Options {
                 pack: Some(Arc::new(assay_vuln::embedded().unwrap())),
                 materials: vec![self.key.material.clone()],
@@ -91,7 +113,7 @@ impl Chain {
             });
             options.facts = Arc::new(GatheringFacts::new(gatherer, Access::new(client()), Vec::new()));
             options.policy = Some(self.policy());
-            options.mutate = true;
+            options.mutate = Mutation::Pods;
         })
         .await
     }
@@ -124,16 +146,47 @@ async fn what_is_known_by_digest_is_answered_without_the_registry() {
     assert_eq!(chain.registry.requests().len(), 0);
 }
 
+/// What was verified some minutes ago admits at once, and refuses nobody: the registry is asked again first.
+#[tokio::test]
+async fn old_evidence_may_admit_and_is_looked_at_again_before_it_refuses() {
+    let chain = Chain::start().await;
+    let minutes = Arc::new(AtomicI64::new(0));
+    let server = chain.serve_at(&minutes).await;
+    let pinned = create(&chain.image(&format!("@{}", chain.signed)));
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    chain.registry.clear_requests();
+    minutes.store(10, Ordering::SeqCst);
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    assert_eq!(chain.registry.requests().len(), 0, "nobody waits");
+    // A signature of somebody else's comes first; then ours: within that time it counts at the next request.
+    let late = chain.registry.put_image("payments/api", "late", &image("late"));
+    let other = KeyPair::generate("release");
+    chain.attach(&image("late"), &other);
+    let pinned = create(&chain.image(&format!("@{late}")));
+    assert_eq!(server.validate(&pinned).await["allowed"], false);
+    chain.attach(&image("late"), &chain.key);
+    minutes.store(15, Ordering::SeqCst);
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    // After a quarter of an hour it is too old for anything.
+    chain.registry.clear_requests();
+    minutes.store(60, Ordering::SeqCst);
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    assert!(chain.registry.count(Endpoint::Referrers) > 0);
+}
+
 /// A rollout: all Pods of a new image come at once, and the registry is asked for each thing once.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_pods_of_a_new_image_cost_one_fetch() {
+async fn five_hundred_pods_of_a_new_image_cost_one_fetch() {
     let chain = Chain::start().await;
     let server = chain.serve().await;
     for (image, allowed) in [(chain.signed, true), (chain.unsigned, false)] {
         chain.registry.clear_requests();
         let pinned = create(&chain.image(&format!("@{image}")));
-        let answers = futures_util::future::join_all((0..200).map(|_| server.validate(&pinned))).await;
-        assert!(answers.iter().all(|answer| answer["allowed"] == allowed));
+        let answers = futures_util::future::join_all((0..500).map(|_| server.validate(&pinned))).await;
+        // Beyond what is judged at once somebody is refused at once, and tries again; nobody is admitted unjudged.
+        let (busy, judged): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer["status"]["code"] == 429);
+        assert!(judged.len() >= 256 && judged.iter().all(|answer| answer["allowed"] == allowed), "{}", judged.len());
+        assert!(busy.iter().all(|answer| answer["allowed"] == false));
         let asked = chain.registry.requests();
         let paths: std::collections::BTreeSet<_> = asked.iter().map(|request| &request.path).collect();
         assert_eq!(paths.len(), asked.len(), "{asked:#?}");

@@ -9,6 +9,7 @@ mod bad_input;
 mod case;
 mod cases;
 mod certificate;
+mod clock;
 mod fixture;
 mod gathering;
 mod mutate;

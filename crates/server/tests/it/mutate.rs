@@ -1,13 +1,18 @@
 //! The mutating webhook pins the tags of Pods, and nothing else.
 
+use assay_server::Mutation;
 use serde_json::json;
 
 use crate::fixture::{Harness, PINNED, TAG, Temper, pod, policy, review, start_with, tagged};
 
 async fn server() -> Harness {
+    serving(Mutation::Pods).await
+}
+
+async fn serving(mutation: Mutation) -> Harness {
     start_with(Temper::Warm, |options| {
         options.policy = Some(policy());
-        options.mutate = true;
+        options.mutate = mutation;
     })
     .await
 }
@@ -55,6 +60,35 @@ async fn templates_and_running_pods_are_left_alone() {
     let mut update = review("payments-prod", "", "Pod", pod(TAG));
     update["request"]["operation"] = json!("UPDATE");
     assert!(patch_of(&server, &update).await.is_none());
+}
+
+/// A ReplicaSet that differs from its Deployment's template is none to the controller, which would make another one, and
+/// another one: what controllers make is theirs.
+#[tokio::test]
+async fn templates_are_pinned_where_that_is_asked_for_and_what_controllers_make_of_them_is_not() {
+    let server = serving(Mutation::Templates).await;
+    let object = json!({"metadata": {"name": "api"}, "spec": {"template": {"spec": pod(TAG)["spec"]}}});
+    let of = |operation: &str, object: &serde_json::Value| {
+        let mut review = review("payments-prod", "apps", "Deployment", object.clone());
+        review["request"]["operation"] = json!(operation);
+        review
+    };
+    let pinned = json!([{
+        "op": "replace", "path": "/spec/template/spec/containers/0/image", "value": format!("{TAG}@{}", tagged()),
+    }]);
+    for operation in ["CREATE", "UPDATE"] {
+        assert_eq!(patch_of(&server, &of(operation, &object)).await.unwrap(), pinned, "{operation}");
+    }
+    let mut owned = object.clone();
+    owned["metadata"]["ownerReferences"] = json!([{"controller": true, "kind": "Deployment", "name": "api"}]);
+    assert!(patch_of(&server, &review("payments-prod", "apps", "ReplicaSet", owned)).await.is_none());
+    let mut by_controller = of("UPDATE", &object);
+    by_controller["request"]["userInfo"]["username"] = json!("system:serviceaccount:kube-system:deployment-controller");
+    assert!(patch_of(&server, &by_controller).await.is_none());
+    // Its Pods are pinned whoever makes them: nothing compares them with the template.
+    let mut own = pod(TAG);
+    own["metadata"]["ownerReferences"] = json!([{"controller": true, "kind": "ReplicaSet", "name": "api-1"}]);
+    assert!(patch_of(&server, &review("payments-prod", "", "Pod", own)).await.is_some());
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ async fn a_record_explains_the_decision_and_keeps_no_secret() {
     assert_eq!(record.request.user.name, "ada@example.com");
     assert_eq!(record.request.images[0].written, TAG);
     assert_eq!(record.request.images[0].digests, [crate::fixture::tagged()]);
-    assert!(record.verdict.of("require-digest").any(assay_case::ControlOutcome::denies));
+    assert!(record.verdict.of("require-digest").any(|outcome| outcome.denies()));
     assert!(!serde_json::to_string(&record).unwrap().contains("s3cret"));
 }
 

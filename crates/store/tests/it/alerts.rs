@@ -14,6 +14,8 @@ on_both!(
     deliveries_are_taken_once_and_in_order,
     a_delivery_that_fails_is_due_again_later,
     two_replicas_raise_one_alert,
+    what_is_long_over_goes_and_nothing_that_waits,
+    a_clock_that_ran_ahead_silences_nothing,
 );
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -53,7 +55,9 @@ fn drain(store: &Store, second: i64) -> Vec<(String, String)> {
 
 fn an_alert_is_open_once(place: &Place) {
     let store = place.open();
+    assert_eq!(store.oldest_undelivered().unwrap(), None);
     assert_eq!(store.raise_alert(&alert("api", Severity::High), at(1)).unwrap(), Some(AlertEvent::Opened));
+    assert_eq!(store.oldest_undelivered().unwrap(), Some(at(1)));
     assert_eq!(store.raise_alert(&alert("api", Severity::High), at(2)).unwrap(), None);
     assert_eq!(store.raise_alert(&alert("api", Severity::Critical), at(3)).unwrap(), Some(AlertEvent::Worse));
     assert_eq!(store.raise_alert(&alert("api", Severity::Low), at(4)).unwrap(), None, "it stays as bad as it was");
@@ -126,4 +130,25 @@ fn two_replicas_raise_one_alert(place: &Place) {
     });
     assert_eq!(replicas[0].open_alerts().unwrap().len(), 20);
     assert_eq!(drain(&replicas[1], 2).len(), 20);
+}
+
+fn what_is_long_over_goes_and_nothing_that_waits(place: &Place) {
+    let store = place.open();
+    for (subject, second) in [("old", 1), ("young", 50), ("open", 1)] {
+        store.raise_alert(&alert(subject, Severity::High), at(second)).unwrap();
+    }
+    store.resolve_alert(&key("old"), at(10)).unwrap();
+    store.resolve_alert(&key("young"), at(60)).unwrap();
+    assert_eq!(store.expire_alerts(at(20)).unwrap(), 0, "it has not been delivered");
+    drain(&store, 100);
+    assert_eq!(store.expire_alerts(at(20)).unwrap(), 1);
+    assert_eq!(store.expire_alerts(at(20)).unwrap(), 0);
+    assert_eq!(store.expire_alerts(at(200)).unwrap(), 1, "what is open stays, however old");
+    assert_eq!(store.open_alerts().unwrap()[0].key.subject, "open");
+}
+
+fn a_clock_that_ran_ahead_silences_nothing(place: &Place) {
+    let store = place.open();
+    store.raise_alert(&alert("api", Severity::High), at(1_000_000)).unwrap();
+    assert_eq!(drain(&store, 10).len(), 1, "the clock is right again, and the alert leaves");
 }

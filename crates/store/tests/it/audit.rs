@@ -1,7 +1,7 @@
 //! Findings about what runs, and what the audit asks of decisions.
 
 use assay_model::Digest;
-use assay_store::{DecisionRecord, FindingKind, FindingRecord, PolicyChange};
+use assay_store::{ChangeState, DecisionRecord, FindingKind, FindingRecord, PolicyChange};
 
 use crate::fixture::{at, decision};
 use crate::place::{Place, on_both};
@@ -67,7 +67,7 @@ fn what_was_admitted_is_known_by_every_digest_it_is_called_by(place: &Place) {
 
 fn a_change_of_policy_is_kept_with_who_answers_for_it(place: &Place) {
     let store = place.open();
-    let change = PolicyChange {
+    let mut change = PolicyChange {
         at: at(1),
         by: "ada".into(),
         environment: "prod".parse().unwrap(),
@@ -75,7 +75,15 @@ fn a_change_of_policy_is_kept_with_who_answers_for_it(place: &Place) {
         action: "enforce".into(),
         would_block: 3,
         reason: Some("the old registry is switched off tonight".into()),
+        outcome: ChangeState::Intended,
     };
-    store.put_policy_change(&change).unwrap();
-    assert_eq!(store.policy_changes().unwrap(), [change]);
+    let first = store.put_policy_change(&change).unwrap();
+    let second = store.put_policy_change(&PolicyChange { at: at(2), ..change.clone() }).unwrap();
+    assert_ne!(first, second);
+    change.outcome = ChangeState::Failed("the cluster is away".into());
+    store.settle_policy_change(first, &change).unwrap();
+    assert_eq!(
+        store.policy_changes().unwrap(),
+        [change.clone(), PolicyChange { at: at(2), outcome: ChangeState::Intended, ..change }]
+    );
 }

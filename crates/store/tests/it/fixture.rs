@@ -160,5 +160,6 @@ pub(crate) fn promotion(digest: &[u8], environment: &str) -> Promotion {
         by: "ada".into(),
         retired: None,
         counts: FindingCounts::default(),
+        approval: None,
     }
 }

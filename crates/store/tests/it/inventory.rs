@@ -12,7 +12,26 @@ on_both!(
     rows_carry_what_is_known_of_the_image,
     the_zero_day_question_is_answered_from_any_side,
     a_pod_that_reports_the_index_is_found_by_its_platforms,
+    what_runs_is_told_by_image_the_most_frequent_first,
 );
+
+fn what_runs_is_told_by_image_the_most_frequent_first(place: &Place) {
+    let store = place.open();
+    let pods =
+        [pod("api-1", "api", b"v1", at(0)), pod("web-1", "web", b"v2", at(0)), pod("web-2", "web", b"v2", at(0))];
+    store.sync_inventory("east", at(10), &pods).unwrap();
+    store.put_findings(Digest::of(b"v1"), Digest::of(b"c"), &findings("CVE-2026-1234")).unwrap();
+    let images = store.running_images(10).unwrap();
+    let digests: Vec<_> = images.iter().map(|(_, _, digest)| *digest).collect();
+    assert_eq!(digests, [Digest::of(b"v2"), Digest::of(b"v1")]);
+    assert_eq!(store.running_images(1).unwrap().len(), 1);
+    let risks = store.running_risks("east").unwrap();
+    assert_eq!(risks.len(), 2, "an image counts once, however many Pods run it");
+    let of = |text: &[u8]| risks.iter().find(|own| own.digest == Digest::of(text)).unwrap();
+    assert_eq!(of(b"v1").counts.unwrap().critical, 1);
+    assert_eq!(of(b"v2").counts, None, "never matched is not zero");
+    assert!(of(b"v1").environment.is_some() && store.running_risks("west").unwrap().is_empty());
+}
 
 fn a_sync_replaces_pods_and_closes_intervals(place: &Place) {
     let store = place.open();

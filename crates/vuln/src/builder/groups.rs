@@ -53,7 +53,7 @@ impl<'a> Names<'a> {
 }
 
 /// Whether a record passes vulnerabilities on instead of naming one itself: an erratum or a distribution's tracker entry.
-fn is_downstream(draft: &Draft) -> bool {
+pub(super) fn is_downstream(draft: &Draft) -> bool {
     let names_cve = draft.id.starts_with("CVE-") || draft.aliases.iter().any(|alias| alias.starts_with("CVE-"));
     !draft.upstream.is_empty() && !names_cve
 }

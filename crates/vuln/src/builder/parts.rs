@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::groups::merge;
+use super::groups::{Groups, is_downstream, merge};
 use super::{Draft, PackBuilder, write};
+use crate::details::Details;
 use crate::ecosystem::Ecosystem;
 use crate::pack::PackError;
+use crate::rating::Rank;
 use crate::set::Pack;
 
 /// Whether a record rates its vulnerability as it did before.
@@ -54,7 +56,7 @@ impl PackBuilder {
                 let mut draft = draft.clone();
                 draft.affected.retain(|affected| affected.ecosystem.family == *family);
                 if draft.affected.is_empty() {
-                    draft.details = crate::format::Details::default();
+                    draft.details.keep_times();
                 }
                 (draft.id.clone(), draft)
             });
@@ -65,7 +67,7 @@ impl PackBuilder {
                 end_of_life: self.end_of_life.clone(),
                 ..Self::default()
             };
-            parts.insert(family.to_lowercase().replace(' ', "-"), builder);
+            parts.insert(crate::ecosystem::part_name(family), builder);
         }
         parts
     }
@@ -88,11 +90,8 @@ impl PackBuilder {
             for of in groups.of_record.get(at).into_iter().flatten().copied() {
                 carried.insert(of);
                 let shown = groups.names.get(of).and_then(|names| names.first());
-                let before = base.advisories(shown.map_or("", String::as_str))?;
-                let before = before
-                    .iter()
-                    .find(|advisory| Some(advisory.vulnerability.id.as_str()) == shown.map(String::as_str));
-                if before.is_none_or(|before| !rates_alike(draft, &before.vulnerability)) {
+                let before = base.rated(shown.map_or("", String::as_str))?;
+                if before.is_none_or(|before| !rates_alike(draft, &before)) {
                     whole.insert(of);
                 }
             }
@@ -104,7 +103,7 @@ impl PackBuilder {
             if exploited.is_none() && predicted.is_none() {
                 continue;
             }
-            let before = base.advisories(name)?.into_iter().next().map(|advisory| advisory.vulnerability);
+            let before = base.rated(name)?;
             let known = before.as_ref().and_then(|vulnerability| vulnerability.known_exploited.as_ref());
             let chance = |chance: Option<assay_model::ExploitPrediction>| {
                 chance.map_or(0, |chance| chance.probability_millionths)
@@ -129,23 +128,23 @@ impl PackBuilder {
         let mut kept: BTreeMap<String, Draft> = BTreeMap::new();
         let mut replaced: Vec<String> = Vec::new();
         let mut report = DeltaReport { removed: removed.len() as u64, ..DeltaReport::default() };
-        for (draft, of) in
-            drafts.iter().zip(&groups.of_record).filter(|(_, of)| of.iter().any(|at| carried.contains(at)))
-        {
+        let needed = Needed::of(&drafts, &groups, &carried);
+        for (at, (draft, of)) in drafts.iter().zip(&groups.of_record).enumerate() {
+            if !of.iter().any(|at| carried.contains(at)) {
+                continue;
+            }
             let shares =
                 draft.affected.iter().any(|affected| packages.contains(&(&affected.ecosystem, affected.name.as_str())));
             let changed = old.get(&draft.id) != Some(&draft.fingerprint());
-            let mut draft = draft.clone();
             if changed || shares || of.iter().any(|at| whole.contains(at)) {
                 report.carried += 1;
                 if old.contains_key(&draft.id) {
                     replaced.push(draft.id.clone());
                 }
-            } else {
-                draft.affected.clear();
-                draft.details = crate::format::Details::default();
+                kept.insert(draft.id.clone(), draft.clone());
+            } else if let Some(named) = needed.reduced(at, draft) {
+                kept.insert(named.id.clone(), named);
             }
-            kept.insert(draft.id.clone(), draft);
         }
         report.replaced = replaced.len() as u64;
         let mut superseded: Vec<String> = replaced.into_iter().chain(removed).collect();
@@ -159,5 +158,61 @@ impl PackBuilder {
             ..Self::default()
         };
         Ok((write::write(builder).0, report))
+    }
+}
+
+/// What a delta must repeat of records that it does not change, so that its vulnerabilities are named and rated as before.
+struct Needed<'a> {
+    /// Records with the title of a vulnerability.
+    speakers: BTreeSet<usize>,
+    /// Records that published one first.
+    first: BTreeSet<usize>,
+    /// Names of the vulnerabilities that are carried.
+    names: BTreeSet<&'a str>,
+}
+
+impl<'a> Needed<'a> {
+    fn of(drafts: &[Draft], groups: &'a Groups, carried: &BTreeSet<usize>) -> Self {
+        let mut records: BTreeMap<usize, Vec<(usize, &Draft)>> = BTreeMap::new();
+        for (at, (draft, of)) in drafts.iter().zip(&groups.of_record).enumerate() {
+            for vulnerability in of.iter().filter(|vulnerability| carried.contains(vulnerability)) {
+                records.entry(*vulnerability).or_default().push((at, draft));
+            }
+        }
+        let mut needed = Self { speakers: BTreeSet::new(), first: BTreeSet::new(), names: BTreeSet::new() };
+        for (vulnerability, records) in records {
+            // As the pack itself chooses: the first of the narrowest, and the first day.
+            let titled = records.iter().filter(|(_, draft)| !draft.summary.is_empty());
+            needed.speakers.extend(titled.min_by_key(|(at, draft)| (draft.breadth, *at)).map(|(at, _)| *at));
+            let dated = records.iter().filter(|(_, draft)| draft.published > 0);
+            needed.first.extend(dated.min_by_key(|(at, draft)| (draft.published, *at)).map(|(at, _)| *at));
+            needed.names.extend(groups.names.get(vulnerability).into_iter().flatten().map(String::as_str));
+        }
+        needed
+    }
+
+    /// The part of an unchanged record that names or rates a vulnerability; `None` where it does neither.
+    fn reduced(&self, at: usize, draft: &Draft) -> Option<Draft> {
+        let rating = draft.own_rating();
+        let passes_on = is_downstream(draft);
+        let says = !passes_on
+            || draft.disputed
+            || rating.rank != Rank::None
+            || !draft.ratings.is_empty()
+            || self.speakers.contains(&at)
+            || self.first.contains(&at);
+        if !says {
+            return None;
+        }
+        let mut draft = Draft { affected: Vec::new(), details: Details::default(), rating, ..draft.clone() };
+        // Its fingerprint stays with the whole record, in the base.
+        draft.hash = [0; 32];
+        if passes_on {
+            draft.upstream.retain(|name| self.names.contains(name.as_str()));
+        }
+        if !self.speakers.contains(&at) {
+            draft.summary = String::new();
+        }
+        Some(draft)
     }
 }

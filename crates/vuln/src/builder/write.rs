@@ -8,15 +8,12 @@ use sha2::{Digest as _, Sha256};
 use super::groups::{Groups, merge};
 use super::{BuildReport, Draft, PackBuilder};
 use crate::ecosystem::Ecosystem;
-use crate::format::{
-    CHECKED_FROM, FLAG_DISPUTED, FLAG_RANSOMWARE, HEADER, ID_RECORD, MAGIC, Section, VERSION, pack_rating,
-};
+use crate::format::{CHECKED_FROM, FLAG_DISPUTED, FLAG_RANSOMWARE, HEADER, MAGIC, Section, VERSION, pack_rating};
 use crate::rating::Rating;
+use crate::{details, identifiers, prose, table};
 
-/// Uncompressed size at which a block of details is closed: 256 KiB costs 0.3 ms to inflate.
-const BLOCK: usize = 256 << 10;
-/// zstd level of the details: the higher ones save a few percent of a pack, and take most of the time that it takes to build.
-const LEVEL: i32 = 9;
+/// Longest text: its length has fifteen bits.
+const MAX_TEXT: usize = 0x7fff;
 
 /// The string table: each text once.
 struct Strings {
@@ -27,12 +24,12 @@ struct Strings {
 impl Strings {
     fn new() -> Self {
         // Offset 0 is the empty text.
-        Self { bytes: vec![0, 0], index: HashMap::from([(String::new(), 0)]) }
+        Self { bytes: vec![0], index: HashMap::from([(String::new(), 0)]) }
     }
 
     fn add(&mut self, text: &str) -> u32 {
         // Longer texts are cut by the callers' own bounds; this keeps the length in its two bytes whatever comes.
-        let mut end = text.len().min(0xffff);
+        let mut end = text.len().min(MAX_TEXT);
         while !text.is_char_boundary(end) {
             end -= 1;
         }
@@ -41,32 +38,53 @@ impl Strings {
             return *offset;
         }
         let offset = word(self.bytes.len());
-        self.bytes.extend_from_slice(&(end as u16).to_le_bytes());
+        if end < 0x80 {
+            self.bytes.push(end as u8);
+        } else {
+            self.bytes.extend([(end >> 8) as u8 | 0x80, (end & 0xff) as u8]);
+        }
         self.bytes.extend_from_slice(text.as_bytes());
         self.index.insert(text.to_owned(), offset);
         offset
     }
 }
 
-/// Rows of words, section by section.
+/// Sections as they grow: the rows of tables, the bytes of the others.
 #[derive(Default)]
 struct Tables {
-    sections: [Vec<u8>; Section::COUNT],
+    rows: [Vec<u32>; Section::COUNT],
+    bytes: [Vec<u8>; Section::COUNT],
     ratings: HashMap<[u32; 2], u32>,
+    rating_lists: HashMap<Vec<u32>, u32>,
 }
 
 impl Tables {
     fn push(&mut self, section: Section, row: &[u32]) {
-        debug_assert_eq!(row.len(), section.words());
-        if let Some(bytes) = self.sections.get_mut(section as usize) {
-            bytes.extend(row.iter().flat_map(|word| word.to_le_bytes()));
+        debug_assert_eq!(row.len(), section.columns());
+        if let Some(rows) = self.rows.get_mut(section as usize) {
+            rows.extend_from_slice(row);
         }
     }
 
     fn set(&mut self, section: Section, bytes: Vec<u8>) {
-        if let Some(slot) = self.sections.get_mut(section as usize) {
+        if let Some(slot) = self.bytes.get_mut(section as usize) {
             *slot = bytes;
         }
+    }
+
+    /// The row of a list of ratings.
+    fn rating_list(&mut self, ratings: &[Rating], strings: &mut Strings) -> u32 {
+        let rows: Vec<u32> = ratings.iter().map(|rating| self.rating(rating, strings)).collect();
+        if let Some(list) = self.rating_lists.get(&rows) {
+            return *list;
+        }
+        let list = self.rows(Section::RatingLists);
+        self.push(Section::RatingLists, &[self.rows(Section::ListedRatings)]);
+        for row in &rows {
+            self.push(Section::ListedRatings, &[*row]);
+        }
+        self.rating_lists.insert(rows, list);
+        list
     }
 
     /// The row of a rating.
@@ -83,7 +101,7 @@ impl Tables {
 
     /// Number of rows so far.
     fn rows(&self, section: Section) -> u32 {
-        word(self.sections.get(section as usize).map_or(0, |bytes| bytes.len() / (4 * section.words().max(1))))
+        word(self.rows.get(section as usize).map_or(0, |rows| rows.len() / section.columns().max(1)))
     }
 }
 
@@ -105,11 +123,25 @@ pub(super) fn write(builder: PackBuilder) -> (Vec<u8>, BuildReport) {
     let mut tables = Tables::default();
 
     let packages = write_packages(&drafts, &mut strings, &mut tables);
-    let rows = write_affected(&drafts, &packages, &mut strings, &mut tables);
-    write_records(&drafts, &groups, &rows, &mut strings, &mut tables);
-    report.known_exploited =
-        write_vulnerabilities(&drafts, &groups, (&exploited, &predictions), &mut strings, &mut tables);
-    write_ids(&drafts, &groups, &mut strings, &mut tables);
+    write_affected(&drafts, &packages, &mut strings, &mut tables);
+    let names = write_identifiers(&drafts, &groups, &mut tables);
+    let frequent = prose::words(drafts.iter().map(|draft| draft.summary.as_str()));
+    for frequent in &frequent {
+        let text = strings.add(frequent);
+        tables.push(Section::Words, &[text]);
+    }
+    let mut prose = prose::Writer::new(&frequent);
+    write_records(&drafts, &groups, &names, &mut prose, &mut strings, &mut tables);
+    report.known_exploited = write_vulnerabilities(
+        &drafts,
+        &groups,
+        &names,
+        (&exploited, &predictions),
+        &mut prose,
+        &mut strings,
+        &mut tables,
+    );
+    tables.set(Section::Prose, prose.bytes);
 
     report.records = delta.as_ref().map_or(drafts.len() as u64, |delta| delta.records);
     if let Some(delta) = delta {
@@ -157,14 +189,13 @@ fn write_packages<'a>(
     packages
 }
 
-/// Affected rows, package by package; gives the rows of each record.
+/// Affected rows, package by package.
 fn write_affected(
     drafts: &[Draft],
     packages: &BTreeMap<PackageKey<'_>, Vec<(usize, usize)>>,
     strings: &mut Strings,
     tables: &mut Tables,
-) -> Vec<Vec<u32>> {
-    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); drafts.len()];
+) {
     // The packages of one advisory mostly share their extent.
     let mut interned: HashMap<(Vec<[u32; 3]>, Vec<u32>), u32> = HashMap::new();
     let mut imported = HashMap::new();
@@ -177,7 +208,7 @@ fn write_affected(
         }
         last = Some(ecosystem);
         let name = strings.add(name);
-        tables.push(Section::Packages, &[ecosystem_row, name, tables.rows(Section::Affected), word(places.len())]);
+        tables.push(Section::Packages, &[ecosystem_row, name, tables.rows(Section::Affected)]);
         for (record, at) in places {
             let Some(affected) = drafts.get(*record).and_then(|draft| draft.affected.get(*at)) else { continue };
             let intervals: Vec<[u32; 3]> = affected
@@ -187,8 +218,7 @@ fn write_affected(
                 .collect();
             let versions: Vec<u32> = affected.versions.iter().map(|version| strings.add(version)).collect();
             let extent = *interned.entry((intervals, versions)).or_insert_with_key(|(intervals, versions)| {
-                let counts = word(intervals.len()) << 16 | word(versions.len());
-                let row = [tables.rows(Section::Intervals), counts, tables.rows(Section::Versions)];
+                let row = [tables.rows(Section::Intervals), tables.rows(Section::Versions)];
                 for interval in intervals {
                     tables.push(Section::Intervals, interval);
                 }
@@ -206,14 +236,9 @@ fn write_affected(
                 tables.push(Section::Traits, &traits);
                 tables.rows(Section::Traits) - 1
             });
-            let row = [word(*record), extent, traits];
-            if let Some(rows) = rows.get_mut(*record) {
-                rows.push(tables.rows(Section::Affected));
-            }
-            tables.push(Section::Affected, &row);
+            tables.push(Section::Affected, &[word(*record), extent, traits]);
         }
     }
-    rows
 }
 
 /// The row of an import list, counted from 1; 0 for none. Equal lists are written once.
@@ -229,9 +254,9 @@ fn write_imports<'a>(
     if let Some(row) = imported.get(imports) {
         return *row;
     }
-    let list = [tables.rows(Section::Imports), word(imports.len())];
+    let list = [tables.rows(Section::Imports)];
     for (path, symbols) in imports {
-        let row = [strings.add(path), tables.rows(Section::Symbols), word(symbols.len())];
+        let row = [strings.add(path), tables.rows(Section::Symbols)];
         for symbol in symbols {
             let symbol = strings.add(symbol);
             tables.push(Section::Symbols, &[symbol]);
@@ -244,62 +269,85 @@ fn write_imports<'a>(
     row
 }
 
-fn write_records(drafts: &[Draft], groups: &Groups, rows: &[Vec<u32>], strings: &mut Strings, tables: &mut Tables) {
-    let mut details = Vec::new();
-    let mut block = Vec::new();
-    for ((draft, vulnerabilities), rows) in drafts.iter().zip(&groups.of_record).zip(rows) {
-        let json = serde_json::to_vec(&draft.details).unwrap_or_default();
-        if !block.is_empty() && block.len() + json.len() > BLOCK {
-            close_block(&mut block, &mut details, tables);
+/// All names, each once, and which vulnerability and record has it; gives the place of each.
+fn write_identifiers<'a>(drafts: &'a [Draft], groups: &'a Groups, tables: &mut Tables) -> HashMap<&'a str, u32> {
+    let mut all: Vec<&str> = groups.names.iter().flatten().map(String::as_str).collect();
+    all.extend(drafts.iter().map(|draft| draft.id.as_str()));
+    identifiers::sort(&mut all);
+    let places: HashMap<&str, u32> = all.iter().enumerate().map(|(at, name)| (*name, word(at))).collect();
+    let mut targets = vec![[0_u32; 2]; all.len()];
+    let mut aim = |name: &str, column: usize, index: usize| {
+        let target = places.get(name).and_then(|at| targets.get_mut(*at as usize)?.get_mut(column));
+        if let Some(target) = target {
+            *target = word(index + 1);
         }
+    };
+    for (index, names) in groups.names.iter().enumerate() {
+        for name in names {
+            aim(name, 0, index);
+        }
+    }
+    for (index, draft) in drafts.iter().enumerate() {
+        aim(&draft.id, 1, index);
+    }
+    for target in targets {
+        tables.push(Section::IdentifierTargets, &target);
+    }
+    let (bytes, buckets) = identifiers::pack(&all);
+    tables.set(Section::Identifiers, bytes);
+    for bucket in buckets {
+        tables.push(Section::IdentifierBuckets, &[bucket]);
+    }
+    places
+}
+
+fn place(names: &HashMap<&str, u32>, name: &str) -> u32 {
+    names.get(name).copied().unwrap_or_default()
+}
+
+fn write_records(
+    drafts: &[Draft],
+    groups: &Groups,
+    names: &HashMap<&str, u32>,
+    prose: &mut prose::Writer<'_>,
+    strings: &mut Strings,
+    tables: &mut Tables,
+) {
+    let mut details = details::Writer::default();
+    for (draft, vulnerabilities) in drafts.iter().zip(&groups.of_record) {
         let row = [
-            strings.add(&draft.id),
-            strings.add(&draft.summary),
-            time(draft.published),
-            time(draft.modified),
+            place(names, &draft.id),
+            prose.add(&draft.summary),
             tables.rating(&draft.rating, strings),
             tables.rows(Section::RecordVulnerabilities),
-            word(vulnerabilities.len()),
-            tables.rows(Section::RecordAffected),
-            word(rows.len()),
-            tables.rows(Section::Blocks),
-            word(block.len()),
-            word(json.len()),
-            tables.rows(Section::RecordRatings),
-            word(draft.ratings.len()),
+            tables.rating_list(&draft.ratings, strings),
             draft.fingerprint()[0],
             draft.fingerprint()[1],
         ];
-        for rating in &draft.ratings {
-            let rating = tables.rating(rating, strings);
-            tables.push(Section::RecordRatings, &[rating]);
-        }
-        block.extend_from_slice(&json);
         tables.push(Section::Records, &row);
         for vulnerability in vulnerabilities {
             tables.push(Section::RecordVulnerabilities, &[word(*vulnerability)]);
         }
-        for row in rows {
-            tables.push(Section::RecordAffected, &[*row]);
-        }
+        let of = vulnerabilities.iter().filter_map(|vulnerability| groups.names.get(*vulnerability)).flatten();
+        let spoken: Vec<&str> = std::iter::once(draft.id.as_str()).chain(of.map(String::as_str)).collect();
+        details.add(&draft.details, &spoken);
     }
-    close_block(&mut block, &mut details, tables);
-    tables.set(Section::Details, details);
-}
-
-fn close_block(block: &mut Vec<u8>, details: &mut Vec<u8>, tables: &mut Tables) {
-    // Compressing into memory fails only where memory itself does; the block then reads as damaged, not as empty.
-    let packed = zstd::bulk::compress(block, LEVEL).unwrap_or_default();
-    tables.push(Section::Blocks, &[word(details.len()), word(packed.len()), word(block.len())]);
-    details.extend_from_slice(&packed);
-    block.clear();
+    let mut frames = Vec::new();
+    for block in details.finish() {
+        let row = [word(frames.len()), word(block.packed.len()), word(block.length), block.first];
+        tables.push(Section::Blocks, &row);
+        frames.extend_from_slice(&block.packed);
+    }
+    tables.set(Section::Details, frames);
 }
 
 /// Gives the number of vulnerabilities that are known to be exploited.
 fn write_vulnerabilities(
     drafts: &[Draft],
     groups: &Groups,
+    places: &HashMap<&str, u32>,
     (exploited, predictions): (&BTreeMap<String, KnownExploited>, &BTreeMap<String, ExploitPrediction>),
+    prose: &mut prose::Writer<'_>,
     strings: &mut Strings,
     tables: &mut Tables,
 ) -> u64 {
@@ -316,14 +364,8 @@ fn write_vulnerabilities(
         let drafts: Vec<&Draft> = records.iter().filter_map(|record| drafts.get(*record)).collect();
         // An erratum's title and rating are about all that it fixes, so a record of this vulnerability alone speaks first.
         let mut own: Vec<&Draft> = drafts.clone();
-        own.sort_by_key(|draft| draft.upstream.len());
-        let rating = own
-            .iter()
-            .flat_map(|draft| {
-                std::iter::once(&draft.rating).chain(draft.affected.iter().map(|affected| &affected.rating))
-            })
-            .filter(|rating| rating.rank != crate::rating::Rank::Distribution)
-            .fold(Rating::NONE, |found, rating| found.or(rating.clone()));
+        own.sort_by_key(|draft| draft.breadth);
+        let rating = own.iter().map(|draft| draft.own_rating()).fold(Rating::NONE, Rating::or);
         let summary = own.iter().map(|draft| draft.summary.as_str()).find(|text| !text.is_empty()).unwrap_or_default();
         let published = drafts.iter().map(|draft| draft.published).filter(|time| *time > 0).min().unwrap_or_default();
         let entry = names.iter().filter_map(|name| exploited.get(name)).min();
@@ -334,22 +376,19 @@ fn write_vulnerabilities(
             | if disputed { FLAG_DISPUTED } else { 0 };
         let (shown, others) = names.split_first().map_or(("", &[][..]), |(shown, others)| (shown.as_str(), others));
         let row = [
-            strings.add(shown),
+            place(places, shown),
             tables.rows(Section::Names),
-            word(others.len()),
             tables.rating(&rating, strings),
-            strings.add(summary),
+            prose.add(summary),
             time(published),
             entry.map_or(0, |entry| strings.add(&entry.since)),
             flags,
             tables.rows(Section::VulnerabilityRecords),
-            word(records.len()),
             predicted.map_or(0, |predicted| predicted.probability_millionths.saturating_add(1)),
             predicted.map_or(0, |predicted| predicted.percentile_millionths),
         ];
         for name in others {
-            let name = strings.add(name);
-            tables.push(Section::Names, &[name]);
+            tables.push(Section::Names, &[place(places, name)]);
         }
         for record in records {
             tables.push(Section::VulnerabilityRecords, &[word(*record)]);
@@ -359,32 +398,25 @@ fn write_vulnerabilities(
     known
 }
 
-fn write_ids(drafts: &[Draft], groups: &Groups, strings: &mut Strings, tables: &mut Tables) {
-    let mut ids: Vec<(String, &str, u32)> = Vec::new();
-    for (index, names) in groups.names.iter().enumerate() {
-        ids.extend(names.iter().map(|name| (name.to_ascii_lowercase(), name.as_str(), word(index))));
-    }
-    for (index, draft) in drafts.iter().enumerate() {
-        ids.push((draft.id.to_ascii_lowercase(), &draft.id, ID_RECORD | word(index)));
-    }
-    ids.sort_unstable();
-    for (_, name, index) in ids {
-        let name = strings.add(name);
-        tables.push(Section::Ids, &[name, index]);
-    }
-}
-
 fn assemble(tables: Tables, newest: i64, records: u64) -> Vec<u8> {
     let mut bytes = vec![0; CHECKED_FROM];
     bytes.extend_from_slice(&newest.to_le_bytes());
     bytes.extend_from_slice(&records.to_le_bytes());
+    let sections: Vec<Vec<u8>> = Section::ALL
+        .into_iter()
+        .zip(tables.rows.iter().zip(tables.bytes))
+        .map(|(section, (rows, bytes))| match section.columns() {
+            0 => bytes,
+            columns => table::pack(rows, columns),
+        })
+        .collect();
     let mut offset = HEADER;
-    for section in &tables.sections {
+    for section in &sections {
         bytes.extend_from_slice(&(offset as u64).to_le_bytes());
         bytes.extend_from_slice(&(section.len() as u64).to_le_bytes());
         offset += section.len();
     }
-    for section in &tables.sections {
+    for section in &sections {
         bytes.extend_from_slice(section);
     }
     let checksum = Sha256::digest(bytes.get(CHECKED_FROM..).unwrap_or_default());

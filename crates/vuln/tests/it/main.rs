@@ -13,4 +13,5 @@ mod order;
 mod packs;
 mod pitfalls;
 mod rematch;
+mod shapes;
 mod vex;

@@ -204,3 +204,75 @@ fn damaged_packs_and_names_that_lead_elsewhere_are_refused() {
     std::fs::write(folder.path().join("packs.json"), state).unwrap();
     assert_eq!(Store::open(folder.path()).unwrap_err().code(), "pack-store-damaged");
 }
+
+#[test]
+fn a_pack_whose_records_stay_and_are_about_nothing_is_held_back_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(folder.path()).unwrap();
+    let old: Vec<_> = (0..100).map(|id| record(id, 1, "2.0.0")).collect();
+    install(&mut store, &builder(&old).build().0).unwrap();
+    // Ten records move their package elsewhere: under the same identifiers nothing is found any more.
+    let mut poisoned: Vec<_> = (0..100).map(|id| record(id, 2, "2.0.0")).collect();
+    for record in poisoned.iter_mut().take(10) {
+        *record = record.replace("\"name\": \"p", "\"name\": \"nobodys-p");
+    }
+    let error = install(&mut store, &builder(&poisoned).build().0).unwrap_err();
+    assert_eq!(error.code(), "pack-held-back");
+    assert!(error.to_string().contains("20 of 200 affected packages are gone (for example X-0 PyPI p0)"), "{error}");
+    let delta = builder(&poisoned).build_delta(&Pack::open(folder.path()).unwrap()).unwrap().0;
+    assert_eq!(install(&mut store, &delta).unwrap_err().code(), "pack-held-back", "as a delta too");
+    let accepted = Checks { accept_drop: true, ..checks() };
+    assert!(!store.install("npm", builder(&poisoned).build().0, accepted).unwrap().unchanged);
+}
+
+/// An erratum about many vulnerabilities, of which one is about a record that changed.
+#[test]
+fn a_delta_repeats_of_unchanged_records_only_what_names_and_rates() {
+    let erratum = |fixed: usize| {
+        let upstream: Vec<String> = (0..60).map(|id| format!("\"CVE-2099-{id}\"")).collect();
+        format!(
+            r#"{{"id": "RHSA-{fixed}", "summary": "Important: kernel security update", "published": "2098-01-0{fixed}T00:00:00Z", "upstream": [{}],
+            "affected": [{{"package": {{"ecosystem": "Red Hat:enterprise_linux:9::baseos", "name": "kernel"}}, "ranges": [{{"type": "ECOSYSTEM",
+            "events": [{{"introduced": "0"}}, {{"fixed": "5.{fixed}"}}]}}]}}]}}"#,
+            upstream.join(", ")
+        )
+    };
+    let mut old: Vec<_> = (0..60).map(|id| record(id, 1, "2.0.0")).collect();
+    old.extend((1..9).map(erratum));
+    let mut new = old.clone();
+    new[3] = record(3, 2, "1.0.0");
+    let base_bytes = builder(&old).build().0;
+    let base = Pack::from_bytes(base_bytes.clone()).unwrap();
+    let (delta, report) = builder(&new).build_delta(&base).unwrap();
+    assert_eq!(report.carried, 1);
+    assert!(delta.len() < 2_000, "{} bytes", delta.len());
+    let over = Pack::from_parts(vec![base_bytes, delta]).unwrap();
+    let whole = Pack::from_bytes(builder(&new).build().0).unwrap();
+    let mut packages: Vec<_> = (0..60).map(|id| package(PackageType::Npm, &format!("p{id}"), "1.5.0")).collect();
+    packages.push(package(PackageType::Rpm, "kernel", "5.0-1.el9"));
+    let contents = contents(Some(crate::contents::release("rhel", "9.4")), packages);
+    let found = find(&whole, &contents);
+    assert_eq!(found.vulnerabilities.len(), 60 + 59);
+    assert_eq!(find(&over, &contents).vulnerabilities, found.vulnerabilities);
+    assert_eq!(over.advisories("CVE-2099-3").unwrap(), whole.advisories("CVE-2099-3").unwrap());
+}
+
+#[test]
+fn what_an_image_holds_says_which_packs_it_needs() {
+    let packages = vec![
+        package(PackageType::Deb, "zlib1g", "1"),
+        package(PackageType::Cargo, "a", "1"),
+        package(PackageType::Npm, "b", "1"),
+        package(PackageType::Generic, "c", "1"),
+    ];
+    let needed = assay_vuln::packs_for(&contents(Some(crate::contents::release("rocky", "9.3")), packages.clone()));
+    assert_eq!(needed.into_iter().collect::<Vec<_>>(), ["crates.io", "npm", "rocky-linux"]);
+    let built: Vec<String> = builder(&[record(1, 1, "2")]).split().into_keys().collect();
+    assert_eq!(built, ["npm", "pypi"], "under the same names");
+    let needed = assay_vuln::packs_for(&contents(Some(release_of_nobody()), packages));
+    assert_eq!(needed.into_iter().collect::<Vec<_>>(), ["crates.io", "npm"]);
+}
+
+fn release_of_nobody() -> assay_model::OsRelease {
+    crate::contents::release("nobody", "1")
+}

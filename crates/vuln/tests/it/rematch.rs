@@ -48,7 +48,7 @@ fn the_index_says_what_matching_every_image_again_would_say() {
         .iter()
         .flat_map(|found| {
             let (id, name) = (found.finding.vulnerability.id.to_string(), found.finding.package.name.clone());
-            found.images.iter().map(move |image| (*image, id.clone(), name.clone()))
+            found.images().map(move |image| (image, id.clone(), name.clone())).collect::<Vec<_>>()
         })
         .collect();
     let again: BTreeSet<(Digest, String, String)> = images
@@ -62,6 +62,9 @@ fn the_index_says_what_matching_every_image_again_would_say() {
         })
         .collect();
     assert!(again.len() > 10);
+    let affected: BTreeSet<Digest> = ours.iter().map(|(image, _, _)| *image).collect();
+    let in_order = images.iter().enumerate().map(|(at, _)| digest(at)).filter(|image| affected.contains(image));
+    assert_eq!(index.images_of(&found), in_order.collect::<Vec<_>>());
     assert_eq!(ours, again);
     assert!(found.iter().all(|found| !found.finding.package.path.contains('!')));
 }

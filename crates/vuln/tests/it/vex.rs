@@ -108,6 +108,10 @@ fn nobodys_word_changes_nothing_and_a_signers_is_named() {
     let outcome = judge(&[(&text, Origin::Unsigned)]);
     assert_eq!(outcome.findings.vulnerabilities.len(), 1);
     assert_eq!(outcome.not_applied[0].reason, NotAppliedReason::Unsigned);
+    let outcome = judge(&[(&text, Origin::SignedByOther("mallory@example.com".into()))]);
+    assert_eq!(outcome.findings.vulnerabilities.len(), 1);
+    let reason = outcome.not_applied[0].reason.describe();
+    assert_eq!(reason, "it is signed by mallory@example.com, whose word was not asked for");
     let outcome = judge(&[(&text, Origin::Signed("security@example.com".into()))]);
     assert_eq!(outcome.applied[0].by, "vex.json, signed by security@example.com");
     assert_eq!(outcome.applied[0].justification, "vulnerable_code_not_present");

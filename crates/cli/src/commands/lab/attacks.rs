@@ -74,7 +74,7 @@ impl std::fmt::Debug for Attack {
 }
 
 /// What else is judged from what the registry says: none of it can be known where the registry says nothing.
-const FROM_THE_REGISTRY: [&str; 13] = [
+const FROM_THE_REGISTRY: [&str; 14] = [
     "trusted-signer",
     "require-sbom",
     "require-provenance",
@@ -87,6 +87,7 @@ const FROM_THE_REGISTRY: [&str; 13] = [
     "no-secrets-in-layers",
     "approved-base-image",
     "release-known",
+    "change-approval",
     "rollback-risk",
 ];
 
@@ -182,17 +183,16 @@ fn judge(attack: &Attack, verdict: &Verdict) -> (bool, String) {
 
 #[cfg(test)]
 mod tests {
-    use assay_case::{Action, ControlOutcome, Operation, Outcome, Target};
+    use assay_case::{Action, ControlOutcome, Operation, Outcome, Statement, Target};
     use assay_model::Digest;
 
     use super::*;
 
     fn verdict(control: &str, action: Action, outcome: Outcome) -> Verdict {
-        let outcome = ControlOutcome {
+        let statement = Statement {
             control: control.parse().unwrap(),
             action,
             outcome,
-            target: Target::default().into(),
             message: "no signature".into(),
             fix: None,
             severity: None,
@@ -200,6 +200,7 @@ mod tests {
             packages: Vec::new(),
             excepted_by: None,
         };
+        let outcome = ControlOutcome::new(statement, Target::default());
         Verdict {
             allowed: !outcome.denies(),
             operation: Operation::Create,

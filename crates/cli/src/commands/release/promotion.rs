@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use assay_case::{
-    Case, ContainerRole, Document, Facts, ImageUse, Known, Namespace, Operation, Promotion, Request, User, Workload,
-    World,
+    Case, ContainerRole, Document, Facts, ImageUse, Known, Namespace, Operation, Promotion, PromotionApproval, Request,
+    User, Workload, World,
 };
 use assay_gate::{Policy, decide};
 use assay_model::{
@@ -36,6 +36,8 @@ pub(crate) struct Change<'a> {
     pub(crate) image: &'a Reference,
     /// The digest.
     pub(crate) digest: Digest,
+    /// Who approved it.
+    pub(crate) approval: Option<&'a PromotionApproval>,
 }
 
 /// A change, judged.
@@ -69,7 +71,11 @@ impl Change<'_> {
         now: Timestamp,
     ) -> Result<Judged> {
         let risk = known_risk(&facts)?;
-        let world = World { promotions: Known::new(store.promotions()?.into(), now), ..World::unknown() };
+        let world = World {
+            promotions: Known::new(store.promotions()?.into(), now),
+            proposed: Some(Box::new(self.promotion(now))),
+            ..World::unknown()
+        };
         let written = self.image.written().to_owned();
         let case = Case { request: self.request(), facts: BTreeMap::from([(written, facts)]), world: Arc::new(world) };
         let verdict = decide(policy, &case, now);
@@ -115,6 +121,7 @@ impl Change<'_> {
             by: self.by.to_owned(),
             retired: None,
             counts: FindingCounts::default(),
+            approval: self.approval.cloned(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::failure::{CliError, read_file, read_text};
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct VexFinding {
-    /// The vulnerability.
+    /// The vulnerability; empty where the document could not be verified, and so not be read.
     pub(crate) vulnerability: String,
     /// The package.
     pub(crate) package: String,
@@ -75,24 +75,29 @@ pub(super) struct Said {
     pub(super) ignored: Vec<IgnoredFinding>,
 }
 
+/// The documents that were named, and those that are attached.
+pub(super) fn documents(vex: &[PathBuf], attached: Vec<VexDocument>) -> Result<Vec<VexDocument>> {
+    let mut documents = attached;
+    for path in vex {
+        // Whoever runs the scan names the file, and so stands behind it.
+        documents.push(VexDocument::read(&path.display().to_string(), &read_file(path)?, Origin::Given)?);
+    }
+    Ok(documents)
+}
+
 /// The findings that are left.
 pub(super) fn apply(
     findings: Findings,
-    vex: &[PathBuf],
+    documents: Vec<VexDocument>,
     ignore_file: Option<&Path>,
     root: &Root,
     contents: &Contents,
     now: Timestamp,
     said: &mut Said,
 ) -> Result<Vec<VulnerabilityFinding>> {
-    let mut left = if vex.is_empty() {
+    let mut left = if documents.is_empty() {
         findings.vulnerabilities
     } else {
-        let mut documents = Vec::new();
-        for path in vex {
-            // Whoever runs the scan names the file, and so stands behind it.
-            documents.push(VexDocument::read(&path.display().to_string(), &read_file(path)?, Origin::Given)?);
-        }
         // The root of an image is named by its repository.
         let repository = root.digest.map(|_| root.name.clone());
         let subject = Subject { digest: root.digest, repository };

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_gather::{Gatherer, Options};
 use assay_kinds::{SigstoreRoot, TrustRoot};
-use assay_kube::{Client, Config};
+use assay_kube::Client;
 use assay_model::{Digest, Timestamp};
 use assay_server::{
-    Base, Called, CertificateSource, Cluster, ClusterOptions, GatheringFacts, MaterialSource, Notice, Server,
-    ServerOptions,
+    Base, Called, CertificateSource, Cluster, ClusterOptions, GatheringFacts, MaterialSource, Notice, PullSecrets,
+    Server, ServerOptions,
 };
 use assay_trust::TrustMaterial;
 use tokio::sync::mpsc;
@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 use super::roots::Roots;
 use super::{POLL, ServeOptions, alert_target, followed, look, stopped};
 use crate::Result;
+use crate::commands::cluster::ClusterTarget;
 use crate::commands::database;
 use crate::commands::policies::{self, TufSource};
-use crate::failure::Failure;
+use crate::failure::{CliError, Failure};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::variables;
@@ -35,18 +36,27 @@ const SERVICE_PORT: u16 = 443;
 pub(crate) struct RegisterOptions {
     /// The host or service that the API server calls, with a port where it is another one.
     pub(crate) name: String,
-    /// Kubeconfig file.
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Context in it.
-    pub(crate) context: Option<String>,
+    /// The cluster.
+    pub(crate) target: ClusterTarget,
     /// Assay's own namespace.
     pub(crate) namespace: Option<String>,
     /// What the cluster is called in inventory and findings.
     pub(crate) cluster: String,
+    /// Namespaces whose pull Secrets may be read.
+    pub(crate) pull_secrets: Vec<String>,
+    /// The authority of a certificate that comes from files.
+    pub(crate) authority: Option<PathBuf>,
 }
 
 /// Serves until it is told to stop.
 pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session: &Session<'_>) -> Result<()> {
+    if matches!(options.certificate, CertificateSource::Files { .. }) != register.authority.is_some() {
+        return Err(CliError::Usage {
+            message: "in a cluster a certificate from files and its authority belong together".to_owned(),
+            next: "--certificate FILE --private-key FILE --authority FILE, or none of them".to_owned(),
+        }
+        .into());
+    }
     let parts = policies::collect(session.settings)?;
     let base = Base {
         starters: parts.starters,
@@ -55,31 +65,36 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         exceptions: parts.exceptions.into_iter().map(|(_, exception)| exception).collect(),
     };
     let store = session.store()?;
-    let config = Config::find(
-        register.kubeconfig.as_deref(),
-        register.context.as_deref(),
-        |name| std::env::var_os(name),
-        std::env::home_dir().as_deref(),
-    )?;
-    let client = Client::new(config)?;
+    let client = register.target.client()?;
     session.run(async {
         let stop = stopped()?;
         let materials = base.roots.iter().map(|(_, material)| material.clone()).collect();
         let gathering = Arc::new(Gathering::new(materials, session)?);
-        let facts = Arc::new(GatheringFacts::new(gathering.gatherer()?, session.access()?, options.platforms.clone()));
+        let access = session.access()?;
+        let mut facts = GatheringFacts::new(gathering.gatherer()?, access.clone(), options.platforms.clone());
+        if !register.pull_secrets.is_empty() {
+            let namespaces = register.pull_secrets.iter().cloned();
+            facts = facts.with_pull_secrets(PullSecrets::new(client.clone(), access, namespaces));
+        }
+        let facts = Arc::new(facts);
         let mut started = ServerOptions::new(Arc::clone(&facts) as _, store, session.decision_directory()?);
         started.address = options.listen;
         started.mutate = options.mutate;
         started.retention = options.retention;
         started.alerts = alert_target(options, session)?;
-        // Presented until the cluster's own is known.
-        started.certificate = CertificateSource::Development { names: vec!["localhost".to_owned()] };
+        started.certificate = match &options.certificate {
+            files @ CertificateSource::Files { .. } => files.clone(),
+            // Presented until the cluster's own is known.
+            CertificateSource::Development { .. } => {
+                CertificateSource::Development { names: vec!["localhost".to_owned()] }
+            }
+        };
         let running = Server::start(started).await?;
         let called = called(&register.name, running.address().port());
         let namespace = own_namespace(register, &called, &client);
         let (notices, mut heard) = mpsc::unbounded_channel();
         let (mut roots, mut own) = (Roots::default(), parts.repositories);
-        let named = Repositories::default();
+        let mut named = Repositories::default();
         let (kept, replaced) = (Arc::clone(&gathering), Arc::clone(&facts));
         let cluster = Cluster::start(
             &running,
@@ -90,8 +105,9 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
                 cluster: register.cluster.clone(),
                 identity: identity(),
                 mutate: options.mutate,
+                authority: register.authority.clone(),
                 base,
-                source: source(session.settings.clone(), Arc::clone(&named)),
+                source: source(session.settings.clone()),
                 on_materials: Arc::new(move |materials| {
                     kept.set(materials);
                     replaced.replace(kept.gatherer().map_err(|failure| failure.what)?);
@@ -106,6 +122,9 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         printer.note(&format!("  cluster       {}", client.server()));
         printer.note(&format!("  called as     {}", register.name));
         printer.note(&format!("  namespace     {namespace}, which is not judged"));
+        if !register.pull_secrets.is_empty() {
+            printer.note(&format!("  pull Secrets  of {}", register.pull_secrets.join(", ")));
+        }
         printer.note(&format!("  store         {}", assay_model::RedactedUrl::new(&session.settings.store.value)));
         tokio::pin!(stop);
         let mut ticks = tokio::time::interval(POLL);
@@ -115,7 +134,7 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
                 () = &mut stop => break,
                 Some(notice) = heard.recv() => printer.note(&words(&notice)),
                 _ = ticks.tick() => {
-                    renew(&mut roots, &mut own, &named, &cluster, session);
+                    renew(&mut roots, &mut own, &mut named, &cluster, session);
                     running.set_trust_roots(&roots.statuses());
                     let now = look(session.settings.pack.value.iter());
                     if now != seen {
@@ -147,10 +166,38 @@ fn identity() -> String {
 }
 
 /// The TUF repositories that TrustRoots of the cluster name, by the name of the object.
-type Repositories = Arc<Mutex<BTreeMap<String, TufSource>>>;
+#[derive(Default)]
+struct Repositories(BTreeMap<String, (TrustRoot, Option<TufSource>)>);
+
+impl Repositories {
+    /// The trust roots of the cluster are these; of those that are as they were nothing is read again.
+    fn keep(&mut self, roots: Vec<TrustRoot>, settings: &Settings) {
+        let mut before = std::mem::take(&mut self.0);
+        for root in roots {
+            let name = root.metadata.name.clone();
+            let known = before.remove(&name).filter(|(own, _)| *own == root);
+            let entry = known.unwrap_or_else(|| {
+                // Read without fault a moment ago.
+                let read = policies::material(Path::new("TrustRoot"), &root, settings);
+                (root, read.ok().and_then(|(_, found)| found))
+            });
+            self.0.insert(name, entry);
+        }
+    }
+
+    fn sources(&self) -> impl Iterator<Item = TufSource> {
+        self.0.values().filter_map(|(_, source)| source.clone())
+    }
+}
 
 /// Follows the repositories that files (`own`) and objects (`named`) speak of, and takes in what they have that is newer.
-fn renew(roots: &mut Roots, own: &mut Vec<TufSource>, named: &Repositories, cluster: &Cluster, session: &Session<'_>) {
+fn renew(
+    roots: &mut Roots,
+    own: &mut Vec<TufSource>,
+    named: &mut Repositories,
+    cluster: &Cluster,
+    session: &Session<'_>,
+) {
     for news in roots.take_news() {
         session.printer.note(&news);
     }
@@ -163,8 +210,8 @@ fn renew(roots: &mut Roots, own: &mut Vec<TufSource>, named: &Repositories, clus
             Err(failure) => drop(session.printer.failure(&failure)),
         }
     }
-    let named: Vec<_> = named.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
-    roots.follow(followed(own.iter().cloned().chain(named).collect(), session));
+    named.keep(cluster.trust_roots(), session.settings);
+    roots.follow(followed(own.iter().cloned().chain(named.sources()).collect(), session));
 }
 
 /// What a gatherer is made from, again and again.
@@ -207,7 +254,7 @@ fn called(name: &str, listening: u16) -> Called {
 }
 
 fn own_namespace(register: &RegisterOptions, called: &Called, client: &Client) -> String {
-    let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && register.kubeconfig.is_none();
+    let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && register.target.kubeconfig.is_none();
     match (&register.namespace, called) {
         (Some(namespace), _) | (None, Called::Service { namespace, .. }) => namespace.clone(),
         (None, Called::Host { .. }) if in_pod => client.namespace().to_owned(),
@@ -216,19 +263,13 @@ fn own_namespace(register: &RegisterOptions, called: &Called, client: &Client) -
 }
 
 /// The material of a TrustRoot that stands in a cluster: whoever may write one must not have our files read.
-fn source(settings: Settings, named: Repositories) -> MaterialSource {
+fn source(settings: Settings) -> MaterialSource {
     Arc::new(move |root: &TrustRoot| {
         if names_files(root) {
             return Err("a cluster has no files beside an object: write what is in them into the object".to_owned());
         }
         let read = policies::material(Path::new("TrustRoot"), root, &settings);
-        let (material, repository) = read.map_err(|failure| sentence(&failure))?;
-        let mut named = named.lock().unwrap_or_else(PoisonError::into_inner);
-        match repository {
-            Some(repository) => named.insert(root.metadata.name.clone(), repository),
-            None => named.remove(&root.metadata.name),
-        };
-        Ok(material)
+        read.map(|(material, _)| material).map_err(|failure| sentence(&failure))
     })
 }
 
@@ -272,7 +313,21 @@ fn words(notice: &Notice) -> String {
         }
         Notice::Leads => "leading: this replica audits what runs".to_owned(),
         Notice::Follows => "following: another replica audits what runs".to_owned(),
-        Notice::NoLease { why } => format!("who audits what runs cannot be agreed on: {why}"),
+        Notice::NoLease { lease, why, is_forbidden } => {
+            let (namespace, name) = lease.split_once('/').unwrap_or(("", lease));
+            let needs = if *is_forbidden {
+                format!(
+                    "; Role assay in {namespace} needs create on leases.coordination.k8s.io, and get and update on {name}: \
+                     kubectl apply -f deploy/rbac.yaml"
+                )
+            } else {
+                String::new()
+            };
+            format!(
+                "who audits what runs cannot be agreed on, so that nobody does, and every replica repairs the webhooks: \
+                 {why}{needs}"
+            )
+        }
         Notice::Findings { count: 1 } => "what runs was judged again: 1 new finding".to_owned(),
         Notice::Findings { count } => format!("what runs was judged again: {count} new findings"),
         Notice::Ready => "ready: the cluster is followed, the webhook is registered".to_owned(),
@@ -300,6 +355,44 @@ mod tests {
         ] {
             assert_eq!(called(name, 9), wanted, "{name}");
         }
+    }
+
+    #[test]
+    fn a_repository_is_asked_as_long_as_a_root_of_the_cluster_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = vec![folder.path().display().to_string()];
+        let flags = [("cache-dir", cache.clone()), ("state-dir", cache)].into();
+        let settings = Settings::resolve(Vec::new(), flags).unwrap();
+        let root = |name: &str, spec: &str| {
+            let text = format!("apiVersion: assay.dev/v1\nkind: TrustRoot\nmetadata: {{name: {name}}}\nspec: {spec}\n");
+            let loaded = assay_kinds::load_yaml(&text, "test").unwrap();
+            let assay_kinds::Kind::TrustRoot(root) = &loaded.objects[0].value else { panic!("{spec}") };
+            (**root).clone()
+        };
+        let tuf = "{sigstore: {tuf: {instance: public-good, mirror: 'https://tuf.example'}}}";
+        let mut named = Repositories::default();
+        let mirrors = |named: &Repositories| {
+            named.sources().map(|own| own.client.instance().mirror().to_owned()).collect::<Vec<_>>()
+        };
+        named.keep(vec![root("mirror", tuf), root("plain", "{sigstore: public-good}")], &settings);
+        assert_eq!(mirrors(&named), ["https://tuf.example"]);
+        let other = tuf.replace("tuf.example", "other.example");
+        named.keep(vec![root("mirror", &other)], &settings);
+        assert_eq!(mirrors(&named), ["https://other.example"]);
+        named.keep(Vec::new(), &settings);
+        assert!(mirrors(&named).is_empty(), "it is gone");
+    }
+
+    #[test]
+    fn what_a_role_lacks_is_named() {
+        let lease = "assay-system/assay".to_owned();
+        let notice = |is_forbidden| {
+            words(&Notice::NoLease { lease: lease.clone(), why: "403 Forbidden".to_owned(), is_forbidden })
+        };
+        for text in ["Role assay in assay-system", "create on leases.coordination.k8s.io", "get and update on assay"] {
+            assert!(notice(true).contains(text), "{}", notice(true));
+        }
+        assert!(!notice(false).contains("Role"));
     }
 
     #[test]

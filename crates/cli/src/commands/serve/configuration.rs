@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use assay_server::Mutation;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -21,7 +22,25 @@ const RULES: &str = r#"    rules:
         operations: [CREATE, UPDATE]
         resources: [jobs, cronjobs]
 "#;
-/// Pinning is for Pods alone: a changed template would fight with whoever applies it.
+/// The templates that are pinned where that is asked for; a Job's cannot change.
+const TEMPLATE_RULES: &str = r#"      - apiGroups: [""]
+        apiVersions: [v1]
+        operations: [CREATE, UPDATE]
+        resources: [podtemplates, replicationcontrollers]
+      - apiGroups: [apps]
+        apiVersions: ["*"]
+        operations: [CREATE, UPDATE]
+        resources: [deployments, replicasets, statefulsets, daemonsets]
+      - apiGroups: [batch]
+        apiVersions: ["*"]
+        operations: [CREATE, UPDATE]
+        resources: [cronjobs]
+      - apiGroups: [batch]
+        apiVersions: ["*"]
+        operations: [CREATE]
+        resources: [jobs]
+"#;
+/// The Pods that are pinned.
 const POD_RULES: &str = r#"    rules:
       - apiGroups: [""]
         apiVersions: [v1]
@@ -30,12 +49,15 @@ const POD_RULES: &str = r#"    rules:
 "#;
 
 /// Writes the configuration, as YAML, for an API server that calls `name`: a host, or a service `NAME.NAMESPACE.svc`.
-pub(super) fn write(name: &str, port: u16, mutate: bool, authority: Option<&str>) -> String {
+pub(super) fn write(name: &str, port: u16, mutate: Mutation, authority: Option<&str>) -> String {
     let mut out = webhook("Validating", "validate", RULES, name, port, authority);
-    if mutate {
-        out.push_str("---\n");
-        out.push_str(&webhook("Mutating", "mutate", POD_RULES, name, port, authority));
-    }
+    let rules = match mutate {
+        Mutation::Nothing => return out,
+        Mutation::Pods => POD_RULES.to_owned(),
+        Mutation::Templates => format!("{POD_RULES}{TEMPLATE_RULES}"),
+    };
+    out.push_str("---\n");
+    out.push_str(&webhook("Mutating", "mutate", &rules, name, port, authority));
     out
 }
 
@@ -70,14 +92,14 @@ mod tests {
     #[test]
     fn a_service_name_becomes_a_service_and_anything_else_a_url() {
         let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
-        let service = read(&write("assay.security.svc", 443, false, Some("PEM")));
+        let service = read(&write("assay.security.svc", 443, Mutation::Nothing, Some("PEM")));
         let client = &service["webhooks"][0]["clientConfig"];
         assert_eq!(client["service"]["namespace"], "security");
         assert_eq!(client["caBundle"], "UEVN");
         assert_eq!(service["webhooks"][0]["failurePolicy"], "Fail");
-        let url = read(&write("127.0.0.1", 8443, false, None));
+        let url = read(&write("127.0.0.1", 8443, Mutation::Nothing, None));
         assert_eq!(url["webhooks"][0]["clientConfig"]["url"], "https://127.0.0.1:8443/validate");
-        let both = write("gate.example.com", 8443, true, None);
+        let both = write("gate.example.com", 8443, Mutation::Templates, None);
         assert!(
             both.contains("kind: MutatingWebhookConfiguration")
                 && both.contains("https://gate.example.com:8443/mutate")

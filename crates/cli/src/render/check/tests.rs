@@ -1,31 +1,32 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use assay_case::{Action, ContainerRole, Operation, Target, Verdict};
+use assay_case::{Action, ContainerRole, Operation, Statement, Target, Verdict};
 use assay_model::Digest;
 
 use super::*;
 use crate::commands::check::Mark;
 
 fn outcome(control: &str, action: Action, outcome: Outcome, message: &str) -> ControlOutcome {
-    ControlOutcome {
+    let target = Target {
+        role: Some(ContainerRole::Container),
+        name: "api".into(),
+        image: "registry.example.com/payments/api:prod".into(),
+        field: "spec.template.spec.containers[0].image".into(),
+        ..Target::default()
+    };
+    let statement = Statement {
         control: control.parse().unwrap(),
         action,
         outcome,
-        target: Arc::new(Target {
-            role: Some(ContainerRole::Container),
-            name: "api".into(),
-            image: "registry.example.com/payments/api:prod".into(),
-            field: "spec.template.spec.containers[0].image".into(),
-            ..Target::default()
-        }),
         message: message.to_owned().into(),
         fix: None,
         severity: None,
         vulnerabilities: Vec::new(),
         packages: Vec::new(),
         excepted_by: None,
-    }
+    };
+    ControlOutcome::new(statement, target)
 }
 
 fn checked(outcomes: Vec<ControlOutcome>) -> CheckOutcome {
@@ -56,7 +57,7 @@ fn checked(outcomes: Vec<ControlOutcome>) -> CheckOutcome {
 fn denied() -> CheckOutcome {
     let mut digest =
         outcome("require-digest", Action::Enforce, Outcome::Fail, "no digest: the tag can move after this check");
-    digest.fix = Some("assay pin -f deploy/payments-api.yaml".into());
+    Arc::make_mut(&mut digest.statement).fix = Some("assay pin -f deploy/payments-api.yaml".into());
     let mut signer = outcome(
         "trusted-signer",
         Action::Enforce,
@@ -70,7 +71,7 @@ fn denied() -> CheckOutcome {
         Outcome::Fail,
         "CVE-2026-1234 critical in zlib 1.2.13 (from base debian:12), fixed in 1.3.1",
     );
-    cve.vulnerabilities = vec!["CVE-2026-1234".into()];
+    Arc::make_mut(&mut cve.statement).vulnerabilities = vec!["CVE-2026-1234".into()];
     let provenance = outcome("require-provenance", Action::Warn, Outcome::Fail, "no provenance");
     let sbom = outcome("require-sbom", Action::Enforce, Outcome::Error, "the registry did not answer within 5 s");
     checked(vec![digest, signer, cve, sbom, provenance])
@@ -112,7 +113,8 @@ fn what_was_decided_outweighs_what_was_not() {
     assert_eq!(denied().status(), Status::Denied);
     let error = outcome("require-sbom", Action::Enforce, Outcome::Error, "no answer");
     assert_eq!(checked(vec![error.clone()]).status(), Status::Undecided);
-    let warned = ControlOutcome { action: Action::Warn, ..error };
+    let warned = Statement { action: Action::Warn, ..Statement::clone(&error) };
+    let warned = ControlOutcome::new(warned, error.target);
     assert_eq!(checked(vec![warned]).status(), Status::Pass);
 }
 

@@ -6,11 +6,12 @@ use super::super::xml::escape;
 use super::fix;
 use crate::commands::scan::ScanOutcome;
 
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1f24}\
+const STYLE: &str = ":root{color-scheme:light dark}h1,code{overflow-wrap:anywhere}body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1b1f24}\
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #d8dee4;vertical-align:top}\
 th{position:sticky;top:0;background:#fff}code{font:13px ui-monospace,monospace}.critical,.high{color:#b3261e;font-weight:600}\
 .medium{color:#8a5a00;font-weight:600}.n{text-align:right}small{color:#57606a}\
-@media(prefers-color-scheme:dark){body,th{background:#0d1117;color:#e6edf3}td,th{border-color:#30363d}.critical,.high{color:#ff7b72}.medium{color:#e3b341}}";
+@media(prefers-color-scheme:dark){body,th{background:#0d1117;color:#e6edf3}td,th{border-color:#30363d}.critical,.high{color:#ff7b72}.medium{color:#e3b341}small{color:#9198a1}}\
+@media(max-width:40rem){body{margin:1rem auto}table{display:block;overflow-x:auto}th{position:static}}";
 
 pub(super) fn page(scan: &ScanOutcome) -> String {
     let target = escape(&scan.target);
@@ -60,7 +61,8 @@ pub(super) fn page(scan: &ScanOutcome) -> String {
     if !said.is_empty() {
         out.push_str("<h2>Said about findings</h2>\n<ul>\n");
         for (id, words) in said {
-            let _ = writeln!(out, "<li>{}: {}</li>", escape(id), escape(&words));
+            let separator = if id.is_empty() { "" } else { ": " };
+            let _ = writeln!(out, "<li>{}{separator}{}</li>", escape(id), escape(&words));
         }
         out.push_str("</ul>\n");
     }

@@ -121,3 +121,30 @@ fn there_is_an_end_to_what_is_kept() {
     let changes = findings.settle(at(1), true);
     assert_eq!((changes.opened.len(), changes.left_out), (OPEN_MAX, 5));
 }
+
+/// The store was away: what it did not take is given to it again, as it is by then, and once.
+#[test]
+fn what_could_not_be_kept_is_kept_later_as_it_is_by_then() {
+    let mut findings = Findings::new("default", BTreeMap::new());
+    let drafts = ["x", "y", "z"].map(|name| finding(&findings, name, 1, false));
+    findings.set(Source::Exceptions, drafts.to_vec());
+    let written = findings.settle(at(10), true).written;
+    assert_eq!(written.len(), 3);
+    findings.put_back(written.clone());
+    assert!(findings.settle(at(11), true).written.is_empty(), "nothing has changed");
+    // One of them is worse by now, and one is gone; both have been kept since.
+    let worse = finding(&findings, "y", 1, true);
+    findings.set(Source::Exceptions, vec![drafts[0].clone(), worse]);
+    let since = findings.settle(at(12), true).written;
+    assert_eq!(since.len(), 2);
+    assert_eq!(
+        findings.take_unwritten(),
+        written[..].iter().filter(|own| own.id == drafts[0].record.id).cloned().collect::<Vec<_>>()
+    );
+    assert!(findings.take_unwritten().is_empty());
+    // Neither have: both are, as they are now.
+    findings.put_back(since.clone());
+    let mut kept = findings.take_unwritten();
+    kept.sort_by_key(|own| own.closed);
+    assert_eq!((kept.len(), kept[0].denies, kept[1].closed), (2, true, Some(at(12))));
+}

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use assay_kube::{Change, Resource, StoredObject, custom_resource_definitions};
-use assay_store::FindingKind;
+use assay_model::Severity;
+use assay_store::{Alert, AlertKey, FindingKind};
 use serde_json::Value;
 
-use super::{Audit, keep_findings};
-use crate::audit::{Findings, Source};
+use super::{Audit, keep_findings, read};
+use crate::audit::{Findings, PLATFORM, Source};
 use crate::cluster::book::Sort;
 use crate::cluster::controller::Shared;
 
@@ -24,7 +25,19 @@ pub(in crate::cluster) async fn edited(shared: &Arc<Shared>, resource: Resource,
     let mut record = draft.record;
     record.closed = Some(now);
     shared.admissions.metrics.audit.tampering.inc();
+    let alert = Alert {
+        key: AlertKey { owner: PLATFORM.to_owned(), subject: record.workload.clone(), environment: String::new() },
+        source: "registration",
+        severity: Severity::Critical,
+        summary: record.message.clone(),
+    };
     keep_findings(shared, vec![record]).await;
+    // Told, and over: it has been repaired.
+    read(shared, move |shared| {
+        shared.store.raise_alert(&alert, now)?;
+        shared.store.resolve_alert(&alert.key, now)
+    })
+    .await;
 }
 
 impl Audit<'_> {

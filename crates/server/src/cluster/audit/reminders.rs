@@ -7,11 +7,13 @@ use assay_store::FindingKind;
 use jiff::SignedDuration;
 
 use super::Audit;
-use crate::audit::{Draft, Findings, Source};
+use crate::audit::{BreakGlass, Draft, Findings, Source};
 use crate::cluster::book::ExceptionView;
 
 /// Days before the end at which somebody is reminded.
 const DAYS: [i64; 3] = [14, 3, 0];
+/// How a verdict begins to say that an Exception has ended.
+const ENDED: &str = "it expired at ";
 /// Characters of a date.
 const DATE: &str = "%Y-%m-%d %H:%M UTC";
 
@@ -27,11 +29,19 @@ impl Audit<'_> {
                 *needed.entry(name).or_default() += pods;
             }
         }
-        let states = exceptions.iter().fold(BTreeMap::<&'static str, i64>::new(), |mut states, own| {
-            *states.entry(state(own, now)).or_default() += 1;
-            states
-        });
-        self.shared.admissions.metrics.audit.set_exceptions(&states);
+        self.break_glass = exceptions
+            .iter()
+            .filter(|own| own.is_break_glass && own.counts)
+            .map(|own| BreakGlass {
+                name: own.name.clone(),
+                owner: own.owner.clone(),
+                pods: needed.get(own.name.as_str()).copied().unwrap_or(0),
+            })
+            .collect();
+        let each = exceptions
+            .iter()
+            .flat_map(|own| own.environments.iter().map(move |environment| (state(own, now), environment.as_str())));
+        self.shared.admissions.metrics.audit.set_exceptions(each);
         let drafts = exceptions.iter().filter_map(|own| {
             let pods = needed.get(own.name.as_str()).copied().unwrap_or(0);
             reminder(&self.findings, own, pods, now)
@@ -39,6 +49,11 @@ impl Audit<'_> {
         let drafts = drafts.collect();
         self.findings.set(Source::Exceptions, drafts);
     }
+}
+
+/// Whether an Exception does nothing only because it has ended: what a verdict says of it then.
+pub(super) fn has_ended(why: &str) -> bool {
+    why.starts_with(ENDED)
 }
 
 fn state(exception: &ExceptionView, now: Timestamp) -> &'static str {
@@ -81,6 +96,8 @@ fn reminder(findings: &Findings, exception: &ExceptionView, pods: u64, now: Time
     let object = format!("Exception/{}", exception.name);
     let mut draft = findings.object(FindingKind::ExceptionEnds, &object, &part, message, now);
     draft.record.owner.clone_from(&exception.owner);
+    // Pods run on that nothing lifts anything for any more.
+    draft.record.denies = is_over && pods > 0;
     Some(draft)
 }
 
@@ -93,8 +110,10 @@ mod tests {
             name: "zlib".into(),
             owner: Some("team-payments".into()),
             expires: expires.parse().ok(),
+            environments: Vec::new(),
             counts,
             was_approved,
+            is_break_glass: false,
         }
     }
 
@@ -115,6 +134,13 @@ mod tests {
         let (third, message) = at("2026-12-15T00:00:00Z", &over).unwrap();
         assert!(first != second && second != third && message.contains("ended at"), "{message}");
         assert_eq!(at("2027-01-15T00:00:00Z", &over).unwrap().0, third);
+    }
+
+    #[test]
+    fn that_it_has_ended_is_read_as_the_gate_says_it() {
+        let at = Timestamp::UNIX_EPOCH;
+        assert!(has_ended(&assay_gate::ExceptionProblem::Expired { at }.to_string()));
+        assert!(!has_ended(&assay_gate::ExceptionProblem::NotAuthenticated.to_string()));
     }
 
     #[test]

@@ -33,6 +33,10 @@ fn environment(generation: u32, spec: Value) -> StoredObject {
     object("Environment", "prod", generation, spec)
 }
 
+fn apply(book: &mut Book, sort: Sort, object: &StoredObject) -> bool {
+    book.apply(sort, Received::of(object.clone()))
+}
+
 fn digest_action(book: &mut Book) -> Action {
     book.settle().unwrap();
     book.policy().unwrap().action("prod", "require-digest").unwrap()
@@ -60,7 +64,7 @@ fn renewed_roots_are_read_again_and_keep_what_cannot_be() {
         move |_| material.lock().unwrap().clone()
     });
     let mut book = Book::new(Base { starters: starter_environments().unwrap(), ..Base::default() }, source);
-    book.apply(Sort::TrustRoot, &object("TrustRoot", "company", 1, json!({})));
+    apply(&mut book, Sort::TrustRoot, &object("TrustRoot", "company", 1, json!({})));
     assert_eq!(book.settle().unwrap().materials.unwrap().len(), 1);
 
     let renewed = TrustMaterial::new().with_named_key("release", KEY).unwrap();
@@ -79,7 +83,8 @@ fn renewed_roots_are_read_again_and_keep_what_cannot_be() {
 fn the_starters_count_until_the_cluster_says_otherwise() {
     let mut book = book();
     assert_eq!(digest_action(&mut book), Action::Enforce);
-    book.apply(
+    apply(
+        &mut book,
         Sort::Environment,
         &environment(1, json!({"tier": "prod", "controls": {"require-digest": {"action": "warn"}}})),
     );
@@ -99,17 +104,17 @@ fn a_broken_object_changes_nothing_and_says_why() {
     ] {
         let mut book = book();
         let enforced = json!({"tier": "prod", "controls": {"require-digest": {"action": "enforce-always"}}});
-        book.apply(Sort::Environment, &environment(1, enforced));
+        apply(&mut book, Sort::Environment, &environment(1, enforced));
         assert_eq!(digest_action(&mut book), Action::EnforceAlways);
-        book.apply(Sort::Environment, &environment(2, spec.clone()));
+        apply(&mut book, Sort::Environment, &environment(2, spec.clone()));
         // Others go on meanwhile.
-        book.apply(Sort::Environment, &object("Environment", "other", 1, json!({"tier": "dev"})));
+        apply(&mut book, Sort::Environment, &object("Environment", "other", 1, json!({"tier": "dev"})));
         assert_eq!(digest_action(&mut book), Action::EnforceAlways, "{spec}");
         assert!(book.policy().unwrap().environments().any(|name| name.as_str() == "other"));
         let (why, kept) = problem(&book, "prod").unwrap();
         assert!(why.contains(said) && kept && !why.contains("object:"), "{why}");
         assert_eq!(problem(&book, "other"), None);
-        book.apply(Sort::Environment, &environment(3, json!({"tier": "prod"})));
+        apply(&mut book, Sort::Environment, &environment(3, json!({"tier": "prod"})));
         assert_eq!((digest_action(&mut book), problem(&book, "prod")), (Action::Enforce, None));
     }
 }
@@ -117,14 +122,18 @@ fn a_broken_object_changes_nothing_and_says_why() {
 #[test]
 fn what_needs_something_that_comes_later_is_taken_in_then() {
     let mut book = book();
-    book.apply(Sort::Environment, &environment(1, with_key()));
+    apply(&mut book, Sort::Environment, &environment(1, with_key()));
     for name in ["a", "b", "c"] {
-        book.apply(Sort::Environment, &object("Environment", name, 1, json!({"tier": "dev"})));
+        apply(&mut book, Sort::Environment, &object("Environment", name, 1, json!({"tier": "dev"})));
     }
     book.settle().unwrap();
     assert!(problem(&book, "prod").unwrap().0.contains("company"));
     assert_eq!(book.policy().unwrap().environments().count(), 7);
-    book.apply(Sort::TrustRoot, &object("TrustRoot", "company", 1, json!({"keys": [{"name": "release", "pem": KEY}]})));
+    apply(
+        &mut book,
+        Sort::TrustRoot,
+        &object("TrustRoot", "company", 1, json!({"keys": [{"name": "release", "pem": KEY}]})),
+    );
     assert!(book.settle().unwrap().materials.is_some());
     assert_eq!(problem(&book, "prod"), None);
 }
@@ -133,8 +142,12 @@ fn what_needs_something_that_comes_later_is_taken_in_then() {
 #[test]
 fn a_root_that_is_gone_vouches_for_nothing_even_where_it_is_still_named() {
     let mut book = book();
-    book.apply(Sort::TrustRoot, &object("TrustRoot", "company", 1, json!({"keys": [{"name": "release", "pem": KEY}]})));
-    book.apply(Sort::Environment, &environment(1, with_key()));
+    apply(
+        &mut book,
+        Sort::TrustRoot,
+        &object("TrustRoot", "company", 1, json!({"keys": [{"name": "release", "pem": KEY}]})),
+    );
+    apply(&mut book, Sort::Environment, &environment(1, with_key()));
     let before = book.settle().unwrap();
     assert_eq!(before.materials.unwrap().iter().map(|own| own.keys().len()).sum::<usize>(), 1);
     book.remove(Sort::TrustRoot, "company");
@@ -143,7 +156,7 @@ fn a_root_that_is_gone_vouches_for_nothing_even_where_it_is_still_named() {
     assert_ne!(before.policy.digest(), after.policy.digest());
     assert_eq!(book.policy().unwrap().action("prod", "require-digest"), Some(Action::Enforce));
     // Nobody names it any more: it is forgotten.
-    book.apply(Sort::Environment, &environment(2, json!({"tier": "prod"})));
+    apply(&mut book, Sort::Environment, &environment(2, json!({"tier": "prod"})));
     book.settle().unwrap();
     assert_eq!(book.entries().count(), 1);
 }
@@ -151,9 +164,14 @@ fn a_root_that_is_gone_vouches_for_nothing_even_where_it_is_still_named() {
 #[test]
 fn a_broken_root_stays_what_it_was_and_other_material_is_not_read_again() {
     let mut book = book();
-    book.apply(Sort::TrustRoot, &object("TrustRoot", "company", 1, json!({"keys": [{"name": "release", "pem": KEY}]})));
+    apply(
+        &mut book,
+        Sort::TrustRoot,
+        &object("TrustRoot", "company", 1, json!({"keys": [{"name": "release", "pem": KEY}]})),
+    );
     assert!(book.settle().unwrap().materials.is_some());
-    book.apply(
+    apply(
+        &mut book,
         Sort::TrustRoot,
         &object("TrustRoot", "company", 2, json!({"keys": [{"name": "release", "pem": "bad"}]})),
     );
@@ -165,11 +183,13 @@ fn a_broken_root_stays_what_it_was_and_other_material_is_not_read_again() {
 fn what_files_say_the_cluster_cannot_change() {
     let mut book = book();
     book.base.environments = vec![starter_environments().unwrap().remove(2)];
-    book.apply(
+    apply(
+        &mut book,
         Sort::Environment,
         &environment(1, json!({"tier": "prod", "controls": {"require-digest": {"action": "off"}}})),
     );
-    book.apply(
+    apply(
+        &mut book,
         Sort::TrustRoot,
         &object("TrustRoot", "public-good", 1, json!({"keys": [{"name": "release", "pem": KEY}]})),
     );
@@ -189,13 +209,13 @@ fn exception(expires: &str) -> StoredObject {
 #[test]
 fn an_exception_that_cannot_be_read_is_none() {
     let mut book = book();
-    book.apply(Sort::Exception, &exception("2026-12-01T00:00:00Z"));
+    apply(&mut book, Sort::Exception, &exception("2026-12-01T00:00:00Z"));
     book.settle().unwrap();
     let with = book.policy().unwrap().digest();
     let mut broken = exception("2026-12-01T00:00:00Z");
     broken.0["spec"]["controls"] = json!("all");
     broken.0["metadata"]["generation"] = json!(2);
-    book.apply(Sort::Exception, &broken);
+    apply(&mut book, Sort::Exception, &broken);
     book.settle().unwrap();
     assert_ne!(book.policy().unwrap().digest(), with);
     assert!(!problem(&book, "zlib").unwrap().1);
@@ -216,7 +236,7 @@ fn an_exception_that_has_ended_or_lasts_too_long_is_objected_to() {
         assert_eq!(objection.is_some(), said.is_some(), "{expires}: {objection:?}");
         assert!(objection.unwrap_or_default().contains(said.unwrap_or_default()), "{expires}");
     }
-    book.apply(Sort::Exception, &exception("2026-12-01T00:00:00Z"));
+    apply(&mut book, Sort::Exception, &exception("2026-12-01T00:00:00Z"));
     assert_eq!(book.next_expiry(now), Some("2026-12-01T00:00:00Z".parse().unwrap()));
     assert_eq!(book.next_expiry("2027-01-01T00:00:00Z".parse().unwrap()), None);
 }
@@ -224,11 +244,11 @@ fn an_exception_that_has_ended_or_lasts_too_long_is_objected_to() {
 #[test]
 fn a_status_or_a_label_is_no_change() {
     let mut book = book();
-    assert!(book.apply(Sort::Environment, &environment(1, json!({"tier": "prod"}))));
+    assert!(apply(&mut book, Sort::Environment, &environment(1, json!({"tier": "prod"}))));
     let mut labelled = environment(1, json!({"tier": "prod"}));
     labelled.0["status"] = json!({"observedGeneration": 1});
-    assert!(!book.apply(Sort::Environment, &labelled));
-    assert!(book.apply(Sort::Environment, &environment(2, json!({"tier": "dev"}))));
+    assert!(!apply(&mut book, Sort::Environment, &labelled));
+    assert!(apply(&mut book, Sort::Environment, &environment(2, json!({"tier": "dev"}))));
 }
 
 /// A bad one among thousands is found by halving, not by trying each.
@@ -239,10 +259,28 @@ fn one_bad_environment_among_thousands_of_exceptions_costs_little() {
         let mut one = exception("2026-12-01T00:00:00Z");
         one.0["metadata"]["name"] = json!(format!("exception-{number}"));
         one.0["metadata"]["uid"] = json!(format!("exception-{number}"));
-        book.apply(Sort::Exception, &one);
+        apply(&mut book, Sort::Exception, &one);
     }
-    book.apply(Sort::Environment, &environment(1, json!({"tier": "prod", "trustRoot": "nobody"})));
+    apply(&mut book, Sort::Environment, &environment(1, json!({"tier": "prod", "trustRoot": "nobody"})));
     book.settle().unwrap();
     assert!(problem(&book, "prod").is_some());
     assert_eq!(book.entries().filter(|(_, entry)| entry.problem().is_some()).count(), 1);
+}
+
+/// A repository is asked because an object stands in the cluster, not because somebody tried to write one.
+#[test]
+fn the_roots_that_may_be_asked_are_those_that_stand_in_the_cluster() {
+    let mut book = book();
+    let names = |book: &Book| book.roots().map(|root| root.metadata.name.clone()).collect::<Vec<_>>();
+    let root = |name: &str, spec: Value| object("TrustRoot", name, 1, spec);
+    book.read(Sort::TrustRoot, &root("tried", json!({}))).map(drop).unwrap();
+    assert!(names(&book).is_empty(), "tried only");
+    for name in ["mirror", "company"] {
+        book.apply(Sort::TrustRoot, Received::of(root(name, json!({}))));
+    }
+    book.apply(Sort::TrustRoot, Received::of(root("bad", json!({"keys": [{"name": "a", "pem": "bad"}]}))));
+    assert_eq!(names(&book), ["company", "mirror"]);
+    book.settle().unwrap();
+    book.remove(Sort::TrustRoot, "mirror");
+    assert_eq!(names(&book), ["company"], "gone, even while an Environment may still name it");
 }

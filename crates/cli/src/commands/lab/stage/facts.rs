@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use assay_case::{Facts, ImageUse, Known};
 use assay_gather::{Access, Gatherer, Wanted};
 use assay_model::{PackInfo, Reference};
-use assay_server::{FactSource, GatheredFacts};
+use assay_server::{FactSource, GatheredFacts, Puller};
 
 use crate::commands::release::moved;
 
@@ -67,12 +67,13 @@ impl StageFacts {
 }
 
 impl FactSource for StageFacts {
-    fn warm(&self, _: &[ImageUse]) -> Option<GatheredFacts> {
+    fn warm(&self, _: &Puller<'_>, _: &[ImageUse]) -> Option<GatheredFacts> {
         None
     }
 
     fn gather<'a>(
         &'a self,
+        _: &'a Puller<'a>,
         images: &'a [ImageUse],
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {

@@ -1,6 +1,7 @@
 //! The lab's Environments: the starters that Assay brings along, with the lab's registry, trust root and signers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use assay_gate::{ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
 use assay_kinds::{
@@ -55,7 +56,7 @@ impl Policies {
         }
         Ok(Policy::compile(PolicyInput {
             environments,
-            exceptions: exceptions.to_vec(),
+            exceptions: exceptions.iter().cloned().map(Arc::new).collect(),
             trust_roots: vec![self.trust_root.clone()],
             default_environment: None,
         })?)

@@ -1,12 +1,16 @@
 //! Promotion and rollback: the same digest, judged, copied with everything that refers to it, and entered in the ledger.
 
-use super::{Published, Stage};
+use super::{APPROVER, Published, Stage};
 use crate::Result;
-use crate::commands::release::{Change, moved};
-use assay_case::{Operation, Verdict};
-use assay_model::{Reference, Repository};
+use crate::commands::release::{Approved, Change, moved};
+use assay_case::{Operation, PromotionApproval, Verdict};
+use assay_model::{EnvironmentName, Reference, Repository};
 use assay_oci::{CopyReport, ImageSource, copy};
+use assay_sandbox::sigstore::Identity;
 use assay_store::LedgerEvent;
+
+/// Who says which people are who they are.
+const PERSONS: &str = "https://accounts.example.com";
 
 /// A digest that is to move to an environment.
 #[derive(Clone, Debug)]
@@ -56,7 +60,9 @@ impl Stage {
         let target = Published { repository, ..candidate.image.clone() };
         let known = moved(self.facts.of(&candidate.image.reference()?, None).await, &target.repository);
         let (image, environment) = (target.reference()?, candidate.environment.parse()?);
+        let approval = self.approve(operation, candidate, &environment).await?;
         let change = Change {
+            approval: Some(&approval),
             operation,
             release: &candidate.release,
             service: &candidate.service,
@@ -83,12 +89,28 @@ impl Stage {
         Ok(Moved { verdict, decision, image: Some(target), copied, entry: Some(entry) })
     }
 
+    /// Has the lead approve a change, as `assay release approve` does: signed, and read again by the lab's trust root.
+    async fn approve(
+        &self,
+        operation: Operation,
+        candidate: &Candidate,
+        environment: &EnvironmentName,
+    ) -> Result<PromotionApproval> {
+        let digest = candidate.image.digest();
+        let approved = Approved { release: &candidate.release, digest, environment, operation };
+        let bundle = self.sign(&Identity::person(PERSONS, APPROVER), &approved.statement()?).await?;
+        let now = self.clock.now();
+        approved.read(bundle.bytes(), std::iter::once(("lab", &self.material)), now)
+    }
+
     /// Enters an image as promoted everywhere without asking anybody: what somebody with access to the ledger would do,
     /// and what an attack that is about something else starts from.
     pub(crate) fn enter_as_promoted(&self, service: &str, image: &Published) -> Result<()> {
         let (release, reference) = (format!("{service}-{}", image.tag), image.reference()?);
         for environment in super::ENVIRONMENTS {
+            let approval = PromotionApproval { by: APPROVER.to_owned(), bundle: image.digest() };
             let change = Change {
+                approval: Some(&approval),
                 operation: Operation::Promote,
                 release: &release,
                 service,

@@ -1,6 +1,6 @@
-use std::sync::Arc;
-
-use assay_case::{Case, ControlOutcome, Document, Namespace, Outcome, Request, Target, User, Verdict, Workload, World};
+use assay_case::{
+    Case, ControlOutcome, Document, Namespace, Outcome, Request, Statement, Target, User, Verdict, Workload, World,
+};
 use assay_model::Digest;
 use assay_store::{RequestProjection, decision_id};
 
@@ -34,17 +34,19 @@ fn decision(time: &str, namespace: &str, action: Action, outcomes: &[(&str, Outc
         pod_metadata: Some(&["metadata"]),
     };
     let case = Case { request, facts: BTreeMap::new(), world: World::unknown().into() };
-    let outcome = |(control, outcome): &(&str, Outcome)| ControlOutcome {
-        control: control.parse().unwrap(),
-        action,
-        outcome: *outcome,
-        target: Arc::new(Target::default()),
-        message: "said".into(),
-        fix: Some("assay pin -f FILE".into()),
-        severity: None,
-        vulnerabilities: Vec::new(),
-        packages: Vec::new(),
-        excepted_by: None,
+    let outcome = |(control, outcome): &(&str, Outcome)| {
+        let statement = Statement {
+            control: control.parse().unwrap(),
+            action,
+            outcome: *outcome,
+            message: "said".into(),
+            fix: Some("assay pin -f FILE".into()),
+            severity: None,
+            vulnerabilities: Vec::new(),
+            packages: Vec::new(),
+            excepted_by: None,
+        };
+        ControlOutcome::new(statement, Target::default())
     };
     let verdict = Verdict {
         allowed: true,

@@ -10,11 +10,12 @@ mod request;
 mod verdict;
 mod world;
 
+pub use assay_model::Action;
 pub use document::{Document, DocumentError, Node};
 pub use facts::{EvidenceSet, FactParts, Facts, RejectedClaim, Resolution};
 pub use known::{Cause, Known};
 pub use request::{ContainerRole, ImageUse, Namespace, Operation, Request, User, Workload};
-pub use verdict::{Action, ControlOutcome, ExceptionNote, Outcome, Statement, Target, Verdict};
+pub use verdict::{ControlOutcome, ExceptionNote, Outcome, Statement, Target, Verdict};
 pub use world::{Exposure, PriorAdmission, Promotion, PromotionApproval, Promotions, PullSecret, World};
 
 use std::collections::BTreeMap;

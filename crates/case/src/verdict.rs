@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use assay_model::{ControlId, Digest, EnvironmentName, Severity, Timestamp};
+use assay_model::{Action, ControlId, Digest, EnvironmentName, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{ContainerRole, Operation};
@@ -44,49 +44,6 @@ impl Outcome {
 }
 
 impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// What an Environment does when a control is not met. Ordered from mildest to strictest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Action {
-    /// The control is not evaluated.
-    Off,
-    /// Recorded only.
-    Audit,
-    /// Recorded and shown to the user.
-    Warn,
-    /// Denied; an approved Exception lifts it.
-    EnforceWithException,
-    /// Denied; only break-glass lifts it.
-    Enforce,
-    /// Denied; nothing lifts it.
-    EnforceAlways,
-}
-
-impl Action {
-    /// Whether an unmet control denies.
-    pub fn denies(self) -> bool {
-        self >= Self::EnforceWithException
-    }
-
-    /// The kebab-case word as files write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Audit => "audit",
-            Self::Warn => "warn",
-            Self::EnforceWithException => "enforce-with-exception",
-            Self::Enforce => "enforce",
-            Self::EnforceAlways => "enforce-always",
-        }
-    }
-}
-
-impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }

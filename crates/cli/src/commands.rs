@@ -6,7 +6,6 @@ pub(crate) mod check;
 pub(crate) mod cluster;
 mod completions;
 mod config;
-mod crds;
 pub(crate) mod database;
 pub(crate) mod decisions;
 #[cfg(feature = "lab")]
@@ -263,7 +262,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(outcome.status())
         }
         Command::Crds => {
-            printer.data(&crds::write()?);
+            printer.data(assay_kube::CRDS_YAML);
             Ok(Status::Pass)
         }
         Command::Policy(PolicyCommand::List) => {

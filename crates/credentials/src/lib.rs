@@ -4,6 +4,8 @@
 //! It finds credentials; it never sends them, and it reads no environment variable: [`Sources`] says where to look.
 //! The environment comes in once, in [`Sources::from_environment`].
 //!
+//! [`tls`] is the other half: whom we believe on the way there.
+//!
 //! Credentials belong to exactly one registry host. A look-alike (`registry.example.com.evil.test`, another port, a
 //! host that merely ends alike) gets nothing.
 //!
@@ -32,6 +34,7 @@ mod plugin;
 mod process;
 mod scope;
 mod sources;
+pub mod tls;
 
 pub use error::CredentialError;
 pub use keychain::{Credential, Keychain, Provider};

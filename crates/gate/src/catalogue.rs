@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use assay_case::Action;
-use assay_kinds::{ActionSetting, ErrorPolicy, Tier};
+use assay_kinds::{ErrorPolicy, Tier};
 use assay_model::ControlId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -47,9 +47,9 @@ impl ControlEntry {
     /// What a tier does with it. The system tier records everything and denies nothing.
     pub fn action(&self, tier: Tier) -> Action {
         match tier {
-            Tier::Dev => action(self.actions.dev),
-            Tier::Staging => action(self.actions.staging),
-            Tier::Prod => action(self.actions.prod),
+            Tier::Dev => self.actions.dev,
+            Tier::Staging => self.actions.staging,
+            Tier::Prod => self.actions.prod,
             Tier::System => Action::Audit,
         }
     }
@@ -93,23 +93,11 @@ impl Protects {
 #[serde(deny_unknown_fields)]
 pub struct TierActions {
     /// In development.
-    pub dev: ActionSetting,
+    pub dev: Action,
     /// In staging.
-    pub staging: ActionSetting,
+    pub staging: Action,
     /// In production.
-    pub prod: ActionSetting,
-}
-
-/// The action that a word in a file means.
-pub(crate) fn action(setting: ActionSetting) -> Action {
-    match setting {
-        ActionSetting::Off => Action::Off,
-        ActionSetting::Audit => Action::Audit,
-        ActionSetting::Warn => Action::Warn,
-        ActionSetting::EnforceWithException => Action::EnforceWithException,
-        ActionSetting::Enforce => Action::Enforce,
-        ActionSetting::EnforceAlways => Action::EnforceAlways,
-    }
+    pub prod: Action,
 }
 
 static CATALOGUE: LazyLock<Result<Vec<ControlEntry>, String>> =

@@ -76,7 +76,7 @@ fn decide_with(policy: &Policy, case: &Case<'_>, now: Timestamp, memory: Option<
         environment: 0,
         first: 0,
         position: 0,
-        outcomes: Vec::with_capacity(controls * (request.images.len() + 1)),
+        outcomes: (0..=request.images.len()).map(|_| Vec::with_capacity(controls)).collect(),
         drafts: Vec::new(),
         notes: Vec::new(),
     };
@@ -140,18 +140,30 @@ fn place_in(policy: &Policy, environment: &CompiledEnvironment) -> usize {
 }
 
 /// Worst first, then by container, control and message: the order in which people should read them.
-fn sorted(mut outcomes: Vec<(u64, ControlOutcome)>) -> Vec<ControlOutcome> {
+fn sorted(mut outcomes: Vec<Vec<(u64, ControlOutcome)>>) -> Vec<ControlOutcome> {
     // One number each: there are some hundred of them in every decision. A place has less than 56 bits.
-    for (place, outcome) in &mut outcomes {
+    let (mut kinds, mut count) = (0_u32, 0);
+    for (place, outcome) in outcomes.iter_mut().flatten() {
+        count += 1;
         let badness = (u64::from(outcome.denies()) << 3) | outcome.outcome as u64;
         *place |= (15 - badness) << 56;
+        kinds |= 1 << (15 - badness);
     }
-    outcomes.sort_by(|(a, first), (b, second)| {
+    // They are of few kinds: picked out kind by kind, they nearly always are in order.
+    let mut picked = Vec::with_capacity(count);
+    for kind in (0..16).filter(|kind| kinds & (1 << kind) != 0) {
+        for of_image in &outcomes {
+            picked.extend(of_image.iter().filter(|(rank, _)| rank >> 56 == kind).map(|(rank, own)| (*rank, own)));
+        }
+    }
+    let order = |(a, first): &(u64, &ControlOutcome), (b, second): &(u64, &ControlOutcome)| {
         a.cmp(b).then_with(|| (&first.message, &first.target).cmp(&(&second.message, &second.target)))
-    });
-    let mut sorted: Vec<ControlOutcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    sorted.dedup();
-    sorted
+    };
+    if !picked.is_sorted_by(|a, b| order(a, b).is_le()) {
+        picked.sort_by(order);
+    }
+    picked.dedup_by(|(_, later), (_, own)| later == own);
+    picked.into_iter().map(|(_, outcome)| outcome.clone()).collect()
 }
 
 /// A workload that nobody looked at may be reached from anywhere.
@@ -270,8 +282,8 @@ struct Decision<'d> {
     first: usize,
     /// Place of the control at hand in the catalogue.
     position: usize,
-    /// Outcomes with their place: by container, then by control.
-    outcomes: Vec<(u64, ControlOutcome)>,
+    /// Outcomes with their place, first those about the whole object, then those of each image; in the controls' order.
+    outcomes: Vec<Vec<(u64, ControlOutcome)>>,
     /// The buffer that reports are written to, kept from control to control.
     drafts: Vec<Draft<'d>>,
     notes: Vec<ExceptionNote>,
@@ -315,7 +327,8 @@ impl<'d> Decision<'d> {
         let remembered = recalled.get(self.first + index).and_then(Option::as_deref);
         if let Some(said) = remembered.and_then(|own| own.said.get(self.position)?.as_deref()) {
             let place = self.place(index + 1);
-            return self.outcomes.extend(said.iter().map(|outcome| (place, outcome.clone())));
+            let Some(outcomes) = self.outcomes.get_mut(index + 1) else { return };
+            return outcomes.extend(said.iter().map(|outcome| (place, outcome.clone())));
         }
         let Some(own) = images.get(index) else { return };
         let action = self.rescheduled(control, action, index);
@@ -340,13 +353,14 @@ impl<'d> Decision<'d> {
         });
         let drafts = report.drafts;
         let denied = drafts.iter().any(|draft| draft.statement.denies());
-        let before = self.outcomes.len();
+        let before = self.outcomes.get(index + 1).map_or(0, Vec::len);
         self.finish(context, control, drafts, index + 1, platforms);
         let lesson = self.learnt.get_mut(self.first + index).and_then(Option::as_mut);
         if let (Some(lesson), Some(until), false) = (lesson, until, denied) {
             lesson.until = lesson.until.min(until);
             lesson.said.resize(self.position, None);
-            let said = self.outcomes.iter().skip(before).map(|(_, outcome)| outcome.clone());
+            let outcomes = self.outcomes.get(index + 1).map(Vec::as_slice).unwrap_or_default();
+            let said = outcomes.iter().skip(before).map(|(_, outcome)| outcome.clone());
             lesson.said.push(Some(said.collect()));
         }
     }
@@ -354,6 +368,12 @@ impl<'d> Decision<'d> {
     /// Where outcomes about an image stand: by container, then by control.
     fn place(&self, image: usize) -> u64 {
         ((image as u64) << 16) | self.position as u64
+    }
+
+    fn add(&mut self, image: usize, place: u64, outcome: ControlOutcome) {
+        if let Some(outcomes) = self.outcomes.get_mut(image) {
+            outcomes.push((place, outcome));
+        }
     }
 
     /// A statement to be pointed to: the one of before, where the same is said again.
@@ -419,12 +439,12 @@ impl<'d> Decision<'d> {
         if platforms > 1 {
             for (statement, target) in worst(std::mem::take(&mut drafts), platforms) {
                 let outcome = ControlOutcome::new(self.share(statement), target);
-                self.outcomes.push((place, outcome));
+                self.add(image, place, outcome);
             }
         } else {
             for Draft { statement, target, .. } in drafts.drain(..) {
                 let outcome = ControlOutcome::new(self.share(statement), target);
-                self.outcomes.push((place, outcome));
+                self.add(image, place, outcome);
             }
         }
         self.drafts = drafts;
@@ -458,7 +478,11 @@ impl<'d> Decision<'d> {
     fn judge_exceptions(&self, report: &mut Report<'_>) {
         let denied = |note: &&ExceptionNote| {
             note.ignored.is_some()
-                && self.outcomes.iter().any(|(_, outcome)| outcome.denies() && outcome.control == note.control)
+                && self
+                    .outcomes
+                    .iter()
+                    .flatten()
+                    .any(|(_, outcome)| outcome.denies() && outcome.control == note.control)
         };
         let mut said: Vec<String> = self
             .notes

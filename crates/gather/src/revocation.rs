@@ -205,11 +205,7 @@ fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it did not answer in time".to_owned();
     }
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    deepest.to_string()
+    assay_model::innermost(error)
 }
 
 /// Resolves names, and leaves out the addresses that may not be asked.

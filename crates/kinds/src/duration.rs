@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use assay_model::Explain;
 use jiff::SignedDuration;
-use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest length of time: a hundred years, so that no sum with a present-day time overflows.
@@ -14,9 +13,10 @@ const SECONDS_MAX: u64 = 100 * 366 * 86_400;
 const UNITS: [(char, u64); 5] = [('w', 7 * 86_400), ('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
 /// A length of time in whole seconds, written with the units `w`, `d`, `h`, `m` and `s`. A day is 24 hours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
-#[schemars(transparent)]
-pub struct Span(#[schemars(with = "String")] u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(transparent))]
+pub struct Span(#[cfg_attr(feature = "schema", schemars(with = "String"))] u64);
 
 impl Span {
     /// So many days.

@@ -7,8 +7,7 @@ mod signers;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use assay_model::ControlId;
-use schemars::JsonSchema;
+use assay_model::{Action, ControlId};
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -23,7 +22,8 @@ pub use self::signers::{
 use crate::{Problem, Span, Spec};
 
 /// What an Environment says. What it does not say comes from its tier.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnvironmentSpec {
     /// The column of the control catalogue that this Environment starts from.
@@ -36,7 +36,7 @@ pub struct EnvironmentSpec {
     pub registries: Vec<String>,
     /// Names of the TrustRoots whose evidence counts; one name may stand alone.
     #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
-    #[schemars(with = "OneOrMany")]
+    #[cfg_attr(feature = "schema", schemars(with = "OneOrMany"))]
     pub trust_root: Vec<String>,
     /// Repository prefixes of approved base images.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -46,7 +46,7 @@ pub struct EnvironmentSpec {
     pub signers: Vec<SignerSpec>,
     /// How many of several signers are needed for a kind of evidence. Without it one is enough.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(with = "BTreeMap<String, Quorum>")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Quorum>"))]
     pub require: BTreeMap<SignerPurpose, Quorum>,
     /// The builders that are trusted, and the level of the SLSA Build track that each of them reaches.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -59,7 +59,7 @@ pub struct EnvironmentSpec {
     pub vsa: Option<SummaryRules>,
     /// What differs from the tier, by control.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(with = "BTreeMap<String, ControlSetting>")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, ControlSetting>"))]
     pub controls: BTreeMap<ControlId, ControlSetting>,
     /// What a check that could not be made does.
     #[serde(default)]
@@ -78,7 +78,8 @@ impl Spec for EnvironmentSpec {
 }
 
 /// The column of the control catalogue that an Environment starts from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Tier {
     /// Development: most controls warn or record.
@@ -106,7 +107,8 @@ impl Tier {
 
 /// Which namespaces an Environment judges: those named, and those whose labels satisfy all that is asked. A selector that
 /// asks nothing selects nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct NamespaceSelector {
     /// Names; a `*` stands for any characters.
@@ -121,7 +123,8 @@ pub struct NamespaceSelector {
 }
 
 /// One requirement of a label selector (Kubernetes meta/v1, LabelSelectorRequirement).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LabelRequirement {
     /// Label key.
@@ -134,7 +137,8 @@ pub struct LabelRequirement {
 }
 
 /// The operators of a label selector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum LabelOperator {
     /// The label exists with one of the values.
     In,
@@ -147,77 +151,21 @@ pub enum LabelOperator {
 }
 
 /// What an Environment does with one control.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ControlSetting {
     /// The action, where it differs from the tier's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<ActionSetting>,
+    pub action: Option<Action>,
     /// The control's own parameters, checked when the Policy is compiled.
     #[serde(flatten)]
-    #[schemars(with = "BTreeMap<String, Value>")]
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, Value>"))]
     pub parameters: BTreeMap<String, Value>,
 }
 
-/// What happens when a control is not met, as written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ActionSetting {
-    /// The control is not evaluated.
-    Off,
-    /// Recorded only.
-    Audit,
-    /// Recorded and shown.
-    Warn,
-    /// Denied; an approved Exception lifts it.
-    EnforceWithException,
-    /// Denied; only break-glass lifts it.
-    Enforce,
-    /// Denied; nothing lifts it.
-    EnforceAlways,
-}
-
-impl ActionSetting {
-    const WORDS: [(&'static str, Self); 6] = [
-        ("off", Self::Off),
-        ("audit", Self::Audit),
-        ("warn", Self::Warn),
-        ("enforce-with-exception", Self::EnforceWithException),
-        ("enforce", Self::Enforce),
-        ("enforce-always", Self::EnforceAlways),
-    ];
-}
-
-impl<'de> Deserialize<'de> for ActionSetting {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ActionVisitor;
-        impl Visitor<'_> for ActionVisitor {
-            type Value = ActionSetting;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("one of off, audit, warn, enforce-with-exception, enforce, enforce-always")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                let known = ActionSetting::WORDS.iter().find(|(word, _)| *word == text);
-                known
-                    .map(|(_, action)| *action)
-                    .ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
-            }
-
-            // `off` without quotes is the boolean false in YAML 1.1, which is how kubectl reads it.
-            fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Self::Value, E> {
-                if value {
-                    return Err(E::invalid_value(serde::de::Unexpected::Bool(value), &self));
-                }
-                Ok(ActionSetting::Off)
-            }
-        }
-        deserializer.deserialize_any(ActionVisitor)
-    }
-}
-
 /// What a check that could not be made does, by what the control protects. It is never a pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct FailurePolicy {
     /// Registry, digest, signature, signer, malice: who made it.
@@ -229,7 +177,8 @@ pub struct FailurePolicy {
 }
 
 /// What a check that could not be made does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorPolicy {
     /// The same as a check that failed.
@@ -240,7 +189,8 @@ pub enum ErrorPolicy {
 }
 
 /// Who may except what, and for how long.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ExceptionRules {
     /// Longest time between approval and expiry.
@@ -255,7 +205,8 @@ pub struct ExceptionRules {
 }
 
 /// For the schema: one name or a list of names.
-#[derive(JsonSchema)]
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]
 enum OneOrMany {

@@ -4,13 +4,13 @@
 //! is better than a folder that does not load because somebody forgot an owner.
 
 use assay_model::{ControlId, Digest, Timestamp};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Spec;
 
 /// What an Exception says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ExceptionSpec {
     /// The team that answers for it.
@@ -23,7 +23,7 @@ pub struct ExceptionSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The controls that may fail.
-    #[schemars(with = "Vec<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
     pub controls: Vec<ControlId>,
     /// What it is about. Subjects of one sort are alternatives, different sorts must all fit: a repository and a
     /// vulnerability mean that vulnerability in that repository.
@@ -32,7 +32,7 @@ pub struct ExceptionSpec {
     pub scope: ExceptionScope,
     /// When it ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub expires_at: Option<Timestamp>,
     /// What protects instead.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,11 +50,12 @@ impl Spec for ExceptionSpec {
 }
 
 /// What an Exception is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ExceptionSubject {
     /// One digest (manifest or index).
-    Digest(#[schemars(with = "String")] Digest),
+    Digest(#[cfg_attr(feature = "schema", schemars(with = "String"))] Digest),
     /// A repository, or all below a prefix that ends with `/`.
     Repository(String),
     /// A package: a purl (with version: that one only) or a bare name.
@@ -64,7 +65,8 @@ pub enum ExceptionSubject {
 }
 
 /// Where an Exception applies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ExceptionScope {
     /// Namespaces, by name.
@@ -75,7 +77,8 @@ pub struct ExceptionScope {
 }
 
 /// Who accepted the risk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Approval {
     /// The approver.
@@ -84,6 +87,6 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// When.
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub at: Timestamp,
 }

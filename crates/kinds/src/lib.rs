@@ -38,8 +38,8 @@ mod trust_root;
 
 pub use duration::{DurationError, Span};
 pub use environment::{
-    ActionSetting, AttributeConstraint, CertificateIdentity, Constraints, ControlSetting, CountLimits, EnvironmentSpec,
-    ErrorPolicy, ExceptionRules, FailurePolicy, KeylessIdentity, LabelOperator, LabelRequirement, LinkConstraint,
+    AttributeConstraint, CertificateIdentity, Constraints, ControlSetting, CountLimits, EnvironmentSpec, ErrorPolicy,
+    ExceptionRules, FailurePolicy, KeylessIdentity, LabelOperator, LabelRequirement, LinkConstraint,
     MaterialConstraint, NamespaceSelector, ProvenanceConstraint, Quorum, ReleaseConstraint, SbomConstraint,
     SbomFormatName, ScanConstraint, SignerPurpose, SignerSpec, SummaryRules, TestConstraint, Tier, TimeConstraint,
     TrustedBuilder,

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use assay_model::Digest;
-use schemars::JsonSchema;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::API_VERSION;
 
 /// The part of Kubernetes' ObjectMeta that Assay reads. Other fields of it belong to Kubernetes and are passed over.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Metadata {
     /// Name of the object.
     pub name: String,
@@ -46,7 +46,8 @@ pub struct Problem {
 }
 
 /// An object of one kind: `apiVersion` and `kind` follow from its type.
-#[derive(Clone, Debug, PartialEq, JsonSchema)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Object<S> {
     /// Name and labels.
     pub metadata: Metadata,

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -75,7 +74,8 @@ impl<'de> Deserialize<'de> for PatternSpec {
     }
 }
 
-impl JsonSchema for PatternSpec {
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for PatternSpec {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Pattern".into()
     }

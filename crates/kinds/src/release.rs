@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use assay_model::{Digest, Repository};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::Spec;
 
 /// What a release is made of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReleaseArtifactSpec {
     /// The service it belongs to.
@@ -31,7 +31,8 @@ impl Spec for ReleaseArtifactSpec {
 }
 
 /// Source of a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReleaseSource {
     /// Repository, for example `github.com/company/payments`.
@@ -41,19 +42,21 @@ pub struct ReleaseSource {
 }
 
 /// Image of a release.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReleaseImage {
     /// Registry and path.
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub repository: Repository,
     /// The digest that is promoted, never a tag.
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub digest: Digest,
 }
 
 /// Where the evidence of a release is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ReleaseEvidence {
     /// SBOM, `oci://repository@digest`.
@@ -75,7 +78,8 @@ pub struct ReleaseEvidence {
 }
 
 /// How the risk of a release is judged.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ReleaseRisk {
     /// Name of the vulnerability policy.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{Span, Spec};
 
 /// Trust material by name; Environments name the TrustRoots that count for them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TrustRootSpec {
     /// A Sigstore trusted root: certificate authorities, logs and timestamp authorities.
@@ -27,7 +27,8 @@ impl Spec for TrustRootSpec {
 }
 
 /// Where a Sigstore trusted root comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum SigstoreRoot {
     /// The public-good instance's root that is built in: `sigstore: publicGood`.
@@ -46,7 +47,8 @@ pub enum SigstoreRoot {
 
 /// A TUF repository (The Update Framework) that holds a `trusted_root.json`: that of a known `instance`, or any other by
 /// its `mirror` and first `root`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TufRepository {
     /// An instance whose first root is built in; until a newer one was fetched, its trusted root is the one built in.
@@ -64,7 +66,8 @@ pub struct TufRepository {
 }
 
 /// An instance whose roots are built in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum SigstoreInstance {
     /// Sigstore's public-good instance.
@@ -76,7 +79,8 @@ pub enum SigstoreInstance {
 }
 
 /// A public key that Environments name in their signers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustedKey {
     /// The name that signers use.
@@ -91,7 +95,8 @@ pub struct TrustedKey {
 
 /// Whose Notation signatures count: statements as in notation's `trustpolicy.json`, version 1.0, and the trust stores
 /// that they name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NotationTrust {
     /// Statements, by repository.
@@ -102,7 +107,8 @@ pub struct NotationTrust {
 }
 
 /// How signatures of images in some repositories are judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NotationStatement {
     /// Its name, for people.
@@ -120,7 +126,8 @@ pub struct NotationStatement {
 }
 
 /// How strictly signatures are judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NotationVerification {
     /// `strict`, `permissive`, `audit` or `skip`.
@@ -135,7 +142,8 @@ pub struct NotationVerification {
 }
 
 /// A trust store: root certificates under a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NotationStore {
     /// `ca`, `signingAuthority` or `tsa`.
@@ -152,7 +160,8 @@ pub struct NotationStore {
 }
 
 /// What a trust store's authorities vouch for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum NotationStoreKind {
     /// Signers.

@@ -25,7 +25,7 @@ pub use self::object::StoredObject;
 pub use self::watch::{Change, Watcher};
 
 use self::authentication::Sessions;
-use self::error::{innermost, refusal};
+use self::error::refusal;
 
 /// For one request with its answer; watches have their own.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -371,7 +371,7 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> ApiError {
-        ApiError::Unreachable { server: self.server().to_string(), reason: innermost(error) }
+        ApiError::Unreachable { server: self.server().to_string(), reason: assay_model::innermost(error) }
     }
 }
 

@@ -42,7 +42,8 @@ pub use client::{
     VALIDATING_WEBHOOKS, Watcher,
 };
 pub use crd::{
-    ANNOTATION_BYTES_MAX, ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, TRUST_ROOTS, custom_resource_definitions,
+    ANNOTATION_BYTES_MAX, CRDS_YAML, ENVIRONMENTS, EXCEPTIONS, RELEASE_ARTIFACTS, TRUST_ROOTS,
+    custom_resource_definitions,
 };
 pub use credential::{PullCredentials, pull_credentials};
 pub use edit::{EditError, Replacement, apply};

@@ -3,6 +3,8 @@
 //!
 //! It is no interpreter: nothing is expanded, and keywords such as `if` and `then` are taken off the front of a command.
 
+pub(crate) mod rules;
+
 use std::ops::Range;
 
 use crate::script::Script;

@@ -219,7 +219,7 @@ pub struct Package {
     pub tier: EvidenceTier,
     /// File that says so, relative to the root, `outer.jar!inner.jar` inside archives.
     pub path: String,
-    /// Digest of that file where it *is* the package (jars, binaries).
+    /// Digest of that file where it *is* the package (jars, binaries), or of the package's archive as a lock file has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// Index into [`Contents::layers`] of the layer that brought the file.

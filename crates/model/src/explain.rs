@@ -12,3 +12,30 @@ pub trait Explain: std::error::Error {
         None
     }
 }
+
+/// What an error is due to in the end, in its own words.
+///
+/// For errors whose outer words only repeat what the caller knows, such as the URL of a request.
+pub fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outside")]
+    struct Outside(#[source] std::num::ParseIntError);
+
+    #[test]
+    fn the_innermost_error_speaks() {
+        let inside = "x".parse::<u8>().unwrap_err();
+        assert_eq!(innermost(&Outside(inside.clone())), inside.to_string());
+        assert_eq!(innermost(&inside), inside.to_string());
+    }
+}

@@ -13,6 +13,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod action;
 mod build_level;
 mod contents;
 mod digest;
@@ -25,13 +26,14 @@ mod reference;
 mod severity;
 mod subject;
 
+pub use action::Action;
 pub use build_level::BuildLevel;
 pub use contents::{
     BaseEvidence, BaseImage, Bound, Contents, EvidenceTier, FileReference, ImageConfig, Layer, OsRelease, Package,
     PackageType, Partial, SecretMatch, SourcePackage, Suppressed, SuppressionReason, Surface,
 };
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
-pub use explain::Explain;
+pub use explain::{Explain, innermost};
 pub use finding::{
     ExploitPrediction, FindingCounts, Findings, FixState, KnownExploited, MatchReason, PackInfo, SourceRating,
     Vulnerability, VulnerabilityFinding, VulnerabilityId,

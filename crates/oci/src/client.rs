@@ -16,9 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use assay_credentials::Keychain;
+use assay_credentials::tls::{self, Authorities};
 use assay_model::Repository;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 
 use crate::OciError;
 
@@ -142,26 +141,11 @@ impl Client {
 }
 
 pub(crate) fn tls(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, OciError> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = ca_file {
-        let pem = std::fs::read(path).map_err(|error| OciError::file(path, &error))?;
-        let invalid = |reason: String| OciError::Setup { reason: format!("{}: {reason}", path.display()) };
-        let mut added = 0;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| invalid(error.to_string()))?;
-            roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
-            added += 1;
-        }
-        if added == 0 {
-            return Err(invalid("has no PEM certificate".to_owned()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| OciError::Setup { reason: error.to_string() })?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let pem = ca_file.map(|path| std::fs::read(path).map_err(|error| OciError::file(path, &error))).transpose()?;
+    let builder = tls::builder(pem.as_deref().map_or(Authorities::Public, Authorities::PublicAnd));
+    let place = ca_file.map_or_else(String::new, |path| format!("{}: ", path.display()));
+    let builder = builder.map_err(|error| OciError::Setup { reason: format!("{place}{error}") })?;
+    let mut config = builder.with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::read::null_as_default;
 
+/// What stands for a supplier that nobody named. SPDX has the word (clause 7.5); CycloneDX has none of its own.
+const NOASSERTION: &str = "NOASSERTION";
+
 /// A document.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]

@@ -1,7 +1,7 @@
 //! Syft's own JSON (Syft, `schema/json`, version 16): what Grype takes as well as CycloneDX.
 //!
-//! Its packages have no field for who supplies them, and one for a digest only where they are Java archives; nothing else
-//! is lost.
+//! Its packages have no field for who supplies them, and one for a digest only where they are Java archives or stand in a
+//! lock file of Cargo or npm; nothing else is lost.
 
 pub(crate) mod read;
 pub(crate) mod write;

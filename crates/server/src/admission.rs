@@ -172,12 +172,18 @@ impl Admissions {
             }
             Webhook::Validating => {
                 let call = Call { uid, dry_run, started };
-                let request = match self.judge(policy, &call, request, facts, true, labels) {
+                let (request, known) = match self.judge(policy, &call, request, facts, true, labels) {
                     Judged::Answered(answer) => return answer,
-                    Judged::Outdated(request) => *request,
+                    Judged::Outdated(outdated) => *outdated,
                 };
-                // Nobody is refused for what was known some minutes ago.
-                let facts = self.gather(&request, deadline).await;
+                // Nobody is refused for what was known some minutes ago, and no refusal is undone because nobody can be
+                // asked again: what cannot be found out counts as it was.
+                let mut facts = self.gather(&request, deadline).await;
+                for (written, old) in known {
+                    if !facts.get(&written).is_some_and(is_whole) {
+                        facts.insert(written, old);
+                    }
+                }
                 match self.judge(policy, &call, request, facts, false, labels) {
                     Judged::Answered(answer) => answer,
                     Judged::Outdated(_) => Answer::Failed {
@@ -239,7 +245,7 @@ impl Admissions {
         let case = Case { request, facts, world };
         let verdict = decide_remembering(policy, &case, now, &self.memory);
         if !verdict.allowed && may_be_old && case.facts.values().any(|known| is_old(known, now)) {
-            return Judged::Outdated(Box::new(Request { operation, ..case.request }));
+            return Judged::Outdated(Box::new((Request { operation, ..case.request }, case.facts)));
         }
         let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let id = decision_id(&uid, now, self.nonce.fetch_add(1, Ordering::Relaxed));
@@ -291,7 +297,13 @@ enum Judged<'r> {
     /// The answer, on record.
     Answered(Answer),
     /// It would be refused by what may be otherwise by now.
-    Outdated(Box<Request<'r>>),
+    Outdated(Box<(Request<'r>, GatheredFacts)>),
+}
+
+/// Whether the evidence of all platforms of an image is known.
+fn is_whole(known: &Known<Vec<Arc<Facts>>>) -> bool {
+    let is_known = |facts: &Arc<Facts>| matches!(facts.evidence, Known::Known { .. });
+    known.get().is_ok_and(|platforms| platforms.iter().all(is_known))
 }
 
 /// Whether the evidence of an image is older than what would be gathered now.

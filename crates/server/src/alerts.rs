@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_case::World;
+use assay_credentials::tls::{self, Authorities};
 use assay_model::{Explain, RedactedUrl, Secret, Severity, Timestamp};
 use assay_store::{Alert, AlertKey, Delivery, Store, StoreError};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
-use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use tokio::sync::watch;
 
 use crate::Clock;
@@ -110,21 +110,15 @@ impl AlertTarget {
         if bytes.len() < SECRET_MIN {
             return Err(file(secret, format!("a secret has at least {SECRET_MIN} bytes")));
         }
-        let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(path) = authorities {
-            let pem = read(path)?;
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|error| file(path, error.to_string()))?;
-                roots.add(certificate).map_err(|error| file(path, error.to_string()))?;
+        let tls = match authorities {
+            None => tls::builder(Authorities::Public).map_err(|error| wrong(&error.to_string()))?,
+            Some(path) => {
+                let pem = read(path)?;
+                let authorities = Authorities::PublicAnd(pem.as_bytes());
+                tls::builder(authorities).map_err(|error| file(path, error.to_string()))?
             }
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| wrong(&error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(TIMEOUT);
+        };
+        let builder = reqwest::Client::builder().tls_backend_preconfigured(tls.with_no_client_auth()).timeout(TIMEOUT);
         let builder = builder.redirect(reqwest::redirect::Policy::none());
         let builder = if local { builder.no_proxy() } else { builder };
         let client = builder.build().map_err(|error| wrong(&error.to_string()))?;

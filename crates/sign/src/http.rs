@@ -5,12 +5,11 @@
 //! few times.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use assay_credentials::tls::{self, Authorities};
+use assay_model::innermost;
 use reqwest::{Method, Url};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 /// Largest answer read; a log entry of a large attestation stays below.
 const ANSWER_MAX: usize = 8 << 20;
@@ -172,24 +171,8 @@ impl Http {
 
 /// TLS that trusts the public web's authorities, and those in `authorities` (PEM). The error is what is wrong with them.
 pub(crate) fn tls(authorities: Option<&str>) -> Result<rustls::ClientConfig, String> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(pem) = authorities {
-        let mut added = 0;
-        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let certificate = certificate.map_err(|error| format!("no certificate in PEM form: {error}"))?;
-            roots.add(certificate).map_err(|error| error.to_string())?;
-            added += 1;
-        }
-        if added == 0 {
-            return Err("has no PEM certificate".to_owned());
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+    let authorities = authorities.map_or(Authorities::Public, |pem| Authorities::PublicAnd(pem.as_bytes()));
+    Ok(tls::builder(authorities).map_err(|error| error.to_string())?.with_no_client_auth())
 }
 
 /// An address that may be spoken to: HTTPS, or plain HTTP on this machine or to a metadata server. No user information.
@@ -238,15 +221,6 @@ fn is_metadata(url: &Url) -> bool {
                 Err(_) => false,
             }
     })
-}
-
-/// The cause at the bottom of an error, without the URL.
-pub(crate) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -1,19 +1,22 @@
-//! PostgreSQL: a few connections of our own making.
+//! PostgreSQL: a few connections of `tokio-postgres`, which run on a thread of the store's own (see [`driver`]).
 //!
-//! The client speaks the part of the protocol that the store needs (see [`connection`]): prepared statements with binary
-//! values, many rows in one round trip, SCRAM, TLS. It blocks, as SQLite does. A server that cannot be reached is not
-//! asked again for a second, so that nobody who could do without an answer waits for one.
+//! It blocks, as SQLite does. A server that cannot be reached is not asked again for a second, so that nobody who could do
+//! without an answer waits for one.
 
 mod connection;
-mod scram;
-mod stream;
-mod wire;
+mod driver;
+mod guard;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod value;
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub(crate) use connection::Connection;
 use connection::SERIALIZATION_FAILURES;
+use driver::Driver;
 
 use crate::backend::{Backend, Mode, Row, Session, Value};
 use crate::location::PostgresLocation;
@@ -25,6 +28,8 @@ const CONNECTIONS_MAX: usize = 6;
 const WAIT: Duration = Duration::from_secs(5);
 /// How long an unreachable server is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For an answer, and for a connection with all that belongs to it.
+const ANSWER: Duration = Duration::from_secs(15);
 /// How often work is begun again that another transaction got in the way of.
 const TRIES: usize = 4;
 
@@ -33,6 +38,7 @@ pub(crate) struct Postgres {
     location: PostgresLocation,
     pool: Mutex<Pool>,
     returned: Condvar,
+    driver: Arc<Driver>,
 }
 
 #[derive(Default)]
@@ -68,7 +74,14 @@ impl Postgres {
     /// Connects for the first time. A server that cannot be reached now is tried again when it is needed; anything else
     /// that is wrong is an error.
     pub(crate) fn open(location: &PostgresLocation) -> Result<Self, StoreError> {
-        let postgres = Self { location: location.clone(), pool: Mutex::default(), returned: Condvar::new() };
+        let driver = Driver::start()
+            .map_err(|error| StoreError::Unreachable { server: location.to_string(), why: error.to_string() })?;
+        let postgres = Self {
+            location: location.clone(),
+            pool: Mutex::default(),
+            returned: Condvar::new(),
+            driver: Arc::new(driver),
+        };
         match postgres.lend() {
             Ok(lent) => drop(lent),
             Err(error @ StoreError::Unreachable { .. }) => {
@@ -121,7 +134,7 @@ impl Postgres {
     }
 
     fn connect(&self, ready: bool) -> Result<Connection, StoreError> {
-        let mut connection = Connection::open(&self.location)?;
+        let mut connection = Connection::open(&self.location, &self.driver, ANSWER)?;
         if !ready {
             connection.begin("BEGIN");
             schema::postgres::migrate(&mut connection)?;

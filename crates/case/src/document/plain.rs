@@ -173,13 +173,12 @@ impl<'a> Reader<'a> {
 fn plain_length(text: &[u8]) -> usize {
     const LOW: u64 = u64::from_le_bytes([0x01; 8]);
     const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    // The high bit of the first byte that is below `than`, perhaps with some after it.
-    let below = |word: u64, than: u64| word.wrapping_sub(LOW * than) & !word & HIGH;
     let (words, rest) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        let is = |byte: u8| below(word ^ (LOW * u64::from(byte)), 1);
-        let found = below(word, 0x20) | is(b'"') | is(b'\\');
+        // The high bit of the first byte that is below 0x20, or is one of the two; perhaps with some after it.
+        let is = |byte: u8| (word ^ (LOW * u64::from(byte))).wrapping_sub(LOW);
+        let found = (word.wrapping_sub(LOW * 0x20) | is(b'"') | is(b'\\')) & !word & HIGH;
         if found != 0 {
             return index * 8 + found.trailing_zeros() as usize / 8;
         }

@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn tags_that_look_alike_come_first() {
-        let tags = ["1.0", "1.1", "latest", "sha256-ab.sig"].map(str::to_owned);
-        assert_eq!(alike("1.l", &tags)[0], "1.1");
-        assert!(!alike("1.l", &tags).contains(&"sha256-ab.sig".to_owned()));
+        let tags = ["1.0", "2.1", "latest", "sha256-ab.sig"].map(str::to_owned);
+        assert_eq!(alike("2.l", &tags)[0], "2.1");
+        assert!(!alike("2.l", &tags).contains(&"sha256-ab.sig".to_owned()));
     }
 }

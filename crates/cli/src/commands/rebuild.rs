@@ -109,6 +109,8 @@ struct Known<'a> {
     findings: Vec<BTreeSet<usize>>,
     found: Vec<Rematched<'a>>,
     names: BTreeMap<Digest, String>,
+    /// What could stand in the place of each base, by the base's place.
+    instead: BTreeMap<usize, Vec<usize>>,
 }
 
 /// What has to be built again for one vulnerability, or for everything that has a fix.
@@ -150,7 +152,7 @@ pub(crate) fn list(id: Option<&str>, session: &Session<'_>) -> Result<RebuildOut
         .map(|own| own.find_base(digests.iter().copied().zip(&contents))?.digest)
         .map(|base| base.and_then(|base| place.get(&base).copied()))
         .collect();
-    let known = Known { digests, contents, bases, findings, found, names };
+    let mut known = Known { digests, contents, bases, findings, found, names, instead: BTreeMap::new() };
     let place =
         |row: &InventoryRow| (row.cluster.clone(), row.namespace.clone(), row.pod.clone(), row.container.clone());
     let seen: BTreeSet<_> = rows.values().flatten().map(place).collect();
@@ -162,6 +164,8 @@ pub(crate) fn list(id: Option<&str>, session: &Session<'_>) -> Result<RebuildOut
         .collect();
     let mut images = Vec::new();
     let affected: BTreeSet<usize> = (0..known.digests.len()).filter(|at| !known.meant(*at, id).is_empty()).collect();
+    let used: BTreeSet<usize> = affected.iter().filter_map(|at| known.base(*at)).collect();
+    known.instead = known.replacements(&used, id);
     for at in &affected {
         let Some(digest) = known.digests.get(*at).copied() else { continue };
         let own = rows.get(&digest).map(Vec::as_slice).unwrap_or_default();
@@ -277,35 +281,45 @@ impl Known<'_> {
             cause,
             packages: packages.into_iter().collect(),
             before: self.counts(self.of(at)),
-            better_bases: base.map(|base| self.better(at, base, id)).unwrap_or_default(),
+            better_bases: base.map(|base| self.better(at, base)).unwrap_or_default(),
             workloads: workloads.into_iter().collect(),
             owners: owners.into_iter().collect(),
             pods: pods.len(),
         }
     }
 
-    /// Known images that have everything that the base has, of the same distribution, and leave fewer findings.
-    fn better(&self, at: usize, base: usize, id: Option<&str>) -> Vec<BetterBase> {
-        let (Some(old), Some(now)) = (self.contents.get(base), self.findings.get(base)) else { return Vec::new() };
-        let needed: BTreeSet<&str> = old.packages.iter().map(|package| package.name.as_str()).collect();
-        let fits = |candidate: &usize| {
-            let Some(contents) = self.contents.get(*candidate) else { return false };
-            let has: BTreeSet<&str> = contents.packages.iter().map(|package| package.name.as_str()).collect();
-            let same = contents.os.as_ref().map(|os| &os.id) == old.os.as_ref().map(|os| &os.id);
-            same && *candidate != base
-                && *candidate != at
-                && !self.below(*candidate).contains(&base)
-                && has.is_superset(&needed)
-                && (id.is_none() || self.meant(*candidate, id).is_empty())
+    /// For each of these bases the known images that have everything that it has, of the same distribution.
+    fn replacements(&self, used: &BTreeSet<usize>, id: Option<&str>) -> BTreeMap<usize, Vec<usize>> {
+        let packages = |contents: &'_ Contents| -> BTreeSet<String> {
+            contents.packages.iter().map(|package| package.name.clone()).collect()
         };
-        let candidates: BTreeSet<usize> = (0..self.digests.len()).filter(fits).collect();
-        let before = rank(&self.counts(self.of(at)));
-        let mut better: Vec<(FindingCounts, String)> = candidates
-            .iter()
+        let has: Vec<BTreeSet<String>> = self.contents.iter().map(packages).collect();
+        let distribution = |at: usize| self.contents.get(at).and_then(|contents| contents.os.as_ref()).map(|os| &os.id);
+        let replacements = used.iter().map(|base| {
+            let fits = |candidate: &usize| {
+                *candidate != *base
+                    && distribution(*candidate) == distribution(*base)
+                    && has.get(*candidate).zip(has.get(*base)).is_some_and(|(has, needed)| has.is_superset(needed))
+                    && (id.is_none() || self.meant(*candidate, id).is_empty())
+                    && !self.below(*candidate).contains(base)
+            };
+            let candidates: BTreeSet<usize> = (0..self.digests.len()).filter(fits).collect();
             // What is built on another candidate is a program, not a base.
-            .filter(|candidate| !self.below(**candidate).iter().any(|below| candidates.contains(below)))
+            let lowest = candidates.iter().copied();
+            let lowest =
+                lowest.filter(|candidate| !self.below(*candidate).iter().any(|below| candidates.contains(below)));
+            (*base, lowest.collect())
+        });
+        replacements.collect()
+    }
+
+    /// Bases that would leave fewer findings.
+    fn better(&self, at: usize, base: usize) -> Vec<BetterBase> {
+        let before = rank(&self.counts(self.of(at)));
+        let candidates = self.instead.get(&base).into_iter().flatten().filter(|candidate| **candidate != at);
+        let mut better: Vec<(FindingCounts, String)> = candidates
             .map(|candidate| {
-                let own = self.of(at).difference(now).copied();
+                let own = self.of(at).difference(self.of(base)).copied();
                 (self.counts(&own.chain(self.of(*candidate).iter().copied()).collect()), self.name(*candidate))
             })
             .filter(|(after, _)| rank(after) < before)

@@ -76,7 +76,7 @@ mod tests {
             text,
             "shop/api-1  on worker-1 (linux/arm64)\n  Secret shop/other does not exist\n\n  api  registry.example.com/shop/api:1.0\n    \
              authentication: the registry does not let this Pod in\n    said   401 Unauthorized\n    probe  access denied, asked by \
-             Secret pull\n    fix    put a login that may read\n           registry.example.com/shop/api into Secret shop/pull\n\n1 of 1 \
+             Secret pull\n    fix    put a login that may read registry.example.com/shop/api into Secret\n           shop/pull\n\n1 of 1 \
              container cannot start\n"
         );
     }

@@ -24,11 +24,11 @@ const ARROWS: [(&str, &[&str]); 20] = [
     ("credentials", &["model"]),
     ("oci", &["model", "credentials"]),
     ("sign", &["model", "trust", "oci", "credentials"]),
-    ("store", &["model", "trust", "case"]),
-    ("kube", &["model", "yaml", "kinds", "case"]),
+    ("store", &["model", "trust", "case", "credentials"]),
+    ("kube", &["model", "yaml", "kinds", "case", "credentials"]),
     // Assembly
     ("gather", &["model", "oci", "inspect", "vuln", "trust", "case", "store", "sbom"]),
-    ("server", &["model", "kinds", "trust", "case", "gate", "kube", "store", "gather"]),
+    ("server", &["model", "kinds", "trust", "case", "gate", "credentials", "kube", "store", "gather"]),
     // The stand-ins speak the protocols that `sign` defines.
     ("sandbox", &["model", "trust", "sign"]),
     (

@@ -324,8 +324,10 @@ fn a_mirror_is_pushed_pulled_and_verified() {
     for (folder, message) in
         [("packs", "was changed since it was installed"), ("carried", "is not the file that the index names")]
     {
-        let file =
-            names(folder).into_iter().find(|(name, bytes)| name.ends_with(".pack") && bytes.len() > 100).unwrap();
+        let file = names(folder)
+            .into_iter()
+            .find(|(name, _)| std::path::Path::new(name).extension().is_some_and(|end| end == "pack"))
+            .unwrap();
         let mut bytes = file.1;
         *bytes.last_mut().unwrap() ^= 1;
         assay.file(&format!("{folder}/{}", file.0), bytes);
@@ -338,6 +340,23 @@ fn a_mirror_is_pushed_pulled_and_verified() {
     }
     assert_eq!(assay.run(&["db", "verify", "packs", "--key", "ours.pub"]).status.code(), Some(2));
     assert_eq!(assay.run(&["db", "verify", "nowhere"]).status.code(), Some(2));
+}
+
+#[test]
+fn cve_2026_50162_a_mirror_names_no_file_outside_of_its_folder() {
+    let world = World { assay: Assay::new() };
+    world.assay.file("all.jsonl", debian("CVE-2099-1", "zlib", 1, "1:1.3.1"));
+    world.ok(&["db", "build", "all.jsonl", "--split", "--to", "mirror"]);
+    let text = std::fs::read_to_string(world.assay.path().join("mirror/index.json")).unwrap();
+    for name in ["../debian.pack", "/tmp/debian.pack", ".debian.pack", "a/debian.pack", ""] {
+        world.assay.file("mirror/index.json", text.replace("debian.pack", name));
+        for command in [["pull", "--to", "carried/here"], ["update", "--to", "packs"]] {
+            let arguments = [&["db", command[0], "--from", "file:mirror"], &command[1..]].concat();
+            let refused = world.assay.run(&arguments);
+            assert!(world.assay.shown(&refused).contains("is no name of a file"), "{}", world.assay.shown(&refused));
+        }
+        assert!(!world.assay.path().join("carried").exists());
+    }
 }
 
 #[test]

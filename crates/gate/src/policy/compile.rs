@@ -13,7 +13,7 @@ use super::{
     ApprovalState, CompiledControl, CompiledEnvironment, ExceptionInput, Policy, PolicyError, PolicyInput,
     TrustRootInput,
 };
-use crate::catalogue::{self, ControlEntry, catalogue};
+use crate::catalogue::{ControlEntry, catalogue};
 use crate::constraints::Rules;
 use crate::controls::{Parameters, TABLE};
 use crate::evidence::{Certificate, Identity, Keyless, PatternProblem, Prefix, TrustedSigner};
@@ -229,9 +229,7 @@ fn control(
     let invalid = |message: String| PolicyError::Invalid { place: place.to_owned(), message };
     let mut common_action = |name: &str| -> Result<Option<Action>, PolicyError> {
         let Some(value) = parameters.remove(name) else { return Ok(None) };
-        serde_json::from_value(value)
-            .map(|setting| Some(catalogue::action(setting)))
-            .map_err(|error| invalid(format!("{name}: {error}")))
+        serde_json::from_value(value).map(Some).map_err(|error| invalid(format!("{name}: {error}")))
     };
     let when_internet_facing = common_action("whenInternetFacing")?;
     let when_rescheduled = common_action("whenRescheduled")?.unwrap_or(Action::Warn);
@@ -242,7 +240,7 @@ fn control(
     let compile = TABLE.iter().find(|(id, _)| *id == entry.id.as_str()).map(|(_, compile)| compile);
     let compile = compile.ok_or_else(|| PolicyError::Catalogue { message: format!("{} has no code", entry.id) })?;
     let control = compile(Parameters(parameters)).map_err(|error| invalid(error.0))?;
-    let action = setting.and_then(|setting| setting.action).map(catalogue::action);
+    let action = setting.and_then(|setting| setting.action);
     Ok(CompiledControl {
         id: entry.id.clone(),
         entry,

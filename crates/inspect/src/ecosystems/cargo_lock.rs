@@ -38,6 +38,8 @@ impl Ecosystem for CargoLock {
                 .and_then(|(_, rest)| rest.split_once(']'))
                 .map(|(list, _)| list)
                 .unwrap_or_default();
+            // Of the archive that the registry hands out.
+            package.digest = value("checksum").and_then(|checksum| format!("sha256:{checksum}").parse().ok());
             package.depends_on = names(
                 dependencies
                     .split('"')
@@ -60,6 +62,7 @@ mod tests {
     #[test]
     fn crates_and_their_dependencies_are_declared() {
         let bytes = b"version = 4\n\n[[package]]\nname = \"aho-corasick\"\nversion = \"1.1.3\"\nsource = \"registry+https://x\"\n\
+                      checksum = \"8e60d3430d3a69478ad0993f19238d2df97c507009a52b3c10addcd7f6bcb916\"\n\
                       dependencies = [\n \"memchr\",\n \"log 0.4.1 (registry+https://x)\",\n]\n\n[[package]]\nname = \"memchr\"\nversion = \"2.7.4\"\n";
         let mut found = Found::default();
         assert!(CargoLock.wants("a/Cargo.lock", Scope::Directory) && !CargoLock.wants("a/Cargo.lock", Scope::Image));
@@ -68,5 +71,7 @@ mod tests {
         assert_eq!(list, [("aho-corasick", "1.1.3"), ("memchr", "2.7.4")]);
         assert_eq!(found.packages[0].depends_on, ["log", "memchr"]);
         assert_eq!(found.packages[0].tier, EvidenceTier::Declared);
+        let digests: Vec<_> = found.packages.iter().map(|p| p.digest.map(|digest| digest.short())).collect();
+        assert_eq!(digests, [Some("sha256:8e60d3430d3a".to_owned()), None]);
     }
 }

@@ -5,6 +5,7 @@
 
 use assay_model::{Package, PackageType};
 
+use super::npm::integrity;
 use super::{File, Found, Reader, clip, declared, names, object, text};
 use crate::limits::DEPENDENCIES;
 
@@ -52,6 +53,8 @@ fn read_yarn(file: &File<'_>, found: &mut Found) {
                 matches!(key, "dependencies" | "optionalDependencies" | "dependencies:" | "optionalDependencies:");
             match key {
                 "version" => package.version = clip(value),
+                // Berry's `checksum` is of an archive that it made itself.
+                "integrity" => package.digest = integrity(value),
                 // Berry says what each block is: `name@workspace:.` is a folder of the project.
                 "resolution" if value.contains("@workspace:") => open = None,
                 _ => {}
@@ -70,6 +73,7 @@ fn finish_yarn(package: Option<Package>, file: &File<'_>, found: &mut Found) {
     // The purl needs the version, which comes behind the name.
     let mut whole = declared(PackageType::Npm, &package.name, &package.version, file);
     whole.depends_on = names(package.depends_on);
+    whole.digest = package.digest;
     found.add(file, whole);
 }
 
@@ -92,6 +96,7 @@ fn read_pnpm(file: &File<'_>, found: &mut Found) {
         }
         let mut package = declared(PackageType::Npm, name, version, file);
         package.depends_on = names(needs.get(key).into_iter().flatten().cloned());
+        package.digest = entry.get("resolution").and_then(|resolution| integrity(text(resolution, "integrity")));
         found.add(file, package);
     }
 }
@@ -129,6 +134,7 @@ fn read_bun(file: &File<'_>, found: &mut Found) {
                 .flat_map(|key| object(information, key))
         });
         package.depends_on = names(needs.map(|(name, _)| clip(name)));
+        package.digest = entry.as_array().and_then(|entry| integrity(entry.last()?.as_str()?));
         found.add(file, package);
     }
 }
@@ -167,6 +173,21 @@ mod tests {
         let nine = "lockfileVersion: '9.0'\npackages:\n  '@s/a@1.0.0':\n    resolution: {integrity: x}\n  b@2.0.0: {}\nsnapshots:\n  '@s/a@1.0.0(b@2.0.0)':\n    dependencies:\n      b: 2.0.0\n  b@2.0.0: {}\n";
         assert_eq!(lines(&PNPM, "pnpm-lock.yaml", nine), expected);
         assert_eq!(read(&PNPM, "pnpm-lock.yaml", "a: [").partial.len(), 1);
+    }
+
+    #[test]
+    fn the_digests_of_the_lockfiles_are_kept() {
+        const OF_NOTHING: &str = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let yarn = format!("a@^1:\n  version \"1.0.0\"\n  integrity {OF_NOTHING}\n");
+        let pnpm =
+            format!("lockfileVersion: '9.0'\npackages:\n  a@1.0.0:\n    resolution: {{integrity: {OF_NOTHING}}}\n");
+        let bun = format!("{{\"packages\": {{\"a\": [\"a@1.0.0\", \"\", {{}}, \"{OF_NOTHING}\"]}}}}");
+        let locks: [(&Reader, _, _); 3] =
+            [(&YARN, "yarn.lock", yarn), (&PNPM, "pnpm-lock.yaml", pnpm), (&BUN, "bun.lock", bun)];
+        for (reader, path, lock) in locks {
+            let found = read(reader, path, lock);
+            assert_eq!(found.packages[0].digest, Some(assay_model::Digest::of(b"")), "{path}");
+        }
     }
 
     #[test]

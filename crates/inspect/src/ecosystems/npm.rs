@@ -5,7 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use assay_model::{EvidenceTier, Package, PackageType, SuppressionReason};
+use assay_model::{Digest, EvidenceTier, Package, PackageType, SuppressionReason};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::{About, Ecosystem, File, Found, Scope, names, optional, package};
@@ -123,6 +125,20 @@ fn read_manifest(path: &str, folder: &str, document: &Value) -> Package {
     package
 }
 
+/// The strongest known digest of an integrity text (W3C, Subresource Integrity, section 3.5): `sha512-BASE64`, several with
+/// spaces between. It is of the archive that the registry hands out.
+pub(super) fn integrity(text: &str) -> Option<Digest> {
+    let find = |algorithm: &str| {
+        let of = |each: &str| {
+            let encoded = each.strip_prefix(algorithm)?.strip_prefix('-')?.split('?').next()?;
+            let digest = STANDARD.decode(encoded).ok()?;
+            format!("{algorithm}:{}", hex::encode(digest)).parse().ok()
+        };
+        text.split_ascii_whitespace().find_map(of)
+    };
+    find("sha512").or_else(|| find("sha256"))
+}
+
 /// `license` as a string, as `{type}`, or the old list `licenses`.
 pub(super) fn licence(document: &Value) -> Option<String> {
     let one = |value: &Value| value.as_str().or_else(|| value.get("type")?.as_str()).and_then(optional);
@@ -179,6 +195,18 @@ fn read_hidden_lockfile(path: &str, document: &Value, found: &mut Found) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_strongest_digest_of_an_integrity_is_taken() {
+        let short = |text: &str| integrity(text).map(|digest| digest.short());
+        let (of_nothing, zeros) = ("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", format!("{}==", "A".repeat(86)));
+        assert_eq!(short(&format!("sha256-{of_nothing}?a=b")).as_deref(), Some("sha256:e3b0c44298fc"));
+        let several = format!("sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= sha256-{of_nothing} sha512-{zeros}");
+        assert_eq!(short(&several).as_deref(), Some("sha512:000000000000"));
+        for other in ["", "sha512-", "sha512-AA==", "sha512-x==", "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", "sha384-AA=="] {
+            assert_eq!(short(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn only_folders_directly_below_node_modules_are_installed() {

@@ -48,6 +48,7 @@ fn declared(path: &str, name: &str, value: &Value) -> Option<Package> {
     let mut package = package(PackageType::Npm, name, version, EvidenceTier::Declared, path);
     package.licence = npm::licence(value);
     package.depends_on = npm::dependency_names(value);
+    package.digest = value.get("integrity").and_then(Value::as_str).and_then(npm::integrity);
     Some(package)
 }
 
@@ -76,15 +77,20 @@ mod tests {
         let mut found = Found::default();
         NpmLock
             .read(&File { path: "package-lock.json", bytes: json.as_bytes(), limits: &Limits::default() }, &mut found);
-        found.packages.iter().map(|p| format!("{}@{} {:?}", p.name, p.version, p.depends_on)).collect()
+        let digest = |digest: &assay_model::Digest| format!(" {}", digest.short());
+        let line = |p: &Package| {
+            let digest = p.digest.as_ref().map(digest).unwrap_or_default();
+            format!("{}@{} {:?}{digest}", p.name, p.version, p.depends_on)
+        };
+        found.packages.iter().map(line).collect()
     }
 
     #[test]
     fn all_three_versions_are_read() {
         let three = r#"{"lockfileVersion":3,"packages":{"":{"name":"app","version":"1.0.0"},
-            "node_modules/a":{"version":"1.1.0","dependencies":{"b":"^2"}},
+            "node_modules/a":{"version":"1.1.0","integrity":"sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=","dependencies":{"b":"^2"}},
             "node_modules/a/node_modules/@s/b":{"version":"2.0.0"},"node_modules/link":{"link":true}}}"#;
-        assert_eq!(list(three), ["a@1.1.0 [\"b\"]", "@s/b@2.0.0 []"]);
+        assert_eq!(list(three), ["a@1.1.0 [\"b\"] sha256:e3b0c44298fc", "@s/b@2.0.0 []"]);
         let one = r#"{"lockfileVersion":1,"dependencies":{"a":{"version":"1.1.0","requires":{"b":"^2"},
             "dependencies":{"b":{"version":"2.0.0"}}}}}"#;
         assert_eq!(list(one), ["a@1.1.0 [\"b\"]", "b@2.0.0 []"]);

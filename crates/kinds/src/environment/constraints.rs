@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use assay_model::{BuildLevel, Timestamp};
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SignerPurpose;
 use crate::{PatternSpec, Span};
 
 /// Constraints by kind of evidence. A kind with constraints must be attested.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Constraints {
     /// Signatures on the image.
@@ -63,7 +63,8 @@ impl Constraints {
 }
 
 /// When it was made: the earlier of the time that it states and the time that is proven.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TimeConstraint {
     /// How old it may be.
@@ -71,17 +72,18 @@ pub struct TimeConstraint {
     pub max_age: Option<Span>,
     /// The day before which it does not count: after a key was lost, say.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub not_before: Option<Timestamp>,
 }
 
 /// What provenance must say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ProvenanceConstraint {
     /// The lowest level of the SLSA Build track that is enough. It follows from `builders`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub minimum_level: Option<BuildLevel>,
     /// Builder identities.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -121,12 +123,13 @@ pub struct ProvenanceConstraint {
     pub max_age: Option<Span>,
     /// The day before which it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub not_before: Option<Timestamp>,
 }
 
 /// What a build or step may use.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct MaterialConstraint {
     /// Whether each of them must have a digest.
@@ -138,7 +141,8 @@ pub struct MaterialConstraint {
 }
 
 /// What an SBOM must say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct SbomConstraint {
     /// Formats.
@@ -152,12 +156,13 @@ pub struct SbomConstraint {
     pub max_age: Option<Span>,
     /// The day before which it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub not_before: Option<Timestamp>,
 }
 
 /// The formats of SBOMs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SbomFormatName {
     /// CycloneDX.
@@ -167,7 +172,8 @@ pub enum SbomFormatName {
 }
 
 /// What a scan must say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ScanConstraint {
     /// Scanners, by name or URI with version as the scan has it.
@@ -181,12 +187,13 @@ pub struct ScanConstraint {
     pub max_age: Option<Span>,
     /// The day before which it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub not_before: Option<Timestamp>,
 }
 
 /// Most findings by severity. What is not given may be any number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct CountLimits {
     /// Critical findings.
@@ -207,7 +214,8 @@ pub struct CountLimits {
 }
 
 /// What a result of tests must say. It must have passed in any case.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct TestConstraint {
     /// Whether a result with warnings is enough.
@@ -224,12 +232,13 @@ pub struct TestConstraint {
     pub max_age: Option<Span>,
     /// The day before which it does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub not_before: Option<Timestamp>,
 }
 
 /// What a release statement must say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ReleaseConstraint {
     /// Purls.
@@ -238,7 +247,8 @@ pub struct ReleaseConstraint {
 }
 
 /// What an attribute report must say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct AttributeConstraint {
     /// Attributes, all of which the subject must have, without conditions.
@@ -250,7 +260,8 @@ pub struct AttributeConstraint {
 }
 
 /// What a link must say.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct LinkConstraint {
     /// Names of steps.

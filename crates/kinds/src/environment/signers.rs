@@ -1,13 +1,13 @@
 //! Who may say what: signers, how many of them are needed, builders, and verification summaries.
 
 use assay_model::BuildLevel;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{PatternSpec, Span};
 
 /// A trusted signer, for some kinds of evidence and some repositories: one of `keyless`, `key` and `certificate`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SignerSpec {
     /// A name for messages, for example `release-workflow`.
@@ -30,7 +30,8 @@ pub struct SignerSpec {
 }
 
 /// The kinds of evidence that signers are named for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SignerPurpose {
     /// A signature on the image.
@@ -89,7 +90,8 @@ impl SignerPurpose {
 
 /// A certificate identity: all that is given must match. The claims are those of a Fulcio certificate (sigstore/fulcio,
 /// `docs/oid-info.md`); one that the certificate does not have does not match.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeylessIdentity {
     /// OIDC issuer.
@@ -129,7 +131,8 @@ pub struct KeylessIdentity {
 }
 
 /// A certificate of an X.509 authority: a signer of Notation, or of cosign with a pinned authority.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CertificateIdentity {
     /// Subject of the certificate, as RFC 4514 writes it: `CN=release,O=Company,C=US`.
@@ -143,7 +146,8 @@ pub struct CertificateIdentity {
 }
 
 /// How many of several signers are needed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Quorum {
     /// Names of signers.
@@ -154,20 +158,22 @@ pub struct Quorum {
 }
 
 /// A builder that is trusted, by its exact name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrustedBuilder {
     /// `builder.id` as its provenance has it, version and all.
     pub id: String,
     /// The level of the SLSA Build track that its operator states.
-    #[schemars(with = "String")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub level: BuildLevel,
     /// Name of the signer that this builder's provenance comes from.
     pub signer: String,
 }
 
 /// When a verification summary stands in for the evidence behind it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SummaryRules {
     /// `verifier.id` that the summary must have.

@@ -1,9 +1,9 @@
 //! TLS, tokens, and credential plugins (Kubernetes "Authenticating", "client-go credential plugins").
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
+use assay_credentials::tls::{self, Authorities};
 use assay_model::Timestamp;
 use reqwest::header::HeaderValue;
 use rustls::pki_types::pem::PemObject as _;
@@ -140,23 +140,8 @@ async fn run(plugin: &Plugin) -> Result<Value, String> {
 
 fn client(config: &Config, certificate: Option<(&[u8], &[u8])>) -> Result<reqwest::Client, ApiError> {
     let wrong = |message: String| ApiError::Configuration { place: config.place.clone(), message };
-    let mut roots = rustls::RootCertStore::empty();
-    match &config.authorities {
-        Some(pem) => {
-            for authority in CertificateDer::pem_slice_iter(pem) {
-                let authority = authority.map_err(|error| wrong(format!("certificate authority: {error}")))?;
-                roots.add(authority).map_err(|error| wrong(format!("certificate authority: {error}")))?;
-            }
-            if roots.is_empty() {
-                return Err(wrong("the certificate authority holds no PEM certificate".to_owned()));
-            }
-        }
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-    }
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
-        .with_root_certificates(roots);
+    let authorities = config.authorities.as_deref().map_or(Authorities::Public, Authorities::Only);
+    let tls = tls::builder(authorities).map_err(|error| wrong(format!("certificate authority: {error}")))?;
     let mut tls = match certificate {
         None => tls.with_no_client_auth(),
         Some((chain, key)) => {

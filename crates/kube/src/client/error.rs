@@ -109,12 +109,3 @@ pub(super) fn refusal(code: u16, body: &[u8]) -> ApiError {
     });
     ApiError::Status { code, reason: text("reason").unwrap_or_default(), message }
 }
-
-/// The cause at the bottom of an error, without the URL.
-pub(super) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}

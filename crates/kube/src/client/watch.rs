@@ -198,7 +198,7 @@ impl Events {
             match tokio::time::timeout(SILENCE_MAX, self.response.chunk()).await {
                 Ok(Ok(Some(chunk))) => self.buffer.extend_from_slice(&chunk),
                 Ok(Ok(None)) => return Ok(None),
-                Ok(Err(error)) => return Err(lost(super::error::innermost(&error))),
+                Ok(Err(error)) => return Err(lost(assay_model::innermost(&error))),
                 Err(_) => return Err(lost(format!("silent for {} s", SILENCE_MAX.as_secs()))),
             }
         }

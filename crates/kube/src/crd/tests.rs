@@ -1,9 +1,27 @@
 use assay_kinds::Kind;
 
+use serde_json::json;
+
 use super::*;
 
+/// `deploy/crds.yaml` is what the types say today. `ASSAY_UPDATE_REFERENCE=1` writes it; the next build has it in it.
+#[test]
+fn the_file_of_definitions_is_fresh() {
+    let generated = generate::file();
+    if std::env::var_os("ASSAY_UPDATE_REFERENCE").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/crds.yaml");
+        return std::fs::write(path, generated).unwrap();
+    }
+    assert!(CRDS_YAML == generated, "deploy/crds.yaml is stale; write it with: .ci/generated");
+}
+
+#[test]
+fn what_is_read_of_the_file_is_what_was_written() {
+    assert!(custom_resource_definitions() == generate::all());
+}
+
 fn of(kind: &str) -> Value {
-    custom_resource_definitions().into_iter().find(|own| own["spec"]["names"]["kind"] == kind).unwrap()
+    generate::all().into_iter().find(|own| own["spec"]["names"]["kind"] == kind).unwrap()
 }
 
 fn spec(kind: &str) -> Value {
@@ -12,15 +30,15 @@ fn spec(kind: &str) -> Value {
 
 #[test]
 fn there_is_one_of_each_kind_and_the_bytes_do_not_change() {
-    let definitions = custom_resource_definitions();
+    let definitions = generate::all();
     let kinds: Vec<&str> = definitions.iter().map(|own| own["spec"]["names"]["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, Kind::NAMES);
-    assert_eq!(definitions, custom_resource_definitions());
+    assert_eq!(definitions, generate::all());
 }
 
 #[test]
 fn each_survives_what_kubectl_apply_keeps_of_it() {
-    for definition in custom_resource_definitions() {
+    for definition in generate::all() {
         let bytes = definition.to_string().len();
         assert!(bytes < ANNOTATION_BYTES_MAX / 4, "{} has {bytes} bytes", definition["metadata"]["name"]);
     }
@@ -28,7 +46,7 @@ fn each_survives_what_kubectl_apply_keeps_of_it() {
 
 #[test]
 fn the_older_version_has_the_same_fields_and_is_never_stored() {
-    for definition in custom_resource_definitions() {
+    for definition in generate::all() {
         let [now, before] = &definition["spec"]["versions"].as_array().unwrap()[..] else { panic!("{definition}") };
         assert_eq!([&now["name"], &now["storage"], &now["served"]], [&json!("v1"), &json!(true), &json!(true)]);
         assert_eq!(

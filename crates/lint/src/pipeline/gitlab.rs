@@ -12,7 +12,7 @@ use crate::credential;
 use crate::rule::Standard::Cwe;
 use crate::rule::{Check, Mark, Marks, Rule};
 use crate::script::Script;
-use crate::shell::ShellScript;
+use crate::shell::{ShellScript, rules};
 
 /// Top-level keys that are no jobs.
 const GLOBALS: [&str; 13] = [
@@ -153,27 +153,13 @@ static CHECKS: &[GitlabCheck] = &[
         debug_trace,
     ),
     Check::new(
-        Rule::new(
+        rules::fetch_and_run(
             "gitlab-fetch-and-run",
-            High,
-            "Nothing is fetched and run in one go",
             "Whoever controls the server runs code in the job, with its variables",
-            "fetch a named version to a file, check its sha256, then run it",
-        )
-        .also(&[Cwe(494)]),
+        ),
         fetch_and_run,
     ),
-    Check::new(
-        Rule::new(
-            "gitlab-unchecked-fetch",
-            High,
-            "TLS certificates and signatures are checked",
-            "Anybody on the way can put something else in the place of what is fetched",
-            "remove the option; add the missing authority's certificate instead",
-        )
-        .also(&[Cwe(295)]),
-        unchecked_fetch,
-    ),
+    Check::new(rules::unchecked_fetch("gitlab-unchecked-fetch"), unchecked_fetch),
     Check::new(
         Rule::new(
             "gitlab-release-unscanned",
@@ -456,19 +442,11 @@ fn debug_trace(pipeline: &Pipeline<'_, '_>, marks: &mut Marks<'_>) {
 }
 
 fn fetch_and_run(pipeline: &Pipeline<'_, '_>, marks: &mut Marks<'_>) {
-    for script in pipeline.scripts() {
-        for (fetcher, runner) in script.commands.piped_into_interpreters() {
-            marks.add(script.bytes(fetcher), format!("{} runs what {} fetches", runner.name(), fetcher.name()));
-        }
-    }
+    rules::mark_fetch_and_run(pipeline.scripts(), marks);
 }
 
 fn unchecked_fetch(pipeline: &Pipeline<'_, '_>, marks: &mut Marks<'_>) {
-    for script in pipeline.scripts() {
-        for (command, how) in script.commands.unchecked_fetches() {
-            marks.add(script.bytes(command), how);
-        }
-    }
+    rules::mark_unchecked_fetch(pipeline.scripts(), marks);
     for field in pipeline.variables() {
         if let Some(how) = crate::shell::unchecked_variable(&field.key, &value_of(field)) {
             marks.add(field.key_place.start..field.value.place.end, how);

@@ -260,14 +260,10 @@ pub(super) fn root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "timed out".to_owned();
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if std::ptr::addr_eq(std::ptr::from_ref(cause), std::ptr::from_ref(error)) {
+    if std::error::Error::source(error).is_none() {
         return "the connection failed".to_owned();
     }
-    cause.to_string()
+    assay_model::innermost(error)
 }
 
 /// How far it got: what the layers below say of themselves, and of the look-up of names, which says it in words only.

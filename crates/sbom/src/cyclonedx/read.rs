@@ -2,7 +2,7 @@
 
 use assay_model::{Digest, OsRelease};
 
-use super::{Bom, Component, LicenceChoice, Organisation, Tools};
+use super::{Bom, Component, LicenceChoice, NOASSERTION, Organisation, Tools};
 use crate::document::Lifecycle;
 use crate::property::{self, Properties};
 use crate::read::{Described, Entry, Listed, Origin};
@@ -86,7 +86,11 @@ fn entry(mut component: Component) -> Entry {
         properties: properties(&mut component),
         reference: component.bom_ref,
         path: location.map(|occurrence| occurrence.location),
-        supplier: component.supplier.and_then(|supplier| supplier.name).or(component.publisher),
+        supplier: component
+            .supplier
+            .and_then(|supplier| supplier.name)
+            .filter(|name| name != NOASSERTION)
+            .or(component.publisher),
         licence: licence(component.licenses),
         group: component.group,
         name: component.name,

@@ -3,8 +3,8 @@
 use assay_model::{Algorithm, Contents, Digest, OsRelease, Package};
 
 use super::{
-    Bom, Component, Composition, Dependency, Evidence, Hash, LicenceChoice, Metadata, NamedLicence, Occurrence,
-    Organisation, Phase, Property, Tool, Tools,
+    Bom, Component, Composition, Dependency, Evidence, Hash, LicenceChoice, Metadata, NOASSERTION, NamedLicence,
+    Occurrence, Organisation, Phase, Property, Tool, Tools,
 };
 use crate::document::{CycloneDxVersion, Generation, Root};
 use crate::graph::Graph;
@@ -94,7 +94,11 @@ fn library(reference: &str, package: &Package, contents: &Contents, version: Cyc
     Component {
         kind: "library".to_owned(),
         bom_ref: Some(reference.to_owned()),
-        supplier: package.supplier.clone().map(|name| Organisation { name: Some(name), email: None }),
+        supplier: Some(Organisation {
+            // A minimum element: that nobody is named is said, as SPDX does.
+            name: Some(package.supplier.clone().unwrap_or_else(|| NOASSERTION.to_owned())),
+            email: None,
+        }),
         name: package.name.clone(),
         version: Some(package.version.clone()),
         hashes: package.digest.iter().map(hash).collect(),

@@ -1,6 +1,8 @@
 //! Syft's JSON to contents.
 
 use assay_model::{Digest, OsRelease};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -46,6 +48,8 @@ struct Artifact {
     id: String,
     name: String,
     version: Option<String>,
+    #[serde(rename = "type", deserialize_with = "null_as_default")]
+    kind: String,
     purl: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     locations: Vec<Location>,
@@ -134,7 +138,9 @@ fn entry(artifact: Artifact) -> Entry {
     let mut properties = Properties::default();
     let nested = metadata("virtualPath").map(|path| path.trim_start_matches('/').replace(':', "!"));
     let path = nested.or_else(|| Some(artifact.locations.first()?.path.trim_start_matches('/').to_owned()));
-    if let Some(source) = metadata("source").filter(|source| !source.is_empty()) {
+    // Of a crate, the source is the registry.
+    let source = metadata("source").filter(|source| !source.is_empty() && artifact.kind != "rust-crate");
+    if let Some(source) = source {
         let version = metadata("sourceVersion").filter(|version| !version.is_empty());
         properties.push(crate::property::SOURCE_NAME.to_owned(), source);
         let version = version.or_else(|| artifact.version.clone()).unwrap_or_default();
@@ -158,7 +164,16 @@ fn entry(artifact: Artifact) -> Entry {
     }
 }
 
+/// Of a Java archive, of an entry of Cargo.lock, or of one of npm's lock files.
 fn digest(metadata: &Value) -> Option<Digest> {
+    let text = |key: &str| metadata.get(key).and_then(Value::as_str);
+    if let Some(checksum) = text("checksum") {
+        return format!("sha256:{checksum}").parse().ok();
+    }
+    if let Some((algorithm, encoded)) = text("integrity").and_then(|integrity| integrity.split_once('-')) {
+        let bytes = STANDARD.decode(encoded).ok()?;
+        return format!("{algorithm}:{}", hex::encode(bytes)).parse().ok();
+    }
     let digests = metadata.get("digest")?.as_array()?;
     let find = |algorithm: &str| {
         let digest =

@@ -1,6 +1,8 @@
 //! Contents to Syft's JSON.
 
-use assay_model::{Contents, Digest, Package};
+use assay_model::{Algorithm, Contents, Digest, EvidenceTier, Package};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{SCHEMA, TYPES};
@@ -108,11 +110,34 @@ fn artifact(id: &str, package: &Package, contents: &Contents) -> Value {
         "cpes": [],
         "purl": package.purl.to_string(),
     });
-    if let (Some(digest), "java-archive", Some(fields)) = (&package.digest, kind, artifact.as_object_mut()) {
-        fields.insert("metadataType".to_owned(), "java-archive".into());
-        let digest = json!({ "algorithm": digest.algorithm().name(), "value": digest.hex() });
-        let place = package.path.replace('!', ":");
-        fields.insert("metadata".to_owned(), json!({ "virtualPath": format!("/{place}"), "digest": [digest] }));
+    if let (Some((kind, metadata)), Some(fields)) = (metadata(kind, package), artifact.as_object_mut()) {
+        fields.insert("metadataType".to_owned(), kind.into());
+        fields.insert("metadata".to_owned(), metadata);
     }
     artifact
+}
+
+/// Where Syft has a place for the package's digest: in what it says of a Java archive, and of an entry of the lock files of
+/// Cargo and npm.
+fn metadata(kind: &str, package: &Package) -> Option<(&'static str, Value)> {
+    let digest = package.digest.as_ref()?;
+    let is_locked = package.tier == EvidenceTier::Declared;
+    match (kind, digest.algorithm()) {
+        ("java-archive", algorithm) => {
+            let place = format!("/{}", package.path.replace('!', ":"));
+            let digest = json!({ "algorithm": algorithm.name(), "value": digest.hex() });
+            Some(("java-archive", json!({ "virtualPath": place, "digest": [digest] })))
+        }
+        ("rust-crate", Algorithm::Sha256) if is_locked => {
+            let (name, version) = (&package.name, &package.version);
+            let own =
+                json!({ "name": name, "version": version, "source": "", "checksum": digest.hex(), "dependencies": [] });
+            Some(("rust-cargo-lock-entry", own))
+        }
+        ("npm", algorithm) if is_locked => {
+            let integrity = format!("{}-{}", algorithm.name(), STANDARD.encode(digest.as_bytes()));
+            Some(("javascript-npm-package-lock-entry", json!({ "resolved": "", "integrity": integrity })))
+        }
+        _ => None,
+    }
 }

@@ -108,6 +108,32 @@ fn the_only_package_described_is_a_package_if_it_has_a_purl() {
     assert_eq!(read(json!([])), (true, 0));
 }
 
+/// What Syft says of an entry of a lock file; and that nobody is named as its supplier is no name.
+#[test]
+fn digests_of_lock_files_and_suppliers_that_nobody_named() {
+    let integrity = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+    let syft = json!({"artifacts": [
+        {"id": "a", "name": "log", "version": "0.4.1", "type": "rust-crate", "purl": "pkg:cargo/log@0.4.1",
+         "metadataType": "rust-cargo-lock-entry", "metadata": {"name": "log", "version": "0.4.1",
+         "source": "registry+https://github.com/rust-lang/crates.io-index", "checksum": "a".repeat(64), "dependencies": []}},
+        {"id": "b", "name": "ms", "version": "2.0.0", "type": "npm", "purl": "pkg:npm/ms@2.0.0",
+         "metadataType": "javascript-npm-package-lock-entry", "metadata": {"resolved": "", "integrity": integrity}}],
+        "descriptor": {"name": "syft"}, "schema": {"version": "16.0.18"}, "source": {"id": "s", "name": "x", "type": "directory"}});
+    let packages = read(syft.to_string().as_bytes()).unwrap().contents.packages;
+    let seen = |name: &str| {
+        let package = packages.iter().find(|package| package.name == name).unwrap();
+        (package.digest.unwrap().short(), package.source.is_some())
+    };
+    assert_eq!(seen("log"), ("sha256:aaaaaaaaaaaa".to_owned(), false), "a registry is no source package");
+    assert_eq!(seen("ms"), ("sha256:e3b0c44298fc".to_owned(), false));
+    let bom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [
+        {"type": "library", "name": "a", "purl": "pkg:npm/a@1", "supplier": {"name": "NOASSERTION"}},
+        {"type": "library", "name": "b", "purl": "pkg:npm/b@1", "supplier": {"name": "NOASSERTION"}, "publisher": "P"}]});
+    let packages = read(bom.to_string().as_bytes()).unwrap().contents.packages;
+    let suppliers: Vec<_> = packages.iter().map(|package| package.supplier.as_deref()).collect();
+    assert_eq!(suppliers, [None, Some("P")]);
+}
+
 #[test]
 fn a_document_of_syft() {
     let document = json!({

@@ -192,7 +192,89 @@ fn is_attachment(tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+
+    use assay_case::{EvidenceSet, Facts, Resolution};
+    use assay_model::{Subject, Timestamp};
+
     use super::*;
+    use crate::GatheredFacts;
+
+    /// Every tag is one digest; a repository has one tag.
+    struct Registry;
+
+    fn digest() -> Digest {
+        Digest::of(b"pushed")
+    }
+
+    impl FactSource for Registry {
+        fn warm(&self, _: &Puller<'_>, _: &[ImageUse]) -> Option<GatheredFacts> {
+            None
+        }
+
+        fn gather<'a>(
+            &'a self,
+            _: &'a Puller<'a>,
+            images: &'a [ImageUse],
+            _: Instant,
+        ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
+            let known = |image: &ImageUse| {
+                let repository = image.reference.as_ref().unwrap().repository().clone();
+                let facts = Facts {
+                    subject: Subject { repository, digest: digest(), index: None, platform: None },
+                    resolution: Resolution::ByTag,
+                    contents: Known::unknown("none", "none"),
+                    findings: Known::unknown("none", "none"),
+                    evidence: Known::new(EvidenceSet::default(), Timestamp::UNIX_EPOCH),
+                };
+                (image.written.clone(), Known::new(vec![Arc::new(facts)], Timestamp::UNIX_EPOCH))
+            };
+            Box::pin(std::future::ready(images.iter().map(known).collect()))
+        }
+
+        fn tags<'a>(
+            &'a self,
+            _: &'a Puller<'a>,
+            _: &'a Repository,
+        ) -> Pin<Box<dyn Future<Output = Option<Vec<String>>> + Send + 'a>> {
+            Box::pin(std::future::ready(Some(vec!["1.0".to_owned()])))
+        }
+    }
+
+    #[tokio::test]
+    async fn the_tags_of_what_is_released_and_of_what_runs_are_looked_at_and_become_digests() {
+        let store = Arc::new(Store::in_memory().unwrap());
+        let container = assay_store::RunningContainer {
+            name: "api".into(),
+            role: ContainerRole::Container,
+            requested: "registry.example.com/shop/api:1.0".into(),
+            repository: "registry.example.com/shop/api".parse().ok(),
+            digest: Some(Digest::of(b"running")),
+        };
+        let pod = assay_store::RunningPod {
+            namespace: "shop".into(),
+            name: "api-1".into(),
+            workload_kind: "Deployment".into(),
+            workload_name: "api".into(),
+            owner: None,
+            environment: None,
+            started: Timestamp::UNIX_EPOCH,
+            containers: vec![container],
+        };
+        store.sync_inventory("default", Timestamp::UNIX_EPOCH, &[pod]).unwrap();
+        let facts: Arc<dyn FactSource> = Arc::new(Registry);
+        let released = ["registry.example.com/pay/api".parse().unwrap()].into();
+        let Survey { running, listed } = survey(Arc::clone(&facts), store, released).await;
+        let repository = "registry.example.com/shop/api".parse().unwrap();
+        assert_eq!(running.unwrap(), [Image::by_digest("shop", &repository, Digest::of(b"running"))]);
+        let seen: Vec<String> = listed.iter().map(|(repository, ..)| repository.to_string()).collect();
+        assert_eq!(seen, ["registry.example.com/pay/api", "registry.example.com/shop/api"]);
+        let tag = Image { namespace: "shop".into(), written: "registry.example.com/shop/api:1.0".into() };
+        let (_, resolved, is_known) = gather(facts, tag).await;
+        assert_eq!(resolved, Some(Image::by_digest("shop", &repository, digest())));
+        assert!(is_known);
+    }
 
     #[test]
     fn a_tag_is_new_once_and_what_belongs_to_an_image_never() {

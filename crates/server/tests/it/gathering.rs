@@ -57,16 +57,21 @@ impl Chain {
 
     /// prod wants a signature by the key `release`; nothing else.
     fn policy(&self) -> Arc<Policy> {
+        self.policy_of(&["require-signature", "trusted-signer"], "deny")
+    }
+
+    /// prod wants these; `unknown` is what happens where it cannot be found out who made an image.
+    fn policy_of(&self, enforced: &[&str], unknown: &str) -> Arc<Policy> {
         let controls: Vec<String> = catalogue()
             .iter()
             .map(|entry| {
-                let wanted = matches!(entry.id.as_str(), "require-signature" | "trusted-signer");
+                let wanted = enforced.contains(&entry.id.as_str());
                 format!("{}: {{action: {}}}", entry.id, if wanted { "enforce" } else { "off" })
             })
             .collect();
         let text = format!(
             "apiVersion: assay.dev/v1\nkind: Environment\nmetadata: {{name: prod}}\nspec:\n  tier: prod\n  trustRoot: team\n  \
-             signers: [{{name: release, for: [signature], key: release}}]\n  controls: {{{}}}\n",
+             signers: [{{name: release, for: [signature], key: release}}]\n  failurePolicy: {{identity: {unknown}}}\n  controls: {{{}}}\n",
             controls.join(", ")
         );
         let objects = load_yaml(&text, "prod.yaml").unwrap().objects.into_iter();
@@ -172,6 +177,23 @@ async fn old_evidence_may_admit_and_is_looked_at_again_before_it_refuses() {
     minutes.store(60, Ordering::SeqCst);
     assert_eq!(server.validate(&pinned).await["allowed"], true);
     assert!(chain.registry.count(Endpoint::Referrers) > 0);
+}
+
+/// A registry that fails just then is no way around: the Environment lets through what cannot be found out, and this was.
+#[tokio::test]
+async fn a_refusal_by_old_evidence_stands_where_the_registry_cannot_be_asked_again() {
+    let chain = Chain::start().await;
+    let minutes = Arc::new(AtomicI64::new(0));
+    let server = chain.serve_at(&minutes).await;
+    let pinned = create(&chain.image(&format!("@{}", chain.signed)));
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    server.running.set_policy(chain.policy_of(&["require-sbom"], "warn"));
+    minutes.store(10, Ordering::SeqCst);
+    chain.registry.set_fault(Fault::Status { endpoint: None, status: 503, count: 99, retry_after: None });
+    let refused = server.validate(&pinned).await;
+    assert_eq!(refused["allowed"], false, "{refused}");
+    assert!(refused["status"]["message"].as_str().unwrap().contains("(require-sbom"), "{refused}");
+    assert!(!chain.registry.requests().is_empty());
 }
 
 /// A rollout: all Pods of a new image come at once, and the registry is asked for each thing once.

@@ -7,7 +7,7 @@ use reqwest::{StatusCode, Url};
 use sigstore_tuf::transport::{FetchFuture, Repository};
 
 use super::{TufError, TufInstance, keys};
-use crate::http::{self, innermost};
+use crate::http;
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -44,8 +44,10 @@ impl Mirror {
     }
 
     async fn get(&self, base: &Url, file: &str, limit: u64) -> Result<Option<Vec<u8>>, TufError> {
-        let unreachable =
-            |error: reqwest::Error| TufError::Unreachable { file: file.to_owned(), reason: innermost(&error) };
+        let unreachable = |error: reqwest::Error| TufError::Unreachable {
+            file: file.to_owned(),
+            reason: assay_model::innermost(&error),
+        };
         let too_large = || TufError::TooLarge { file: file.to_owned(), limit };
         // Joined as text: a name that begins with a scheme or a slash must not lead elsewhere.
         let url = Url::parse(&format!("{base}{file}"))

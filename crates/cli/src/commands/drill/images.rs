@@ -1,8 +1,13 @@
 //! The images of the attacks, in a throwaway repository.
 
+use std::io::{Cursor, Write as _};
+
 use assay_model::{Digest, Repository};
 use assay_oci::{Client, media_type};
 use assay_sandbox::{BuiltImage, ImageBuilder};
+use zip::CompressionMethod;
+use zip::result::ZipResult;
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::Result;
 use crate::failure::CliError;
@@ -41,7 +46,7 @@ impl Images {
         let base = || ImageBuilder::new().layer([("etc/os-release", OS_RELEASE, 0o644), ("etc/drill", &*nonce, 0o644)]);
         let secret = base().layer([("root/.ssh/id_ecdsa", key.as_str(), 0o600)]);
         let secret = secret.layer([("opt/done", "yes\n", 0o644)]).whiteout("root/.ssh/id_ecdsa");
-        let jar = stored_zip(LOG4J.0, LOG4J.1.as_bytes());
+        let jar = stored_zip(LOG4J.0, LOG4J.1.as_bytes()).map_err(|error| failed(error.to_string()))?;
         let vulnerable = base().layer([("opt/app/log4j-core-2.14.1.jar", jar, 0o644)]).layer([(
             "opt/app/node_modules/lodash/package.json",
             LODASH,
@@ -102,43 +107,22 @@ async fn push(client: &Client, repository: &Repository, image: &BuiltImage) -> R
     Ok(image.digest())
 }
 
-/// A zip file of one stored file (PKWARE APPNOTE 6.3.9, sections 4.3.7, 4.3.12 and 4.3.16).
-fn stored_zip(name: &str, content: &[u8]) -> Vec<u8> {
-    let (size, length) = (content.len() as u32, name.len() as u16);
-    let crc = crc32(content);
-    // Version, flags, method 0 (stored), time and date.
-    let common = [20u16, 0, 0, 0, 0x21].map(u16::to_le_bytes).concat();
-    let sizes = [crc, size, size].map(u32::to_le_bytes).concat();
-    let mut zip = b"PK\x03\x04".to_vec();
-    zip.extend([&common[..], &sizes, &length.to_le_bytes(), &[0; 2], name.as_bytes(), content].concat());
-    let directory = zip.len() as u32;
-    zip.extend([b"PK\x01\x02\x14\x00", &common[..], &sizes, &length.to_le_bytes(), &[0; 16], name.as_bytes()].concat());
-    let end = zip.len() as u32 - directory;
-    zip.extend([b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &end.to_le_bytes()[..], &directory.to_le_bytes(), &[0; 2]].concat());
-    zip
-}
-
-/// CRC-32 (ISO 3309), bit by bit: there are a hundred bytes.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
-    })
+/// A zip file of one stored file.
+fn stored_zip(name: &str, content: &[u8]) -> ZipResult<Vec<u8>> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    writer.start_file(name, SimpleFileOptions::default().compression_method(CompressionMethod::Stored))?;
+    writer.write_all(content)?;
+    Ok(writer.finish()?.into_inner())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_checksum_is_that_of_the_standard() {
-        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
-        assert_eq!(crc32(b""), 0);
-    }
-
     /// The jar has to be read as one, or the attack shows nothing.
     #[test]
     fn the_vulnerable_layers_hold_what_they_say() {
-        let jar = stored_zip(LOG4J.0, LOG4J.1.as_bytes());
+        let jar = stored_zip(LOG4J.0, LOG4J.1.as_bytes()).unwrap();
         let image = ImageBuilder::new()
             .layer([("opt/app/log4j-core-2.14.1.jar", jar, 0o644)])
             .layer([("opt/app/node_modules/lodash/package.json", LODASH, 0o644)])

@@ -1,11 +1,11 @@
 //! What a build fetches besides packages.
 
-use assay_model::Severity::{High, Low, Medium};
+use assay_model::Severity::{Low, Medium};
 
 use super::super::{DockerCheck, Dockerfile, Instruction};
 use crate::rule::Standard::{Cwe, Hadolint};
 use crate::rule::{Check, Marks, Rule};
-use crate::shell::{Command, ShellScript, unchecked_variable};
+use crate::shell::{Command, ShellScript, rules, unchecked_variable};
 
 /// Commands that verify what was fetched.
 const VERIFIERS: [&str; 12] = [
@@ -25,25 +25,14 @@ const VERIFIERS: [&str; 12] = [
 
 pub(super) static CHECKS: &[DockerCheck] = &[
     Check::new(
-        Rule::new(
+        rules::fetch_and_run(
             "docker-fetch-and-run",
-            High,
-            "Nothing is fetched and run in one go",
             "Whoever controls the server, today or when the cache is empty, runs code in the build",
-            "fetch a named version to a file, check its sha256, then run it",
-        )
-        .also(&[Cwe(494)]),
+        ),
         fetch_and_run,
     ),
     Check::new(
-        Rule::new(
-            "docker-unchecked-fetch",
-            High,
-            "TLS certificates and signatures are checked",
-            "Anybody on the way can put something else in the place of what is fetched",
-            "remove the option; add the missing authority's certificate instead",
-        )
-        .also(&[Cwe(295)]),
+        rules::unchecked_fetch("docker-unchecked-fetch"),
         unchecked_fetch,
     ),
     Check::new(
@@ -114,19 +103,11 @@ pub(super) static CHECKS: &[DockerCheck] = &[
 ];
 
 fn fetch_and_run(file: &Dockerfile, marks: &mut Marks<'_>) {
-    for (_, script) in file.scripts() {
-        for (fetcher, runner) in script.commands.piped_into_interpreters() {
-            marks.add(script.bytes(fetcher), format!("{} runs what {} fetches", runner.name(), fetcher.name()));
-        }
-    }
+    rules::mark_fetch_and_run(file.scripts().map(|(_, script)| script), marks);
 }
 
 fn unchecked_fetch(file: &Dockerfile, marks: &mut Marks<'_>) {
-    for (_, script) in file.scripts() {
-        for (command, how) in script.commands.unchecked_fetches() {
-            marks.add(script.bytes(command), how);
-        }
-    }
+    rules::mark_unchecked_fetch(file.scripts().map(|(_, script)| script), marks);
     for (name, value, bytes) in file
         .instructions
         .iter()

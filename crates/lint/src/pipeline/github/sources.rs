@@ -1,12 +1,13 @@
 //! What a workflow takes from others: actions, images, what it fetches.
 
-use assay_model::Severity::{Critical, High, Medium};
+use assay_model::Severity::{Critical, Medium};
 use assay_yaml::Marked;
 
 use super::super::{bytes, is_unpinned};
 use super::{GithubCheck, Workflow};
 use crate::rule::Standard::Cwe;
 use crate::rule::{Check, Marks, Rule};
+use crate::shell::rules;
 
 /// Actions whose tags were moved to code that steals secrets, the first version that came after, and where that is recorded.
 const COMPROMISED: [(&str, u64, &str); 3] = [
@@ -50,27 +51,13 @@ pub(super) static CHECKS: &[GithubCheck] = &[
         compromised_action,
     ),
     Check::new(
-        Rule::new(
+        rules::fetch_and_run(
             "github-fetch-and-run",
-            High,
-            "Nothing is fetched and run in one go",
             "Whoever controls the server runs code in the job, with its secrets",
-            "fetch a named version to a file, check its sha256, then run it",
-        )
-        .also(&[Cwe(494)]),
+        ),
         fetch_and_run,
     ),
-    Check::new(
-        Rule::new(
-            "github-unchecked-fetch",
-            High,
-            "TLS certificates and signatures are checked",
-            "Anybody on the way can put something else in the place of what is fetched",
-            "remove the option; add the missing authority's certificate instead",
-        )
-        .also(&[Cwe(295)]),
-        unchecked_fetch,
-    ),
+    Check::new(rules::unchecked_fetch("github-unchecked-fetch"), unchecked_fetch),
 ];
 
 fn unpinned_action(workflow: &Workflow<'_, '_>, marks: &mut Marks<'_>) {
@@ -114,19 +101,11 @@ fn compromised_action(workflow: &Workflow<'_, '_>, marks: &mut Marks<'_>) {
 }
 
 fn fetch_and_run(workflow: &Workflow<'_, '_>, marks: &mut Marks<'_>) {
-    for script in workflow.steps().filter_map(|step| step.run.as_ref()) {
-        for (fetcher, runner) in script.commands.piped_into_interpreters() {
-            marks.add(script.bytes(fetcher), format!("{} runs what {} fetches", runner.name(), fetcher.name()));
-        }
-    }
+    rules::mark_fetch_and_run(workflow.steps().filter_map(|step| step.run.as_ref()), marks);
 }
 
 fn unchecked_fetch(workflow: &Workflow<'_, '_>, marks: &mut Marks<'_>) {
-    for script in workflow.steps().filter_map(|step| step.run.as_ref()) {
-        for (command, how) in script.commands.unchecked_fetches() {
-            marks.add(script.bytes(command), how);
-        }
-    }
+    rules::mark_unchecked_fetch(workflow.steps().filter_map(|step| step.run.as_ref()), marks);
     for field in workflow.environments().into_iter().flat_map(|(_, env)| env.fields()) {
         let value = scalar(&field.value);
         if let Some(how) = crate::shell::unchecked_variable(&field.key, &value) {

@@ -276,9 +276,9 @@ fn the_roots_that_may_be_asked_are_those_that_stand_in_the_cluster() {
     book.read(Sort::TrustRoot, &root("tried", json!({}))).map(drop).unwrap();
     assert!(names(&book).is_empty(), "tried only");
     for name in ["mirror", "company"] {
-        book.apply(Sort::TrustRoot, Received::of(root(name, json!({}))));
+        apply(&mut book, Sort::TrustRoot, &root(name, json!({})));
     }
-    book.apply(Sort::TrustRoot, Received::of(root("bad", json!({"keys": [{"name": "a", "pem": "bad"}]}))));
+    apply(&mut book, Sort::TrustRoot, &root("bad", json!({"keys": [{"name": "a", "pem": "bad"}]})));
     assert_eq!(names(&book), ["company", "mirror"]);
     book.settle().unwrap();
     book.remove(Sort::TrustRoot, "mirror");

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use assay_gate::{ExceptionInput, Policy, PolicyInput, TrustRootInput, starter_environments};
 use assay_kinds::{
-    ActionSetting, Environment, KeylessIdentity, PatternSpec, SignerPurpose, SignerSpec, SigstoreRoot, TrustRoot,
-    TrustRootSpec,
+    Environment, KeylessIdentity, PatternSpec, SignerPurpose, SignerSpec, SigstoreRoot, TrustRoot, TrustRootSpec,
 };
-use assay_model::ControlId;
+use assay_model::{Action, ControlId};
 use assay_sandbox::sigstore::GITHUB_ISSUER;
 use assay_trust::TrustMaterial;
 use serde_json::json;
@@ -52,7 +51,7 @@ impl Policies {
         for environment in &mut environments {
             for control in off {
                 let id: ControlId = control.parse()?;
-                environment.spec.controls.entry(id).or_default().action = Some(ActionSetting::Off);
+                environment.spec.controls.entry(id).or_default().action = Some(Action::Off);
             }
         }
         Ok(Policy::compile(PolicyInput {

@@ -279,7 +279,7 @@ const SPEC_LEFT_OUT: [&str; 20] = [
     "topologySpreadConstraints",
 ];
 /// Of a container: what it does inside, which is most of its bytes and often secret.
-const CONTAINER_LEFT_OUT: [&str; 18] = [
+const CONTAINER_LEFT_OUT: [&str; 17] = [
     "args",
     "command",
     "env",
@@ -288,7 +288,6 @@ const CONTAINER_LEFT_OUT: [&str; 18] = [
     "livenessProbe",
     "readinessProbe",
     "resizePolicy",
-    "resources",
     "startupProbe",
     "stdin",
     "stdinOnce",
@@ -358,6 +357,10 @@ fn reduce_spec(spec: &mut Value) {
         for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(fields) = container.as_object_mut() {
                 fields.retain(|name, _| !CONTAINER_LEFT_OUT.contains(&name.as_str()));
+                // Requests are the scheduler's.
+                if let Some(resources) = fields.get_mut("resources").and_then(Value::as_object_mut) {
+                    resources.retain(|name, _| name == "limits");
+                }
             }
         }
     }

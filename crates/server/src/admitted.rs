@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use assay_case::{Operation, PriorAdmission, Request};
 use assay_kube::is_built_in_controller;
-use assay_model::{Digest, Timestamp};
+use assay_model::{Digest, Reference, Timestamp};
 use assay_store::DecisionRecord;
 
 use crate::GatheredFacts;
@@ -68,31 +68,34 @@ impl Admitted {
             return Vec::new();
         }
         let Some(owner) = &request.workload.owner else { return Vec::new() };
-        let mut digests: Vec<Digest> = Vec::new();
+        // For everything that may run, the digests by which it may have been admitted.
+        let mut wanted: Vec<Vec<Digest>> = Vec::new();
         for image in &request.images {
             // Only a digest in the Pod itself binds what runs to what was admitted.
-            let bound = image.reference.as_ref().is_ok_and(|reference| reference.digest().is_some());
+            let Some(named) = image.reference.as_ref().ok().and_then(Reference::digest) else { return Vec::new() };
             match facts.get(&image.written).map(assay_case::Known::get) {
-                Some(Ok(platforms)) if bound && !platforms.is_empty() => {
-                    digests.extend(platforms.iter().map(|facts| facts.subject.digest));
+                Some(Ok(platforms)) if !platforms.is_empty() => {
+                    wanted.extend(platforms.iter().map(|facts| facts.subject.covering_digests().collect()));
                 }
-                _ => return Vec::new(),
+                // No control asks for facts: it is the digest that is written.
+                None => wanted.push(vec![named]),
+                Some(_) => return Vec::new(),
             }
         }
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (request.namespace.name.clone(), owner.clone());
         let Some(admissions) = inner.by_place.get(&place) else { return Vec::new() };
-        let prior = |digest: &Digest| {
-            let admission = admissions.iter().find(|admission| admission.digest == *digest)?;
+        let prior = |digests: &Vec<Digest>| {
+            let admission = admissions.iter().find(|admission| digests.contains(&admission.digest))?;
             Some(PriorAdmission {
-                digest: *digest,
+                digest: admission.digest,
                 namespace: place.0.clone(),
                 workload: place.1.clone(),
                 decision: admission.decision.to_string(),
                 at: admission.at,
             })
         };
-        digests.iter().map(prior).collect::<Option<Vec<_>>>().unwrap_or_default()
+        wanted.iter().map(prior).collect::<Option<Vec<_>>>().unwrap_or_default()
     }
 }
 

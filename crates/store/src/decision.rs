@@ -24,7 +24,8 @@ pub struct ImageRecord {
     pub field: String,
     /// As written.
     pub written: String,
-    /// The digests that were judged, one a platform; empty where nothing could be resolved.
+    /// The digests that were judged, one a platform; empty where nothing could be resolved. Where no control asked for
+    /// facts, the digest that is written.
     pub digests: Vec<Digest>,
     /// The other digests by which the same is called: of the indexes that hold it, and the one that the reference names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,11 +61,14 @@ impl RequestProjection {
         let images = images
             .iter()
             .map(|image| {
-                let facts = case.facts_of(&image.written);
-                let facts = facts.get().copied().unwrap_or_default();
-                let digests: Vec<Digest> = facts.iter().map(|facts| facts.subject.digest).collect();
-                let indexes = facts.iter().filter_map(|facts| facts.subject.index);
+                let asked = case.facts.get(&image.written);
+                let facts = asked.and_then(|known| known.get().ok()).map(Vec::as_slice).unwrap_or_default();
                 let named = image.reference.as_ref().ok().and_then(Reference::digest);
+                let digests: Vec<Digest> = match asked {
+                    Some(_) => facts.iter().map(|facts| facts.subject.digest).collect(),
+                    None => named.into_iter().collect(),
+                };
+                let indexes = facts.iter().filter_map(|facts| facts.subject.index);
                 let covering: BTreeSet<Digest> =
                     indexes.chain(named).filter(|digest| !digests.contains(digest)).collect();
                 ImageRecord {

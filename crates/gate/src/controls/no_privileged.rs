@@ -68,8 +68,13 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
         Prefix::parse(text).ok_or_else(|| ParameterError(format!("builderImages: `{text}` is not a repository prefix")))
     };
     let builders = wanted.builder_images.iter().map(builder).collect::<Result<_, _>>()?;
-    let Wanted { allowed_capabilities: capabilities, restricted, read_only_root_filesystem: read_only_root, limits, .. } =
-        wanted;
+    let Wanted {
+        allowed_capabilities: capabilities,
+        restricted,
+        read_only_root_filesystem: read_only_root,
+        limits,
+        ..
+    } = wanted;
     let rules = Rules { capabilities, builders, restricted, read_only_root, limits };
     Ok(Control::workload(move |context, report| {
         let pod = match Pod::of(&context.case().request) {
@@ -189,7 +194,11 @@ impl Rules {
             let drop = own.at(&["capabilities", "drop"]).items();
             if !drop.iter().any(|name| name.as_str().is_some_and(|name| name.eq_ignore_ascii_case("ALL"))) {
                 let fix = "set securityContext.capabilities.drop: [ALL]";
-                fail("securityContext.capabilities.drop", "keeps capabilities that it may not need".to_owned(), fix.to_owned());
+                fail(
+                    "securityContext.capabilities.drop",
+                    "keeps capabilities that it may not need".to_owned(),
+                    fix.to_owned(),
+                );
             }
             let path = ["seccompProfile", "type"];
             let profile = Some(own.at(&path)).filter(|profile| !profile.is_null());

@@ -17,7 +17,8 @@ const HEADER: &str = "# The kinds of assay.dev/v1, written by .ci/generated. The
 
 /// The file.
 pub(super) fn file() -> String {
-    let documents = all().into_iter().map(|each| format!("---\n{}", serde_saphyr::to_string(&each).unwrap()));
+    let documents =
+        all().into_iter().map(|each| format!("---\n{}", serde_saphyr::to_string(&each).unwrap_or_default()));
     HEADER.to_owned() + &documents.collect::<String>()
 }
 

@@ -94,7 +94,8 @@ impl FactSource for Table {
     }
 }
 
-/// prod enforces a digest and one registry, dev warns of a missing digest, everything else is off.
+/// prod enforces a digest and one registry, dev warns of a missing digest; that facts are asked for, an SBOM is looked for
+/// and its absence recorded. Everything else is off.
 pub(crate) fn policy() -> Arc<Policy> {
     let mut text = String::new();
     for (name, action) in [("prod", "enforce"), ("dev", "warn")] {
@@ -103,6 +104,7 @@ pub(crate) fn policy() -> Arc<Policy> {
             .map(|entry| match entry.id.as_str() {
                 "require-digest" => format!("require-digest: {{action: {action}}}"),
                 "allowed-registries" => format!("allowed-registries: {{action: {action}}}"),
+                "require-sbom" => "require-sbom: {action: audit}".to_owned(),
                 other => format!("{other}: {{action: off}}"),
             })
             .collect();

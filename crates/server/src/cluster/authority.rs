@@ -5,7 +5,7 @@
 //! signed is valid any more. Every step is a function of what there is and the time.
 
 use assay_kube::{ApiError, Client, SECRETS, StoredObject};
-use assay_model::Timestamp;
+use assay_model::{Digest, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::SignedDuration;
@@ -143,8 +143,10 @@ impl Authority {
 
 impl Signer {
     fn new(now: Timestamp) -> Result<Self, rcgen::Error> {
-        let name = format!("Assay webhook authority {}", now.as_second());
         let key = KeyPair::generate()?;
+        // By its key: a leaf names its signer, and two that were made in one second are two.
+        let fingerprint = Digest::of(key.public_key_raw()).hex();
+        let name = format!("Assay webhook authority {}", fingerprint.get(..16).unwrap_or(&fingerprint));
         let until = after(now, AUTHORITY_LIFE);
         let certificate = Self::parameters(&name, now, until)?.self_signed(&key)?.pem();
         Ok(Self { name, certificate, key: key.serialize_pem(), until })
@@ -299,6 +301,16 @@ mod tests {
             assert_eq!(own.record_key, before.record_key);
         }
         assert!(signers.len() >= 6 && changes > 50, "{} {changes}", signers.len());
+    }
+
+    #[test]
+    fn authorities_of_one_second_are_told_apart() {
+        let [first, second] = [(); 2].map(|()| Signer::new(at(0)).unwrap());
+        assert_ne!(first.name, second.name);
+        let authority = Authority::new(&names(), at(0)).unwrap();
+        let replaced = Authority { signer: second.clone(), ..authority };
+        let renewed = replaced.renewed(&names(), at(0)).unwrap().unwrap();
+        assert_eq!(renewed.leaf.signer, second.name, "what another one signed is signed anew");
     }
 
     #[test]

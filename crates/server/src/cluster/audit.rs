@@ -249,9 +249,7 @@ impl Audit<'_> {
                     Change::Failed(_) => Vec::new(),
                 };
                 self.listed.insert(PODS.plural);
-                if let Some((_, is_changed)) = &mut self.synced {
-                    *is_changed = true;
-                }
+                self.inventory_changed();
                 let is_changed = !changed.is_empty();
                 self.dirty.extend(changed);
                 is_changed
@@ -268,9 +266,17 @@ impl Audit<'_> {
         self.shared.admissions.metrics.watch_failures.inc();
     }
 
-    /// Everything is judged again.
+    /// Everything is judged again; which Environment a namespace is of may be another one, too.
     fn everything(&mut self) {
         self.dirty.extend(self.population.groups().map(|(key, _)| key));
+        self.inventory_changed();
+    }
+
+    /// What was written of the inventory is not what it is now.
+    fn inventory_changed(&mut self) {
+        if let Some((_, is_changed)) = &mut self.synced {
+            *is_changed = true;
+        }
     }
 
     /// What could not be settled before is looked at again.

@@ -200,6 +200,8 @@ async fn follow(
     channels: Channels,
     mut bundle: watch::Receiver<Option<String>>,
 ) {
+    // What came before everything was listed once is due when it is: a list of namespaces need not be the last one.
+    let mut waiting = Due::default();
     loop {
         let now = shared.now();
         let expiry = shared.book().next_expiry(now);
@@ -207,32 +209,32 @@ async fn follow(
         let sleep = expiry.map_or(ROUND, |at| {
             Duration::try_from(at.duration_since(now)).unwrap_or_default() + Duration::from_millis(100)
         });
-        let mut due = Due::default();
         let mut is_over = false;
         tokio::select! {
             event = inbox.recv() => {
                 let Some(event) = event else { return };
-                take(&shared, &mut state, event, &mut due).await;
+                take(&shared, &mut state, event, &mut waiting).await;
                 tokio::time::sleep(GATHER).await;
                 while let Ok(event) = inbox.try_recv() {
-                    take(&shared, &mut state, event, &mut due).await;
+                    take(&shared, &mut state, event, &mut waiting).await;
                 }
             }
             () = tokio::time::sleep(sleep.min(ROUND)) => {
-                due.round = true;
+                waiting.round = true;
                 is_over = expiry.is_some_and(|at| at <= shared.now());
             }
-            () = shared.renewed.notified() => due.policy = true,
+            () = shared.renewed.notified() => waiting.policy = true,
             changed = bundle.changed() => {
                 // The key of records came with it.
                 if changed.is_err() { return }
-                due.policy = true;
+                waiting.policy = true;
             }
         }
         let everything = Sort::ALL.map(Source::Kind).into_iter().chain([Source::Namespaces]);
         if !everything.into_iter().all(|source| state.seen.contains(&source)) {
             continue;
         }
+        let mut due = std::mem::take(&mut waiting);
         if due.namespaces {
             let namespaces: Namespaces = state.known.clone().into_iter().collect();
             shared.namespaces.set(namespaces.clone());

@@ -2,8 +2,8 @@
 # Builds the programs of others that Assay is tried with, from their Go modules, each at the version that tests/peers/versions pins.
 #   tests/peers/install.sh NAME...     prints the path of each program, in that order
 # Into ${ASSAY_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/assay/peers}/NAME-VERSION/NAME; what is there is not built again.
-# Needs Go 1.26 and the module proxy. The module and build caches (1 to 4 GB) are folders of this call's own and are deleted
-# at its end. Checksums are those of Go's checksum database: with that switched off nothing is built.
+# Needs Go 1.26 and the module proxy, and Python's pip for wheels. The module and build caches (1 to 4 GB) are folders of this
+# call's own and are deleted at its end. Checksums are those of Go's checksum database: with that switched off nothing is built.
 # postgresql is Debian's package instead, installed where there is none.
 # KUBEBUILDER_ASSETS: programs in this folder (kube-apiserver, kubectl, etcd...) are taken as they are.
 set -euo pipefail
@@ -60,6 +60,30 @@ build_direct() {
 
 build_own() {
   own_module tools.go "//go:build tools"
+  step go mod tidy
+  step go build -ldflags "$flags" -o "$1/$name" "$package"
+}
+
+build_wheel() {
+  command -v python3 >/dev/null || fail "python3 is not installed, and $name comes as a Python package"
+  step python3 -m pip download --quiet --no-deps --only-binary :all: -d . "$module==$version"
+  local wheel
+  wheel=$(ls ./*.whl)
+  printf '%s  %s\n' "${package#"$module"/}" "$wheel" >sums
+  step sha256sum --check sums
+  step python3 -m zipfile -e "$wheel" unpacked
+  step mv unpacked/*.data/scripts/"$name" "$1/$name"
+  step chmod 755 "$1/$name"
+}
+
+build_replaced() {
+  own_module tools.go "//go:build tools"
+  {
+    printf 'replace (\n'
+    # Each is one line, alone or in a block; those of folders beside the target mean nothing here.
+    sed -nE 's,^(replace)?\s+(\S+( v\S+)? => \S+ v\S+).*$,\t\2,p' "$target"
+    printf ')\n'
+  } >>go.mod
   step go mod tidy
   step go build -ldflags "$flags" -o "$1/$name" "$package"
 }

@@ -133,6 +133,12 @@ pub(crate) struct CompiledControl {
     pub(crate) control: Control,
 }
 
+impl CompiledControl {
+    fn looks_at_facts(&self) -> bool {
+        matches!(self.control, Control::Subject(..))
+    }
+}
+
 impl CompiledEnvironment {
     /// What the controls that are on look at.
     pub(crate) fn needed(&self) -> FactNeeds {
@@ -208,6 +214,13 @@ impl Policy {
     pub fn needs(&self, request: &Request<'_>) -> FactNeeds {
         let environments = select::select(self, request).environments;
         environments.iter().fold(FactNeeds::default(), |needs, environment| needs.or(environment.needs))
+    }
+
+    /// Whether a control looks at what images hold or who vouches for them, and not only at the object.
+    pub fn looks_at_facts(&self, control: &ControlId) -> bool {
+        // Every Environment has all controls.
+        let own = self.strictest().controls.iter().find(|own| own.id == *control);
+        own.is_some_and(CompiledControl::looks_at_facts)
     }
 
     /// Whether something in a namespace is denied where it cannot be judged at all: a control that enforces, whose errors

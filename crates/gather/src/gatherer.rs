@@ -9,6 +9,7 @@ use assay_oci::{ImageSource, Source};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::built::Built;
 use crate::contents::{self, Held, Reading, Shared};
 use crate::evidence::{self, Claims, Judge, Judgements};
 use crate::flight::{Flights, Ticket};
@@ -54,6 +55,7 @@ struct Inner {
     contents: Memory<Digest, Held>,
     findings: Memory<(Digest, Digest), Known<Arc<Findings>>>,
     evidence: Memory<EvidenceKey, (EvidenceSet, Timestamp)>,
+    built: Built,
     judgements: Arc<Judgements>,
     tag_flights: Flights<(Arc<str>, Reference), Result<Digest, Cause>>,
     image_flights: Flights<ImageKey, Images>,
@@ -78,6 +80,7 @@ impl Gatherer {
             contents: Memory::new(remembered),
             findings: Memory::new(remembered),
             evidence: Memory::new(remembered),
+            built: Built::new(remembered),
             judgements: Arc::new(Judgements::new(remembered.saturating_mul(JUDGEMENTS))),
             tag_flights: Flights::default(),
             image_flights: Flights::default(),
@@ -129,6 +132,15 @@ impl Gatherer {
     ) -> Option<Known<Vec<Arc<Facts>>>> {
         let inner = &self.inner;
         let (digest, now) = (reference.digest()?, self.now());
+        let lasting = inner.options.lasting_age;
+        if let Some(facts) = inner.built.get(&access.scope, reference, wanted) {
+            let is_recent = |facts: &Arc<Facts>| match &facts.evidence {
+                Known::Known { value, at } => self.is_recent(value, *at, lasting),
+                Known::Unknown { .. } => true,
+            };
+            return facts.iter().all(is_recent).then(|| Known::new(facts, now));
+        }
+        let age = inner.built.age();
         let key = (Arc::clone(&access.scope), reference.repository().clone(), digest, wanted.platforms.clone());
         let images = inner.images.get(&key)?;
         let mut facts = Vec::with_capacity(images.len());
@@ -145,7 +157,7 @@ impl Gatherer {
             };
             let evidence = if wanted.evidence {
                 let key = (Arc::clone(&access.scope), image.subject.clone(), wanted.attestation_tags);
-                let (set, at) = self.kept(&key, inner.options.lasting_age)?;
+                let (set, at) = self.kept(&key, lasting)?;
                 Known::new(set, at)
             } else {
                 not_gathered()
@@ -153,6 +165,7 @@ impl Gatherer {
             let (subject, resolution) = (image.subject.clone(), Resolution::ByDigest);
             facts.push(Arc::new(Facts { subject, resolution, contents, findings, evidence }));
         }
+        inner.built.put(&access.scope, reference, wanted, age, facts.clone());
         Some(Known::new(facts, now))
     }
 
@@ -232,6 +245,7 @@ impl Gatherer {
             let images = me.permitted(Box::pin(work)).await?;
             // Whoever finds the images finds the flight of their evidence, too, or where it landed.
             me.inner.images.put(remembered, Arc::clone(&images));
+            me.inner.built.outdate();
             Ok(images)
         };
         let images = landed(inner.image_flights.join(key, Box::pin(flight)).await)?;
@@ -284,6 +298,7 @@ impl Gatherer {
             }
             let held = me.permitted(Box::pin(read)).await?;
             me.inner.contents.put(digest, held.clone());
+            me.inner.built.outdate();
             Ok(held)
         };
         landed(inner.contents_flights.join(scoped(asked.scope, image), Box::pin(flight)).await)
@@ -301,6 +316,7 @@ impl Gatherer {
         let findings = contents::findings(subject, held, pack, options.store.clone(), self.now()).await;
         if findings.get().is_ok() {
             self.inner.findings.put(key, findings.clone());
+            self.inner.built.outdate();
         }
         findings
     }
@@ -320,9 +336,7 @@ impl Gatherer {
     /// Evidence that is remembered and no older than `age`. Where the tags for attestations were read, they are no harm to
     /// whoever does not look at them.
     fn kept(&self, key: &EvidenceKey, age: Duration) -> Option<(EvidenceSet, Timestamp)> {
-        let find = |key: &EvidenceKey| {
-            self.inner.evidence.get(key).filter(|(set, at)| self.is_recent(set, *at, age))
-        };
+        let find = |key: &EvidenceKey| self.inner.evidence.get(key).filter(|(set, at)| self.is_recent(set, *at, age));
         let (scope, subject, tags) = key;
         find(key).or_else(|| if *tags { None } else { find(&(Arc::clone(scope), subject.clone(), true)) })
     }
@@ -359,6 +373,7 @@ impl Gatherer {
             };
             let set: EvidenceSet = me.permitted(Box::pin(work)).await?;
             me.inner.evidence.put(remembered, (set.clone(), now));
+            me.inner.built.outdate();
             Ok((set, now))
         };
         self.inner.evidence_flights.begin(key, Box::pin(flight))

@@ -165,11 +165,8 @@ impl Admissions {
             // What a tag names. The rest is on its way when it is asked for in a moment.
             Webhook::Mutating => policy.needs(&request).or(FactNeeds { subject: true, ..FactNeeds::default() }),
         };
-        let facts = if needs.is_nothing() {
-            GatheredFacts::new()
-        } else {
-            self.facts_of(&request, needs, deadline).await
-        };
+        let facts =
+            if needs.is_nothing() { GatheredFacts::new() } else { self.facts_of(&request, needs, deadline).await };
         match webhook {
             Webhook::Mutating => {
                 labels.decision = "allowed";

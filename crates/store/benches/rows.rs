@@ -5,7 +5,11 @@
 //! Decisions are put down as the decision log does it: five hundred in a transaction, packed into one row, with the rows by which
 //! they are found. Pods are those of a cluster, all anew. PostgreSQL runs beside it on loopback over TCP, and syncs nothing to
 //! the disk; SQLite does as it does in production.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark: it stops where something is wrong, and prints")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark: it stops where something is wrong, and prints"
+)]
 #![allow(missing_docs)]
 
 #[path = "../tests/it/fixture.rs"]
@@ -19,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use assay_case::ContainerRole;
 use assay_model::Digest;
-use assay_store::{DecisionRecord, ImageRecord, Location, RunningPod, Store};
+use assay_store::{DecisionRecord, ImageRecord, RunningPod, Store, StoreLocation};
 
 const ROUNDS: u64 = 5;
 const DECISIONS: u64 = 500;
@@ -35,9 +39,10 @@ fn main() {
     println!("{:<12} {:>16} {:>14} {:>14} {:>16}", "", "decisions/s in", "rows/s in", "Pods/s in", "Pods/s out");
     let folder = tempfile::tempdir().unwrap();
     measure("SQLite", &Store::open(&folder.path().join("store.db")).unwrap());
-    if let Some(server) = peer::Server::get() {
-        let location: Location = server.url(&server.database()).parse().unwrap();
-        measure("PostgreSQL", &Store::open_at(&location).unwrap());
+    if let Some(server) = peer::Server::get()
+        && let StoreLocation::Postgres(location) = server.url(&server.database()).parse().unwrap()
+    {
+        measure("PostgreSQL", &Store::postgres(&location, &folder.path().join("store.key")).unwrap());
     }
 }
 

@@ -25,6 +25,7 @@ export PEERS CONTESTANT_NAME=assay CONTESTANT_START=$own/start.sh CONTESTANT_PID
 export CONTESTANTS=${CONTESTANTS:-none vap custom} VARIANTS=${VARIANTS:-custom:bundle} ROUNDS=1
 # The cases are those of the bench again in each round: Assay's have its own names of the rules.
 for round in $(seq "$rounds"); do
+  rm -rf "${out:?}/$round"
   cp -r "$bench" "$copy/bench-$round" && chmod -R u+w "$copy/bench-$round"
   if [ -n "$signed" ]; then script=images-signed.sh; else script=run.sh; fi
   "$copy/bench-$round/$script" "$out/$round"

@@ -141,10 +141,8 @@ pub(crate) async fn claims(
     reader.tagged(Attachment::Attestations, attestations.or(late_attestations).as_ref());
     let Reader { found, mut claims, .. } = reader;
     // Nobody signs what is under `.sbom`: it is asked for where no referrer is an SBOM, while the documents come.
-    let (read, sbom) = tokio::join!(
-        documents(&source, subject, found, &judge),
-        tagged(attested && !listed.sbom, Attachment::Sbom)
-    );
+    let (read, sbom) =
+        tokio::join!(documents(&source, subject, found, &judge), tagged(attested && !listed.sbom, Attachment::Sbom));
     for found in read? {
         match found {
             Ok(claim) => claims.claims.push(claim),

@@ -105,9 +105,9 @@ fn is_path_plainly(path: &str) -> bool {
         let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         component.starts_with(alphanumeric)
             && component.ends_with(alphanumeric)
-            && component.split(alphanumeric).all(|separator| {
-                matches!(separator, "" | "." | "_" | "__") || separator.chars().all(|c| c == '-')
-            })
+            && component
+                .split(alphanumeric)
+                .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.chars().all(|c| c == '-'))
     })
 }
 

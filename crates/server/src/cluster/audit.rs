@@ -347,22 +347,23 @@ impl Audit<'_> {
             let Some(group) = self.population.group(*key) else { continue };
             let since = *self.first_seen.entry(*key).or_insert_with(Instant::now);
             let images = group.images();
-            let facts = match (self.gathered.remove(key), admissions.facts.warm(&group.puller(), &images, FactNeeds::ALL)) {
-                (_, Some(warm)) => {
-                    self.cold.remove(key);
-                    warm
-                }
-                (Some(gathered), None) => {
-                    self.cold.insert(*key, gathered.clone());
-                    gathered
-                }
-                // Judged at once by what was known last, and again when it has been looked at anew.
-                (None, None) => {
-                    waiting.push(*key);
-                    let Some(known) = self.cold.get(key) else { continue };
-                    known.clone()
-                }
-            };
+            let facts =
+                match (self.gathered.remove(key), admissions.facts.warm(&group.puller(), &images, FactNeeds::ALL)) {
+                    (_, Some(warm)) => {
+                        self.cold.remove(key);
+                        warm
+                    }
+                    (Some(gathered), None) => {
+                        self.cold.insert(*key, gathered.clone());
+                        gathered
+                    }
+                    // Judged at once by what was known last, and again when it has been looked at anew.
+                    (None, None) => {
+                        waiting.push(*key);
+                        let Some(known) = self.cold.get(key) else { continue };
+                        known.clone()
+                    }
+                };
             let recorded = recorded.get(&group.namespace).filter(|_| since.elapsed() >= RECORDED);
             let known = recorded.cloned().unwrap_or_default();
             let verdict = judge.verdict(group, &facts, &known);

@@ -32,7 +32,7 @@ pub(crate) enum Target {
     File(PathBuf),
     /// A root file system.
     Root(PathBuf),
-    /// A tar archive of sources.
+    /// An archive of sources, tar or zip.
     Archive(PathBuf),
     /// A commit of a git repository.
     Git(Repository),
@@ -71,7 +71,7 @@ impl Target {
         if written.is_file() {
             return Ok(match &start_of(&written)[..] {
                 start if is_sbom(start) => Self::Sbom(written),
-                start if is_tar(start) => Self::Archive(written),
+                start if assay_inspect::is_tar(start) || is_zip(&written, start) => Self::Archive(written),
                 _ => Self::File(written),
             });
         }
@@ -101,9 +101,9 @@ fn is_sbom(start: &[u8]) -> bool {
     is_json || is_xml || text.starts_with("SPDXVersion:")
 }
 
-/// Whether a file is a tar archive (POSIX.1-2001, pax, "ustar Interchange Format": `magic` at byte 257), as it is.
-fn is_tar(start: &[u8]) -> bool {
-    start.get(257..262) == Some(b"ustar")
+/// Whether a file is a zip archive and no more than that: jars, wheels and others are packages of their own.
+fn is_zip(path: &Path, start: &[u8]) -> bool {
+    start.starts_with(b"PK\x03\x04") && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
 }
 
 /// What is in a target.

@@ -10,6 +10,7 @@ use assay_model::{Bound, Contents};
 use crate::analyse::{Analysis, Body};
 use crate::ecosystems::Scope;
 use crate::error::DirectoryError;
+use crate::inflate::Inflate;
 use crate::limits::Limits;
 use crate::merge;
 use crate::path;
@@ -90,26 +91,6 @@ pub fn inspect_root(directory: &Path, options: &DirectoryOptions) -> Result<Cont
     walk(directory, options, Scope::Image)
 }
 
-/// Whether a file that begins like this is an archive as [`inspect_archive`] reads: tar, in gzip, Zstandard or plain.
-///
-/// ```
-/// assert!(!assay_inspect::is_tar(b"version = 4"));
-/// ```
-pub fn is_tar(start: &[u8]) -> bool {
-    // POSIX.1-2001, pax, "ustar Interchange Format": `magic` at byte 257.
-    let magic = |bytes: &[u8]| bytes.get(257..262) == Some(b"ustar");
-    let mut block = Vec::new();
-    // The start of a stream inflates as far as it goes; that it then ends is no matter.
-    let _ = match start {
-        [0x1f, 0x8b, ..] => flate2::bufread::GzDecoder::new(start).take(512).read_to_end(&mut block),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            zstd::Decoder::with_buffer(start).and_then(|decoder| decoder.take(512).read_to_end(&mut block))
-        }
-        _ => return magic(start),
-    };
-    magic(&block)
-}
-
 /// Reads an archive of sources, tar (compressed or not) or zip, as [`inspect_directory`] reads a directory. Nothing is
 /// unpacked.
 pub fn inspect_archive(path: &Path, options: &DirectoryOptions) -> Result<Contents, DirectoryError> {
@@ -141,6 +122,19 @@ fn inspect_zip(mut file: File, options: &DirectoryOptions) -> io::Result<Content
     let (facts, secrets, partial) = walk.analysis.finish();
     let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
     Ok(Contents { files: walk.entries, ..merge::settle(facts, secrets, partial) })
+}
+
+/// Whether a file is a tar archive, compressed or not, by what is in it (POSIX.1-2001, pax, "ustar Interchange Format":
+/// `magic` at byte 257). A file that cannot be read is none, which whoever reads it will say.
+#[must_use]
+pub fn is_archive(path: &Path) -> bool {
+    let start = || -> std::io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        let mut start = Vec::new();
+        Inflate::new(file, assay_model::Algorithm::Sha256, Limits::default())?.take(512).read_to_end(&mut start)?;
+        Ok(start)
+    };
+    start().is_ok_and(|start| start.get(257..262) == Some(b"ustar"))
 }
 
 fn walk(directory: &Path, options: &DirectoryOptions, scope: Scope) -> Result<Contents, DirectoryError> {

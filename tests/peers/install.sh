@@ -76,6 +76,16 @@ build_wheel() {
   step chmod 755 "$1/$name"
 }
 
+build_python() {
+  command -v python3 >/dev/null || fail "python3 is not installed, and $name is a Python package"
+  local list run
+  IFS=: read -r list run <<<"${package#"$module"/}"
+  step python3 -m pip install --quiet --require-hashes --only-binary :all: --target "$1/packages" -r "$here/$list"
+  # Its own way of starting names the Python that installed it.
+  printf '#!/bin/sh\nPYTHONPATH=$(dirname "$0")/packages exec python3 -m %s "$@"\n' "$run" >"$1/$name"
+  step chmod 755 "$1/$name"
+}
+
 build_replaced() {
   own_module tools.go "//go:build tools"
   {
@@ -150,7 +160,7 @@ install() {
       # A folder appears by one rename: it is whole or not there.
       local arriving=$peers/.arriving.$$
       step mkdir -p "$arriving"
-      step cp "$work/$name/bin/$name" "$arriving/$name"
+      step cp -r "$work/$name/bin/." "$arriving"
       step rm -rf "$folder"
       step mv -T "$arriving" "$folder"
       printf 'built %s %s in %s s\n' "$name" "$version" "$((SECONDS - started))" >&2

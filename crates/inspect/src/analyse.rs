@@ -13,9 +13,13 @@ use crate::limits::{CLAIMS, Limits};
 use crate::os_release;
 use crate::path;
 use crate::secrets::{self, Scanner, SecretRules};
+use crate::zip;
 
 /// Buffers are given back to the system beyond this, so that one large file does not stay for the whole layer.
 const BUFFER_KEPT: usize = 8 << 20;
+
+/// Zip archives above this are not held as a whole.
+const ARCHIVE_KEPT: u64 = 16 << 20;
 
 /// The bytes of a file, in pieces.
 pub(crate) trait Body {
@@ -153,8 +157,22 @@ impl Analysis {
             self.partial(path.to_owned(), Bound::Bytes);
             return Ok(());
         }
+        if size > ARCHIVE_KEPT && body.peek()?.starts_with(zip::LOCAL) {
+            let mut ecosystems = readers.ecosystems();
+            if let (Some(ecosystem), None) = (ecosystems.next(), ecosystems.next())
+                && let Some(interest) = ecosystem.interest()
+            {
+                let captured = zip::capture::capture(body, size, self.limits.archive_depth, interest)?;
+                let mut found = Found::default();
+                ecosystem.read_captured(path, &captured, &self.limits, &mut found);
+                self.collect(path, found);
+                return Ok(());
+            }
+        }
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
+        // In one piece: growing would hold it twice at times.
+        buffer.try_reserve_exact(usize::try_from(size).unwrap_or_default()).ok();
         loop {
             let bytes = body.peek()?;
             let length = bytes.len();

@@ -1,7 +1,7 @@
 //! Directories instead of images: the same parsers, and what lockfiles declare.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use crate::merge;
 use crate::path;
 use crate::secrets::SecretRules;
 use crate::tar::PEEK;
+use crate::zip;
 
 /// Folders that hold tools' own data, not the project.
 const SKIPPED: [&str; 3] = [".git", ".hg", ".svn"];
@@ -90,13 +91,37 @@ pub fn inspect_root(directory: &Path, options: &DirectoryOptions) -> Result<Cont
     walk(directory, options, Scope::Image)
 }
 
-/// Reads a tar archive of sources, compressed or not, as [`inspect_directory`] reads a directory. Nothing is unpacked.
+/// Reads an archive of sources, tar (compressed or not) or zip, as [`inspect_directory`] reads a directory. Nothing is
+/// unpacked.
 pub fn inspect_archive(path: &Path, options: &DirectoryOptions) -> Result<Contents, DirectoryError> {
     let open = |source| DirectoryError::Open { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(open)?;
+    let mut start = [0; 4];
+    let known = file.read(&mut start).map_err(open)?;
+    if matches!(start.get(..known), Some(b"PK\x03\x04" | b"PK\x05\x06")) {
+        return inspect_zip(file, options).map_err(open);
+    }
     let file = File::open(path).map_err(open)?;
     let archive =
         crate::layer::read_archive(file, assay_model::Algorithm::Sha256, Scope::Directory, options).map_err(open)?;
     Ok(Contents { layers: Vec::new(), surface: assay_model::Surface::default(), ..merge::merge(&[archive], None) })
+}
+
+/// A zip archive of at most [`Limits::file_bytes`]: it is held while its entries are read, one after the other.
+fn inspect_zip(mut file: File, options: &DirectoryOptions) -> io::Result<Contents> {
+    let limits = options.limits;
+    let mut walk = Walk::new(options, Scope::Directory);
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.take(limits.file_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits.file_bytes {
+        walk.analysis.partial("the archive".to_owned(), Bound::Bytes);
+    } else {
+        walk.zip(&bytes);
+    }
+    let (facts, secrets, partial) = walk.analysis.finish();
+    let facts = facts.iter().map(|fact| merge::placed(fact, None)).collect();
+    Ok(Contents { files: walk.entries, ..merge::settle(facts, secrets, partial) })
 }
 
 /// Whether a file is a tar archive, compressed or not, by what is in it (POSIX.1-2001, pax, "ustar Interchange Format":
@@ -205,6 +230,45 @@ impl Walk {
             {
                 self.programs.extend(merge::is_program(&place).then(|| place.clone()));
                 self.analysis.symbolic_link(&place, &target.to_string_lossy());
+            }
+        }
+    }
+
+    /// The files of a zip archive.
+    fn zip(&mut self, bytes: &[u8]) {
+        let Ok(archive) = zip::Archive::open(zip::Source::Whole(bytes)) else {
+            return self.analysis.partial("the archive".to_owned(), Bound::Malformed);
+        };
+        for entry in archive.entries() {
+            let Ok(entry) = entry else {
+                return self.analysis.partial("the list of the archive".to_owned(), Bound::Malformed);
+            };
+            if entry.name.ends_with(b"/") {
+                continue;
+            }
+            self.entries += 1;
+            if self.entries > self.limits.entries {
+                return self.analysis.partial("files of the archive".to_owned(), Bound::Entries);
+            }
+            let Some(place) = path::normalise(entry.name) else {
+                self.analysis.partial("a path longer than 4096 bytes".to_owned(), Bound::Bytes);
+                continue;
+            };
+            match archive.read(&entry, self.limits.file_bytes) {
+                Ok(content) => {
+                    self.bytes = self.bytes.saturating_add(content.len() as u64);
+                    // Many entries may share the same bytes of the archive.
+                    let stretched = self.bytes / (bytes.len() as u64).max(1) > self.limits.ratio;
+                    if self.bytes > self.limits.layer_bytes || (stretched && self.bytes > self.limits.ratio_floor) {
+                        return self.analysis.partial("bytes of the archive".to_owned(), Bound::Ratio);
+                    }
+                    match self.analysis.file(&place, content.len() as u64, &mut Bytes(&content)) {
+                        Ok(()) => {}
+                        Err(never) => match never {},
+                    }
+                }
+                Err(zip::ZipError::TooLong) => self.analysis.partial(place, Bound::Bytes),
+                Err(_) => self.analysis.partial(place, Bound::Malformed),
             }
         }
     }

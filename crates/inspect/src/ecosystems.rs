@@ -7,6 +7,7 @@ use crate::elf::Binary;
 use crate::layer::Says;
 use crate::limits::{CLAIMS, DEPENDENCIES, FIELD_BYTES, FIELDS, Limits};
 use crate::merge::{LeftOut, Placed};
+use crate::zip::capture::{Captured, Interest};
 
 mod alpm;
 mod apk;
@@ -247,6 +248,14 @@ pub(crate) trait Ecosystem: Sync {
 
     /// Parses a file that it wanted.
     fn read(&self, _file: &File<'_>, _found: &mut Found) {}
+
+    /// What it reads of the entries of zip archives, where it can do with that of a large one.
+    fn interest(&self) -> Option<fn(&[u8]) -> Interest> {
+        None
+    }
+
+    /// Parses a large zip archive of which the entries of [`Self::interest`] were kept.
+    fn read_captured(&self, _path: &str, _file: &Captured, _limits: &Limits, _found: &mut Found) {}
 
     /// The package that a path names, whatever the file has in it. Its own path is the directory that names it.
     fn read_path(&self, _path: &str) -> Option<Package> {

@@ -35,6 +35,8 @@ pub(crate) struct Capture {
     /// Sorted ranges of the file that are kept.
     ranges: Vec<(u64, u64)>,
     at: u64,
+    /// Bytes of the file.
+    size: u64,
     limit: u64,
     cut: bool,
     pieces: Vec<Piece>,
@@ -97,6 +99,7 @@ impl Capture {
             segments,
             ranges,
             at: 0,
+            size,
             limit,
             cut: false,
             pieces: Vec::new(),
@@ -109,6 +112,9 @@ impl Capture {
     pub(crate) fn reuse(&mut self, buffer: Vec<u8>) {
         self.buffer = buffer;
         self.buffer.clear();
+        // In one piece: growing would hold it twice at times. What is asked for and not written costs nothing.
+        let kept = self.ranges.iter().map(|(from, to)| to.min(&self.size) - from.min(&self.size)).sum::<u64>();
+        self.buffer.try_reserve_exact(usize::try_from(kept.min(self.limit)).unwrap_or_default()).ok();
     }
 
     /// Takes the next bytes of the file.

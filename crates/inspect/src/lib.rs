@@ -62,4 +62,4 @@ pub use merge::merge;
 pub use secrets::{INSTALLED_LIBRARIES, LIBRARY_TEST_FOLDERS, SKIPPED_PATHS, SecretRules, SecretRulesError};
 
 /// Version of the analyser: it grows with every change of what is found, so that results of older ones are not reused.
-pub const ANALYSER: u32 = 4;
+pub const ANALYSER: u32 = 5;

@@ -214,6 +214,8 @@ fn qualify(package: &mut Package, os: Option<&OsRelease>) {
     let namespace = os.map(|os| match (package.kind, os.id.as_str()) {
         (PackageType::Rpm, "rhel") => "redhat".to_owned(),
         (PackageType::Rpm, id) if id.starts_with("opensuse") => "opensuse".to_owned(),
+        // The vendor, as in SUSE's own advisories; Trivy knows no other.
+        (PackageType::Rpm, id) if id.starts_with("sle") => "suse".to_owned(),
         (_, id) => id.to_owned(),
     });
     let purl = &mut package.purl;

@@ -1,4 +1,5 @@
-//! A zip reader for jars in memory: the central directory, and single entries on request.
+//! A zip reader for jars in memory, or for the parts of large ones that were kept: the central directory, and single
+//! entries on request.
 //!
 //! Source: PKWARE APPNOTE 6.3.10, sections 4.3.7 (local header), 4.3.12 (central directory), 4.3.14 to 4.3.16 (ends). It
 //! reads stored and deflated entries; it keeps no list of the entries, so its memory does not grow with their number.
@@ -6,12 +7,18 @@
 use std::borrow::Cow;
 use std::io::Read as _;
 
+use assay_model::Digest;
+
+pub(crate) mod capture;
+
+use capture::Captured;
+
 const END: &[u8] = b"PK\x05\x06";
 const END_BYTES: usize = 22;
 const END_64_LOCATOR: &[u8] = b"PK\x06\x07";
 const END_64: &[u8] = b"PK\x06\x06";
 const CENTRAL: &[u8] = b"PK\x01\x02";
-const LOCAL: &[u8] = b"PK\x03\x04";
+pub(crate) const LOCAL: &[u8] = b"PK\x03\x04";
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 
@@ -28,10 +35,81 @@ pub(crate) enum ZipError {
     Unsupported,
 }
 
-/// An archive in memory.
+/// The bytes of an archive.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// All of them.
+    Whole(&'a [u8]),
+    /// `length` bytes from `at` on, of a file of which parts were kept.
+    Within {
+        /// The file.
+        file: &'a Captured,
+        /// Where the archive begins in it.
+        at: u64,
+        /// Bytes of the archive.
+        length: u64,
+    },
+}
+
+impl<'a> Source<'a> {
+    pub(crate) fn length(self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Within { length, .. } => length,
+        }
+    }
+
+    /// Some of the bytes, where they are there.
+    pub(crate) fn slice(self, at: u64, length: u64) -> Option<&'a [u8]> {
+        match self {
+            Self::Whole(bytes) => slice(bytes, at, length),
+            Self::Within { file, at: start, length: size } => {
+                at.checked_add(length).filter(|&end| end <= size)?;
+                file.slice(start.checked_add(at)?, length)
+            }
+        }
+    }
+
+    /// The last bytes, `most` of them or as many as are there in one piece, and where they begin.
+    fn tail(self, most: u64) -> Option<(u64, &'a [u8])> {
+        match self {
+            Self::Whole(bytes) => {
+                let from = (bytes.len() as u64).saturating_sub(most);
+                Some((from, slice(bytes, from, bytes.len() as u64 - from)?))
+            }
+            Self::Within { file, at, length } => {
+                let (from, bytes) = file.tail(at.checked_add(length)?, most.min(length))?;
+                Some((from.checked_sub(at)?, bytes))
+            }
+        }
+    }
+
+    /// An archive in this one.
+    fn within(self, at: u64, length: u64) -> Option<Self> {
+        match self {
+            Self::Whole(bytes) => slice(bytes, at, length).map(Self::Whole),
+            Self::Within { file, at: start, length: size } => {
+                at.checked_add(length).filter(|&end| end <= size)?;
+                Some(Self::Within { file, at: start.checked_add(at)?, length })
+            }
+        }
+    }
+
+    /// SHA-256 of the bytes; `None` where some of them went by unseen.
+    pub(crate) fn digest(self) -> Option<Digest> {
+        match self {
+            Self::Whole(bytes) => Some(Digest::of(bytes)),
+            Self::Within { file, at, length } => {
+                file.digest(at, length).or_else(|| file.slice(at, length).map(Digest::of))
+            }
+        }
+    }
+}
+
+/// An archive, as it is or in parts.
 #[derive(Clone, Copy)]
 pub(crate) struct Archive<'a> {
-    bytes: &'a [u8],
+    source: Source<'a>,
     /// What stands before the archive proper, as in executable jars.
     prefix: u64,
     directory: u64,
@@ -50,23 +128,22 @@ pub(crate) struct Entry<'a> {
 }
 
 impl<'a> Archive<'a> {
-    pub(crate) fn open(bytes: &'a [u8]) -> Result<Self, ZipError> {
+    pub(crate) fn open(source: Source<'a>) -> Result<Self, ZipError> {
         // The end record is followed by a comment of at most 65,535 bytes.
-        let from = bytes.len().saturating_sub(END_BYTES + usize::from(u16::MAX));
-        let tail = bytes.get(from..).unwrap_or_default();
+        let (from, tail) = source.tail((END_BYTES + usize::from(u16::MAX)) as u64).ok_or(ZipError::NotAnArchive)?;
         let end = memchr::memmem::rfind_iter(tail, END)
-            .map(|at| from + at)
-            .find(|&at| bytes.len() - at >= END_BYTES)
+            .find(|&at| tail.len() - at >= END_BYTES)
             .ok_or(ZipError::NotAnArchive)?;
-        let record = bytes.get(end..).ok_or(ZipError::NotAnArchive)?;
+        let record = tail.get(end..).ok_or(ZipError::NotAnArchive)?;
+        let end = from + end as u64;
         let mut entries = u64::from(u16_at(record, 10)?);
         let mut size = u64::from(u32_at(record, 12)?);
         let mut directory = u64::from(u32_at(record, 16)?);
-        let mut directory_end = end as u64;
-        let locator = end.checked_sub(20).and_then(|at| bytes.get(at..end)).filter(|b| b.starts_with(END_64_LOCATOR));
+        let mut directory_end = end;
+        let locator = end.checked_sub(20).and_then(|at| source.slice(at, 20)).filter(|b| b.starts_with(END_64_LOCATOR));
         if let Some(locator) = locator {
             let at = u64_at(locator, 8)?;
-            let wide = slice(bytes, at, 56).filter(|record| record.starts_with(END_64)).ok_or(ZipError::Damaged)?;
+            let wide = source.slice(at, 56).filter(|record| record.starts_with(END_64)).ok_or(ZipError::Damaged)?;
             entries = u64_at(wide, 32)?;
             size = u64_at(wide, 40)?;
             directory = u64_at(wide, 48)?;
@@ -74,7 +151,7 @@ impl<'a> Archive<'a> {
         }
         let start = directory_end.checked_sub(size).ok_or(ZipError::Damaged)?;
         let prefix = start.checked_sub(directory).ok_or(ZipError::Damaged)?;
-        Ok(Self { bytes, prefix, directory: start, entries })
+        Ok(Self { source, prefix, directory: start, entries })
     }
 
     /// Entries that the end record announces.
@@ -84,12 +161,12 @@ impl<'a> Archive<'a> {
 
     /// The rows of the central directory; an error row is the last one.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Result<Entry<'a>, ZipError>> + use<'a> {
-        let Self { bytes, directory, entries, .. } = *self;
+        let Self { source, directory, entries, .. } = *self;
         let mut at = directory;
         let mut left = entries;
         std::iter::from_fn(move || {
             left = left.checked_sub(1)?;
-            let row = read_row(bytes, at);
+            let row = read_row(source, at);
             match row {
                 Ok((entry, next)) => {
                     at = next;
@@ -103,8 +180,8 @@ impl<'a> Archive<'a> {
         })
     }
 
-    /// The content of an entry; stored entries are not copied.
-    pub(crate) fn read(&self, entry: &Entry<'a>, limit: u64) -> Result<Cow<'a, [u8]>, ZipError> {
+    /// Where the data of an entry begins.
+    fn data(&self, entry: &Entry<'a>, limit: u64) -> Result<u64, ZipError> {
         if entry.flags & 1 != 0 {
             return Err(ZipError::Unsupported);
         }
@@ -112,10 +189,24 @@ impl<'a> Archive<'a> {
             return Err(ZipError::TooLong);
         }
         let at = self.prefix.checked_add(entry.offset).ok_or(ZipError::Damaged)?;
-        let local = slice(self.bytes, at, 30).filter(|header| header.starts_with(LOCAL)).ok_or(ZipError::Damaged)?;
+        let local = self.source.slice(at, 30).filter(|header| header.starts_with(LOCAL)).ok_or(ZipError::Damaged)?;
         let skip = 30 + u64::from(u16_at(local, 26)?) + u64::from(u16_at(local, 28)?);
-        let data =
-            at.checked_add(skip).and_then(|at| slice(self.bytes, at, entry.compressed)).ok_or(ZipError::Damaged)?;
+        at.checked_add(skip).ok_or(ZipError::Damaged)
+    }
+
+    /// An archive that is stored in this one as it is; `None` where the entry is compressed.
+    pub(crate) fn stored(&self, entry: &Entry<'a>, limit: u64) -> Result<Option<Source<'a>>, ZipError> {
+        if entry.method != STORED {
+            return Ok(None);
+        }
+        let at = self.data(entry, limit)?;
+        self.source.within(at, entry.compressed).map(Some).ok_or(ZipError::Damaged)
+    }
+
+    /// The content of an entry; stored entries are not copied.
+    pub(crate) fn read(&self, entry: &Entry<'a>, limit: u64) -> Result<Cow<'a, [u8]>, ZipError> {
+        let at = self.data(entry, limit)?;
+        let data = self.source.slice(at, entry.compressed).ok_or(ZipError::Damaged)?;
         match entry.method {
             STORED => Ok(Cow::Borrowed(data)),
             DEFLATED => {
@@ -132,19 +223,19 @@ impl<'a> Archive<'a> {
 }
 
 /// One row and the place of the next.
-fn read_row(bytes: &[u8], at: u64) -> Result<(Entry<'_>, u64), ZipError> {
-    let row = slice(bytes, at, 46).filter(|row| row.starts_with(CENTRAL)).ok_or(ZipError::Damaged)?;
+fn read_row(source: Source<'_>, at: u64) -> Result<(Entry<'_>, u64), ZipError> {
+    let row = source.slice(at, 46).filter(|row| row.starts_with(CENTRAL)).ok_or(ZipError::Damaged)?;
     let (name, extra, comment) = (u16_at(row, 28)?, u16_at(row, 30)?, u16_at(row, 32)?);
     let extra_at = at + 46 + u64::from(name);
     let mut entry = Entry {
-        name: slice(bytes, at + 46, u64::from(name)).ok_or(ZipError::Damaged)?,
+        name: source.slice(at + 46, u64::from(name)).ok_or(ZipError::Damaged)?,
         flags: u16_at(row, 8)?,
         method: u16_at(row, 10)?,
         compressed: u64::from(u32_at(row, 20)?),
         size: u64::from(u32_at(row, 24)?),
         offset: u64::from(u32_at(row, 42)?),
     };
-    let wide = slice(bytes, extra_at, u64::from(extra)).ok_or(ZipError::Damaged)?;
+    let wide = source.slice(extra_at, u64::from(extra)).ok_or(ZipError::Damaged)?;
     widen(&mut entry, wide);
     Ok((entry, extra_at + u64::from(extra) + u64::from(comment)))
 }
@@ -203,7 +294,7 @@ mod tests {
     }
 
     fn read_all(bytes: &[u8]) -> Result<usize, ZipError> {
-        let archive = Archive::open(bytes)?;
+        let archive = Archive::open(Source::Whole(bytes))?;
         archive.entries().take(100).map(|entry| archive.read(&entry?, 10_000).map(|content| content.len())).sum()
     }
 
@@ -217,7 +308,7 @@ mod tests {
     #[test]
     fn an_entry_longer_than_allowed_is_refused() {
         let bytes = sample(b"");
-        let archive = Archive::open(&bytes).unwrap();
+        let archive = Archive::open(Source::Whole(&bytes)).unwrap();
         for entry in archive.entries() {
             assert_eq!(archive.read(&entry.unwrap(), 2999).err(), Some(ZipError::TooLong));
         }

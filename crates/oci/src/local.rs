@@ -1,8 +1,9 @@
 //! Images on disk: OCI layouts (image-spec, image-layout.md), the same in a tar file, and what `docker save` writes.
 //!
-//! Nothing is unpacked: a tar file is indexed and read in place, and a name that leads outside is an error
+//! Nothing is unpacked: a tar file is indexed and read in place (one in gzip is inflated first), and a name that leads outside is an error
 //! (CVE-2026-50162, CVE-2024-24579).
 
+mod compressed;
 mod docker;
 pub(crate) mod engine;
 mod files;
@@ -55,7 +56,7 @@ pub(crate) struct Local {
 
 impl ImageSource {
     /// The image that lies at a path, by what is there and not by its name: a folder with `oci-layout`, a tar file with
-    /// `oci-layout` or with the `manifest.json` of `docker save`. None for everything else, so that a folder of sources,
+    /// `oci-layout` or with the `manifest.json` of `docker save`, in gzip or not. None for everything else, so that a folder of sources,
     /// a lockfile and an archive of sources stay what they are. Blocks.
     #[must_use]
     pub fn at(path: &Path) -> Option<Self> {
@@ -64,6 +65,9 @@ impl ImageSource {
             return path.join("oci-layout").is_file().then_some(Self::Layout { path: path_owned, selector });
         }
         if !path.is_file() {
+            return None;
+        }
+        if compressed::is(path) && !compressed::begins_as_image(path) {
             return None;
         }
         let files = Files::archive(path).ok()?;

@@ -1,10 +1,11 @@
 //! What Assay knows of a package and neither format has a field for: names and values, the same in both.
 //!
-//! CycloneDX keeps them as `properties`; SPDX as lines of `sourceInfo`. Names are in the namespace `assay:`.
+//! CycloneDX keeps them as `properties`; SPDX 2 as lines of a package's `comment`, SPDX 3 of its `sourceInfo`. Names are in
+//! the namespace `assay:`. What Trivy reads only under its own names is there a second time ([`of_source_for_trivy`]).
 
 use std::collections::BTreeMap;
 
-use assay_model::{Contents, Layer, OsRelease, Package, Partial, SourcePackage};
+use assay_model::{Contents, Layer, OsRelease, Package, PackageType, Partial, SourcePackage};
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{Deserialize, IntoDeserializer};
 use serde::ser::Serialize;
@@ -60,6 +61,49 @@ pub(crate) fn of_root(contents: &Contents) -> Vec<Property> {
     let partial =
         contents.partial.iter().map(|partial| (PARTIAL, format!("{} {}", word(&partial.bound), partial.what)));
     layers.chain(partial).collect()
+}
+
+/// The source package in the words that Trivy reads: without them it asks for vulnerabilities of the binary package, of
+/// which distributions record none (aquasecurity/trivy, `pkg/sbom/core/bom.go`).
+pub(crate) fn of_source_for_trivy(package: &Package) -> Vec<Property> {
+    let Some(source) = &package.source else { return Vec::new() };
+    let mut properties = vec![("aquasecurity:trivy:SrcName", source.name.clone())];
+    let (epoch, rest) = source.version.split_once(':').unwrap_or(("", &source.version));
+    // Alpine's revision stays with the version.
+    let split = if package.kind == PackageType::Apk { None } else { rest.rsplit_once('-') };
+    let (version, release) = split.unwrap_or((rest, ""));
+    let parts = [
+        ("aquasecurity:trivy:SrcVersion", version),
+        ("aquasecurity:trivy:SrcRelease", release),
+        ("aquasecurity:trivy:SrcEpoch", epoch),
+    ];
+    let stated = parts.into_iter().filter(|(_, value)| !value.is_empty());
+    properties.extend(stated.map(|(name, value)| (name, value.to_owned())));
+    properties
+}
+
+/// Begins SPDX's `sourceInfo` where it names a source package, as Trivy writes and reads it.
+const BUILT_FROM: &str = "built package from: ";
+
+/// The source package as SPDX's `sourceInfo`.
+pub(crate) fn to_source_info(package: &Package) -> Option<String> {
+    let source = package.source.as_ref()?;
+    // What would end the field in one of SPDX's syntaxes is in the lines of the comment only.
+    let plain = |text: &str| !text.contains(char::is_whitespace) && !text.contains("</");
+    (plain(&source.name) && plain(&source.version)).then(|| format!("{BUILT_FROM}{} {}", source.name, source.version))
+}
+
+/// What a package's `comment` and `sourceInfo` say.
+pub(crate) fn of_texts(comment: Option<&str>, source_info: Option<&str>) -> Properties {
+    let lines = [comment, source_info].into_iter().flatten().collect::<Vec<_>>().join("\n");
+    let mut properties = from_lines(&lines);
+    if properties.source().is_none()
+        && let Some((name, version)) = source_info.and_then(|text| text.strip_prefix(BUILT_FROM)?.split_once(' '))
+    {
+        properties.push(SOURCE_NAME.to_owned(), name.to_owned());
+        properties.push(SOURCE_VERSION.to_owned(), version.trim().to_owned());
+    }
+    properties
 }
 
 /// The properties of the operating system.
@@ -178,6 +222,54 @@ mod tests {
         assert_eq!(read.first(PATH), Some("a%0Ab\nc=d\r"));
         assert_eq!(read.first(TIER), Some("declared"));
         assert_eq!(read.first("other"), None);
+    }
+
+    fn of(kind: PackageType, source: &str) -> Package {
+        Package {
+            kind,
+            name: "libx".into(),
+            version: "1".into(),
+            source: Some(SourcePackage { name: "x".into(), version: source.into() }),
+            architecture: None,
+            licence: None,
+            supplier: None,
+            purl: assay_model::Purl::new(kind.purl_type(), None, "libx", Some("1")),
+            tier: EvidenceTier::PackageDatabase,
+            path: String::new(),
+            digest: None,
+            layer: None,
+            depends_on: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn trivy_is_told_the_source_package_in_its_parts() {
+        let told = |kind, source: &str| -> Vec<String> {
+            of_source_for_trivy(&of(kind, source)).into_iter().map(|(_, value)| value).collect()
+        };
+        assert_eq!(told(PackageType::Deb, "1:2.3-4-5+b1"), ["x", "2.3-4", "5+b1", "1"]);
+        assert_eq!(told(PackageType::Deb, "20240101"), ["x", "20240101"]);
+        assert_eq!(told(PackageType::Rpm, "5.1-6.el9"), ["x", "5.1", "6.el9"]);
+        assert_eq!(told(PackageType::Apk, "1.2-r3"), ["x", "1.2-r3"]);
+        let none = Package { source: None, ..of(PackageType::Deb, "1") };
+        assert_eq!(of_source_for_trivy(&none), []);
+    }
+
+    #[test]
+    fn the_sentence_about_a_source_package_is_written_and_read() {
+        let text = to_source_info(&of(PackageType::Deb, "1:2.3-4")).unwrap();
+        assert_eq!(text, "built package from: x 1:2.3-4");
+        let source = of_texts(Some("by hand"), Some(&text)).source().unwrap();
+        assert_eq!((source.name.as_str(), source.version.as_str()), ("x", "1:2.3-4"));
+        for hostile in ["1\n2", "</text>", "a b"] {
+            assert_eq!(to_source_info(&of(PackageType::Deb, hostile)), None);
+        }
+    }
+
+    #[test]
+    fn documents_that_kept_our_lines_in_the_other_field_are_read() {
+        let lines = to_lines(&[(SOURCE_NAME, "x".into()), (SOURCE_VERSION, "2".into())]);
+        assert_eq!(of_texts(None, Some(&lines)).source().unwrap().name, "x");
     }
 
     #[test]

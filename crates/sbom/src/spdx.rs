@@ -82,6 +82,8 @@ struct Package {
     #[serde(skip_serializing_if = "Option::is_none")]
     source_info: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    comment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     license_concluded: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     license_declared: Option<String>,

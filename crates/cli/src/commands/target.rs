@@ -32,7 +32,7 @@ pub(crate) enum Target {
     File(PathBuf),
     /// A root file system.
     Root(PathBuf),
-    /// A tar archive of sources.
+    /// An archive of sources, tar or zip.
     Archive(PathBuf),
     /// A commit of a git repository.
     Git(Repository),
@@ -71,7 +71,7 @@ impl Target {
         if written.is_file() {
             return Ok(match &start_of(&written)[..] {
                 start if is_sbom(start) => Self::Sbom(written),
-                _ if assay_inspect::is_archive(&written) => Self::Archive(written),
+                start if is_zip(&written, start) || assay_inspect::is_archive(&written) => Self::Archive(written),
                 _ => Self::File(written),
             });
         }
@@ -99,6 +99,11 @@ fn is_sbom(start: &[u8]) -> bool {
             .any(|key| text.contains(key));
     let is_xml = text.starts_with('<') && text.contains("http://cyclonedx.org/schema/bom/");
     is_json || is_xml || text.starts_with("SPDXVersion:")
+}
+
+/// Whether a file is a zip archive and no more than that: jars, wheels and others are packages of their own.
+fn is_zip(path: &Path, start: &[u8]) -> bool {
+    start.starts_with(b"PK\x03\x04") && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"))
 }
 
 /// What is in a target.

@@ -12,5 +12,6 @@ mod keyless;
 mod notation;
 mod peer;
 mod registry;
+mod scanners;
 mod service;
 mod sigstore;

@@ -56,7 +56,8 @@ fn every_peer_has_a_row_of_five_parts() {
     assert!(rows.len() >= 12);
     for row in rows {
         let parts: Vec<&str> = row.split('|').collect();
-        let numbered = parts.len() == 5 && (parts[1] == "debian" || parts[3].starts_with('v'));
+        let numbered =
+            parts.len() == 5 && (["debian", "wheel", "python"].contains(&parts[1]) || parts[3].starts_with('v'));
         assert!(numbered && parts.iter().all(|part| !part.is_empty()), "{row}");
     }
 }

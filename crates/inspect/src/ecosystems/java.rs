@@ -9,10 +9,12 @@ use assay_model::{Bound, Digest, EvidenceTier, Package, PackageType};
 use super::{About, Ecosystem, File, Found, Scope, optional, package};
 use crate::limits::Limits;
 use crate::path;
-use crate::zip::{Archive, ZipError};
+use crate::zip::capture::{Captured, Interest};
+use crate::zip::{Archive, Source, ZipError};
 
 pub(crate) struct Java;
 
+const MANIFEST: &[u8] = b"META-INF/MANIFEST.MF";
 /// Bytes of one `pom.properties` or manifest.
 const TEXT_BYTES: u64 = 1 << 20;
 
@@ -29,7 +31,27 @@ impl Ecosystem for Java {
 
     fn read(&self, file: &File<'_>, found: &mut Found) {
         let mut walk = Walk { limits: file.limits, found, nested: 0, entries: 0 };
-        walk.archive(file.path, file.bytes, 1);
+        walk.archive(file.path, Source::Whole(file.bytes), 1);
+    }
+
+    fn interest(&self) -> Option<fn(&[u8]) -> Interest> {
+        Some(interest)
+    }
+
+    fn read_captured(&self, path: &str, file: &Captured, limits: &Limits, found: &mut Found) {
+        let mut walk = Walk { limits, found, nested: 0, entries: 0 };
+        walk.archive(path, Source::Within { file, at: 0, length: file.length() }, 1);
+    }
+}
+
+/// What is read of an entry with this name.
+fn interest(name: &[u8]) -> Interest {
+    if is_archive(name) {
+        Interest::Archive
+    } else if name == MANIFEST || is_pom_properties(name) {
+        Interest::Content
+    } else {
+        Interest::None
     }
 }
 
@@ -47,11 +69,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn archive(&mut self, place: &str, bytes: &[u8], depth: u32) {
-        let archive = match Archive::open(bytes) {
+    fn archive(&mut self, place: &str, source: Source<'_>, depth: u32) {
+        let archive = match Archive::open(source) {
             Ok(archive) => archive,
             // A template or placeholder that is only called .jar.
-            Err(ZipError::NotAnArchive) if !bytes.starts_with(b"PK") => return,
+            Err(ZipError::NotAnArchive) if source.slice(0, 2).is_some_and(|start| start != b"PK") => return,
             Err(_) => return self.found.malformed(place),
         };
         self.entries = self.entries.saturating_add(archive.announced());
@@ -62,7 +84,7 @@ impl Walk<'_> {
         let mut manifest = Manifest::default();
         for entry in archive.entries() {
             let Ok(entry) = entry else { return self.found.malformed(place) };
-            let is_manifest = entry.name == b"META-INF/MANIFEST.MF";
+            let is_manifest = entry.name == MANIFEST;
             if is_manifest || is_pom_properties(entry.name) {
                 match archive.read(&entry, TEXT_BYTES) {
                     Ok(text) if is_manifest => manifest = Manifest::parse(&String::from_utf8_lossy(&text)),
@@ -76,18 +98,30 @@ impl Walk<'_> {
                     self.found.bound(&place, Bound::Depth);
                     continue;
                 }
-                match archive.read(&entry, self.limits.nested_bytes.saturating_sub(self.nested)) {
-                    Ok(inner) => {
-                        self.nested = self.nested.saturating_add(inner.len() as u64);
-                        self.archive(&place, &inner, depth + 1);
+                let room = self.limits.nested_bytes.saturating_sub(self.nested);
+                let read = match archive.stored(&entry, room) {
+                    Ok(Some(inner)) => {
+                        self.nested(&place, inner, depth);
+                        Ok(())
                     }
-                    Err(error) => self.unread(&place, error),
+                    Ok(None) => {
+                        archive.read(&entry, room).map(|inner| self.nested(&place, Source::Whole(&inner), depth))
+                    }
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = read {
+                    self.unread(&place, error);
                 }
             }
         }
-        let digest = Digest::of(bytes);
+        let Some(digest) = source.digest() else { return self.found.malformed(place) };
         let packages = packages(place, coordinates, &manifest, digest);
         self.found.packages.extend(packages);
+    }
+
+    fn nested(&mut self, place: &str, inner: Source<'_>, depth: u32) {
+        self.nested = self.nested.saturating_add(inner.length());
+        self.archive(place, inner, depth + 1);
     }
 
     fn unread(&mut self, place: &str, error: ZipError) {

@@ -139,6 +139,18 @@ fn an_rpm_slice_is_read_from_ndb() {
 }
 
 #[test]
+fn packages_of_suse_carry_the_vendor_in_their_purl() {
+    let contents = contents(
+        Tar::default()
+            .file("usr/lib/sysimage/rpm/Packages.db", data("rpm/Packages.db"))
+            .file("etc/os-release", "ID=\"sles\"\nVERSION_ID=\"15.4\"\n"),
+    );
+    let purl = find(&contents, "libattr1").purl.to_string();
+    assert!(purl.starts_with("pkg:rpm/suse/libattr1@2.4.47-2.19?"), "{purl}");
+    assert!(purl.contains("distro=sles-15.4"), "{purl}");
+}
+
+#[test]
 fn a_damaged_berkeley_database_is_named() {
     let contents = merge(&[Tar::default().file("var/lib/rpm/Packages", b"\0\0\0\0").layer()], None);
     assert_eq!(contents.partial[0].what, "var/lib/rpm/Packages");

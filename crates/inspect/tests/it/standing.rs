@@ -149,3 +149,46 @@ fn an_archive_of_sources_is_read_as_a_directory() {
     std::fs::write(&path, "no archive").unwrap();
     assert!(!inspect_archive(&path, &DirectoryOptions::default()).unwrap().partial.is_empty());
 }
+
+#[test]
+fn a_zip_archive_of_sources_is_read_as_its_folder_would_be() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("main.zip");
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    let options = zip::write::SimpleFileOptions::default();
+    for (name, content) in [
+        ("project/requirements.txt", "flask==3.0.0\n"),
+        ("../../etc/requirements.txt", "django==5.0\n"),
+        ("project/notes", "key\n"),
+    ] {
+        writer.start_file(name, options).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap();
+    let contents = inspect_archive(&path, &DirectoryOptions::default()).unwrap();
+    let listed: Vec<_> =
+        contents.packages.iter().map(|package| (package.name.as_str(), package.path.as_str())).collect();
+    assert_eq!(listed, [("django", "etc/requirements.txt"), ("flask", "project/requirements.txt")]);
+    assert_eq!((contents.files, contents.partial.len()), (3, 0));
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 30]).unwrap();
+    assert!(!inspect_archive(&path, &DirectoryOptions::default()).unwrap().partial.is_empty());
+}
+
+#[test]
+fn a_zip_archive_that_inflates_without_end_is_partial() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bomb.zip");
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    for name in ["a", "b", "c"] {
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(&vec![0; 2 << 20]).unwrap();
+    }
+    writer.finish().unwrap();
+    let limits = assay_inspect::Limits { ratio_floor: 3 << 20, ..assay_inspect::Limits::default() };
+    let options = DirectoryOptions { limits, ..DirectoryOptions::default() };
+    let contents = inspect_archive(&path, &options).unwrap();
+    assert_eq!(contents.partial.iter().map(|partial| partial.bound).collect::<Vec<_>>(), [assay_model::Bound::Ratio]);
+}

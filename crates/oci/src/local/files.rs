@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::tar;
+use tempfile::TempPath;
+
+use super::{compressed, tar};
 use crate::OciError;
 
 /// Links followed from one name to the next.
@@ -15,8 +17,8 @@ const LINKS_MAX: usize = 8;
 pub(super) enum Files {
     /// A folder; its canonical path.
     Folder { path: PathBuf, root: PathBuf },
-    /// A tar file and where its entries lie.
-    Archive { path: PathBuf, entries: BTreeMap<String, tar::Entry> },
+    /// A tar file and where its entries lie; one in gzip is read from a file that is there only for this.
+    Archive { path: PathBuf, inflated: Option<TempPath>, entries: BTreeMap<String, tar::Entry> },
 }
 
 impl Files {
@@ -26,9 +28,10 @@ impl Files {
     }
 
     pub(super) fn archive(path: &Path) -> Result<Self, OciError> {
-        let file = File::open(path).map_err(|error| OciError::file(path, &error))?;
+        let inflated = compressed::is(path).then(|| compressed::inflated(path)).transpose()?;
+        let file = File::open(inflated.as_deref().unwrap_or(path)).map_err(|error| OciError::file(path, &error))?;
         let entries = tar::entries(file).map_err(|reason| OciError::BadArchive { path: path.to_owned(), reason })?;
-        Ok(Self::Archive { path: path.to_owned(), entries })
+        Ok(Self::Archive { path: path.to_owned(), inflated, entries })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -62,13 +65,14 @@ impl Files {
                 }
                 Ok((file, metadata.len()))
             }
-            Self::Archive { path, entries } => {
+            Self::Archive { path, inflated, entries } => {
                 let mut name = name.to_owned();
                 for _ in 0..LINKS_MAX {
                     match entries.get(&name) {
                         None => return Err(missing()),
                         Some(tar::Entry::File { offset, length }) => {
-                            let mut file = File::open(path).map_err(|error| OciError::file(path, &error))?;
+                            let lies = inflated.as_deref().unwrap_or(path);
+                            let mut file = File::open(lies).map_err(|error| OciError::file(path, &error))?;
                             file.seek(SeekFrom::Start(*offset)).map_err(|error| OciError::file(path, &error))?;
                             return Ok((file, *length));
                         }

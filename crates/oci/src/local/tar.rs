@@ -45,8 +45,8 @@ pub(super) fn entries<R: Read + Seek>(mut input: R) -> Result<BTreeMap<String, E
         if count > ENTRIES_MAX {
             return Err(format!("more than {ENTRIES_MAX} entries"));
         }
-        if at == 0 && block.starts_with(&[0x1f, 0x8b]) {
-            return Err("compressed: decompress it first (gzip -d)".to_owned());
+        if at == 0 && block.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+            return Err("compressed: decompress it first (zstd -d)".to_owned());
         }
         check_sum(&block)?;
         let kind = field(&block, 156, 1).first().copied().unwrap_or(0);

@@ -74,6 +74,45 @@ async fn a_docker_archive_gives_the_same_image_every_time_and_claims_no_registry
     assert_eq!(digests[0], digests[1]);
 }
 
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn an_archive_in_gzip_is_the_same_image_and_known_by_what_it_begins_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = image();
+    let plain = archive(folder.path(), "saved.tar", &saved(&image));
+    let config = "c".repeat(64) + ".json";
+    let manifest = format!(r#"[{{"Config":"{config}","Layers":["a/layer.tar","a/layer.tar"]}}]"#);
+    // The configuration first, as docker writes it.
+    let listed: [(&str, Result<&[u8], &str>); 3] = [
+        (&config, Ok(image.config())),
+        ("a/layer.tar", Ok(&image.layers()[0])),
+        ("manifest.json", Ok(manifest.as_bytes())),
+    ];
+    let compressed = archive(folder.path(), "image.tar.gz", &gzip(&tar(&listed)));
+    assert!(matches!(ImageSource::at(&compressed), Some(ImageSource::DockerArchive { .. })));
+    let mut digests = Vec::new();
+    for path in [&plain, &compressed] {
+        digests.push(open("docker-archive", path).await.unwrap().resolve(None).await.unwrap().subject.digest);
+    }
+    assert_eq!(digests[0], digests[1]);
+    let sources = archive(folder.path(), "sources.tar.gz", &gzip(&tar(&[("project/manifest.json", Ok(b"[]"))])));
+    assert_eq!(ImageSource::at(&sources), None, "an archive of sources stays one");
+}
+
+/// A bomb: what inflates to more than images do is refused, and nothing of it stays on disk.
+#[tokio::test]
+async fn an_archive_in_gzip_that_inflates_without_end_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = archive(folder.path(), "bomb.tar.gz", &gzip(&vec![0; 300 << 20]));
+    let error = open("docker-archive", &path).await.unwrap_err();
+    assert!(error.to_string().contains("far more than images do"), "{error}");
+}
+
 #[tokio::test]
 async fn an_oci_archive_is_read_in_place() {
     let folder = tempfile::tempdir().unwrap();

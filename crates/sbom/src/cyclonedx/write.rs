@@ -106,7 +106,9 @@ fn library(reference: &str, package: &Package, contents: &Contents, version: Cyc
         purl: Some(package.purl.to_string()),
         evidence: Some(Evidence { occurrences: vec![Occurrence { location: package.path.clone() }] })
             .filter(|_| !package.path.is_empty() && version >= CycloneDxVersion::V1_5),
-        properties: properties(property::of_package(package, contents)),
+        properties: properties(
+            [property::of_package(package, contents), property::of_source_for_trivy(package)].concat(),
+        ),
         ..Component::default()
     }
 }

@@ -113,7 +113,7 @@ fn actor(text: String) -> String {
 }
 
 fn properties(package: &Package) -> Properties {
-    package.source_info.as_deref().map(property::from_lines).unwrap_or_default()
+    property::of_texts(package.comment.as_deref(), package.source_info.as_deref())
 }
 
 fn purl(package: &Package) -> Option<&str> {

@@ -60,6 +60,7 @@ fn write_package(out: &mut String, package: &Package) {
         let _ = writeln!(out, "PackageChecksum: {}: {}", checksum.algorithm, checksum.checksum_value);
     }
     optional(out, "PackageSourceInfo", &package.source_info);
+    optional(out, "PackageComment", &package.comment);
     optional(out, "PackageLicenseConcluded", &package.license_concluded);
     optional(out, "PackageLicenseDeclared", &package.license_declared);
     tag(out, "PackageCopyrightText", package.copyright_text);
@@ -189,6 +190,7 @@ fn package_field(package: &mut Package, name: &str, mut value: String) {
         "PackageVersion" => package.version_info = Some(mem::take(value)),
         "PackageSupplier" => package.supplier = Some(mem::take(value)),
         "PackageSourceInfo" => package.source_info = Some(mem::take(value)),
+        "PackageComment" => package.comment = Some(mem::take(value)),
         "PackageLicenseConcluded" => package.license_concluded = Some(mem::take(value)),
         "PackageLicenseDeclared" => package.license_declared = Some(mem::take(value)),
         "PackageDescription" => package.description = Some(mem::take(value)),

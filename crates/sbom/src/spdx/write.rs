@@ -88,7 +88,7 @@ fn bare(id: String, name: &str, purpose: &str, properties: &[property::Property]
         name: name.to_owned(),
         supplier: Some(NOASSERTION.to_owned()),
         download_location: NOASSERTION,
-        source_info: Some(property::to_lines(properties)).filter(|text| !text.is_empty()),
+        comment: Some(property::to_lines(properties)).filter(|text| !text.is_empty()),
         license_concluded: Some(NOASSERTION.to_owned()),
         license_declared: Some(NOASSERTION.to_owned()),
         copyright_text: NOASSERTION,
@@ -125,6 +125,7 @@ fn library(
         version_info: Some(package.version.clone()),
         checksums: package.digest.iter().map(checksum).collect(),
         external_refs: vec![purl(&package.purl)],
+        source_info: property::to_source_info(package),
         ..bare(id, &package.name, "LIBRARY", &property::of_package(package, contents))
     };
     if let Some(supplier) = &package.supplier {

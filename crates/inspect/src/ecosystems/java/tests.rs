@@ -87,3 +87,55 @@ fn depth_size_and_damage_make_it_partial() {
     assert_eq!(read("a.jar", &cut, &Limits::default()).partial[0].bound, Bound::Malformed);
     assert!(read("template.jar", b"${jar}", &Limits::default()).partial.is_empty());
 }
+
+/// The same file, of which only the parts that matter are kept.
+fn read_captured(path: &str, bytes: &[u8], limits: &Limits) -> Found {
+    let mut body = crate::directory::Bytes(bytes);
+    let Ok(captured) =
+        crate::zip::capture::capture(&mut body, bytes.len() as u64, limits.archive_depth, super::interest);
+    let mut found = Found::default();
+    Java.read_captured(path, &captured, limits, &mut found);
+    found
+}
+
+/// An application with libraries in it, as Spring Boot stores them, one of them compressed.
+fn application() -> Vec<u8> {
+    let guava = jar(&[(POM_PATH, POM), ("com/google/A.class", &[7; 5000])]);
+    let other = jar(&[("META-INF/MANIFEST.MF", b"Implementation-Version: 2.0\nImplementation-Vendor: V\n")]);
+    let mut writer = ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, content, method) in [
+        ("BOOT-INF/classes/A.class", &[1; 9000][..], zip::CompressionMethod::Deflated),
+        ("BOOT-INF/lib/guava-14.0.1.jar", &guava, zip::CompressionMethod::Stored),
+        ("BOOT-INF/lib/other.jar", &other, zip::CompressionMethod::Deflated),
+        ("META-INF/MANIFEST.MF", b"Implementation-Version: 1.0\n", zip::CompressionMethod::Deflated),
+    ] {
+        writer.start_file(name, SimpleFileOptions::default().compression_method(method)).unwrap();
+        writer.write_all(content).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn a_large_archive_says_the_same_when_only_parts_of_it_are_kept() {
+    let bytes = application();
+    let (whole, parts) =
+        (read("app.jar", &bytes, &Limits::default()), read_captured("app.jar", &bytes, &Limits::default()));
+    assert_eq!(whole.packages.len(), 3, "{:?}", list(&whole));
+    assert_eq!((parts.packages, parts.partial), (whole.packages, whole.partial));
+}
+
+proptest::proptest! {
+    #[test]
+    fn a_damaged_archive_of_which_parts_are_kept_hides_nothing(at in 0usize..2000, value: u8, cut in 0usize..400) {
+        let mut bytes = application();
+        let length = bytes.len();
+        bytes[at % length] = value;
+        bytes.truncate(length - cut % 30);
+        let whole = read("app.jar", &bytes, &Limits::default());
+        let parts = read_captured("app.jar", &bytes, &Limits::default());
+        proptest::prop_assert!(
+            parts.packages == whole.packages || !parts.partial.is_empty(),
+            "{:?} and {:?} without a word", list(&whole), list(&parts)
+        );
+    }
+}

@@ -42,6 +42,40 @@ pub struct EvidenceSet {
     pub truncated: bool,
 }
 
+/// Which facts are looked at. The Subject is, wherever any of them is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FactNeeds {
+    /// What a reference resolves to.
+    pub subject: bool,
+    /// Packages and secrets, and what is vulnerable of them.
+    pub contents: bool,
+    /// Signatures, and whatever refers to the image.
+    pub evidence: bool,
+    /// What was kept under tags of its own beside signatures, before there were referrers: attestations and SBOMs.
+    pub attestation_tags: bool,
+}
+
+impl FactNeeds {
+    /// Everything.
+    pub const ALL: Self = Self { subject: true, contents: true, evidence: true, attestation_tags: true };
+
+    /// What either of two needs.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            subject: self.subject | other.subject,
+            contents: self.contents | other.contents,
+            evidence: self.evidence | other.evidence,
+            attestation_tags: self.attestation_tags | other.attestation_tags,
+        }
+    }
+
+    /// Whether nothing is needed at all.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
 /// Everything known about one Subject, each with its time. What is not known says why.
 #[derive(Clone, Debug)]
 pub struct Facts {

@@ -12,7 +12,7 @@ mod world;
 
 pub use assay_model::Action;
 pub use document::{Document, DocumentError, Node};
-pub use facts::{EvidenceSet, FactParts, Facts, RejectedClaim, Resolution};
+pub use facts::{EvidenceSet, FactNeeds, FactParts, Facts, RejectedClaim, Resolution};
 pub use known::{Cause, Known};
 pub use request::{ContainerRole, ImageUse, Namespace, Operation, Request, User, Workload};
 pub use verdict::{ControlOutcome, ExceptionNote, Outcome, Statement, Target, Verdict};

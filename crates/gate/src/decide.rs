@@ -140,30 +140,33 @@ fn place_in(policy: &Policy, environment: &CompiledEnvironment) -> usize {
 }
 
 /// Worst first, then by container, control and message: the order in which people should read them.
-fn sorted(mut outcomes: Vec<Vec<(u64, ControlOutcome)>>) -> Vec<ControlOutcome> {
+fn sorted(outcomes: Vec<Vec<(u64, ControlOutcome)>>) -> Vec<ControlOutcome> {
     // One number each: there are some hundred of them in every decision. A place has less than 56 bits.
-    let (mut kinds, mut count) = (0_u32, 0);
-    for (place, outcome) in outcomes.iter_mut().flatten() {
-        count += 1;
+    let count = outcomes.iter().map(Vec::len).sum();
+    // They are of few kinds: put down kind by kind, they nearly always are in order.
+    let mut kinds: [Vec<(u64, ControlOutcome)>; 16] = Default::default();
+    for (place, outcome) in outcomes.into_iter().flatten() {
         let badness = (u64::from(outcome.denies()) << 3) | outcome.outcome as u64;
-        *place |= (15 - badness) << 56;
-        kinds |= 1 << (15 - badness);
-    }
-    // They are of few kinds: picked out kind by kind, they nearly always are in order.
-    let mut picked = Vec::with_capacity(count);
-    for kind in (0..16).filter(|kind| kinds & (1 << kind) != 0) {
-        for of_image in &outcomes {
-            picked.extend(of_image.iter().filter(|(rank, _)| rank >> 56 == kind).map(|(rank, own)| (*rank, own)));
+        let kind = 15 - badness;
+        if let Some(of_kind) = kinds.get_mut(kind as usize) {
+            if of_kind.is_empty() {
+                of_kind.reserve(count);
+            }
+            of_kind.push(((kind << 56) | place, outcome));
         }
     }
-    let order = |(a, first): &(u64, &ControlOutcome), (b, second): &(u64, &ControlOutcome)| {
+    let mut all = Vec::with_capacity(count);
+    for of_kind in &mut kinds {
+        all.append(of_kind);
+    }
+    let order = |(a, first): &(u64, ControlOutcome), (b, second): &(u64, ControlOutcome)| {
         a.cmp(b).then_with(|| (&first.message, &first.target).cmp(&(&second.message, &second.target)))
     };
-    if !picked.is_sorted_by(|a, b| order(a, b).is_le()) {
-        picked.sort_by(order);
+    if !all.is_sorted_by(|a, b| order(a, b).is_le()) {
+        all.sort_by(order);
     }
-    picked.dedup_by(|(_, later), (_, own)| later == own);
-    picked.into_iter().map(|(_, outcome)| outcome.clone()).collect()
+    all.dedup();
+    all.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
 /// A workload that nobody looked at may be reached from anywhere.
@@ -301,7 +304,7 @@ impl<'d> Decision<'d> {
                 judge(context, &mut report);
                 self.finish(context, control, report.drafts, 0, 1);
             }
-            Control::Image(_) | Control::Subject(_) => {
+            Control::Image(_) | Control::Subject(..) => {
                 for (index, image) in images.iter().enumerate() {
                     self.judge_image(context, control, action, index, image);
                 }
@@ -338,7 +341,7 @@ impl<'d> Decision<'d> {
         let until = context.lasting(|| match (&control.control, &image.reference) {
             (Control::Image(judge), Ok(reference)) => judge(context, image, reference, &mut report),
             (Control::Image(_), Err(error)) => report.error(format!("the image reference cannot be read: {error}")),
-            (Control::Subject(judge), _) => {
+            (Control::Subject(_, judge), _) => {
                 platforms = own.platforms.len();
                 if own.platforms.is_empty() {
                     self.without_facts(image, &mut report);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use assay_case::{Action, Namespace, Request};
+use assay_case::{Action, FactNeeds, Namespace, Request};
 use assay_kinds::{
     Environment, ErrorPolicy, Exception, FailurePolicy, NamespaceSelector, SignerPurpose, SummaryRules, Tier,
     TrustedBuilder,
@@ -118,6 +118,8 @@ pub(crate) struct CompiledEnvironment {
     pub(crate) approvers: Vec<String>,
     /// One for each row of the catalogue, in its order.
     pub(crate) controls: Vec<CompiledControl>,
+    /// What the controls that are on look at.
+    pub(crate) needs: FactNeeds,
 }
 
 /// One control of an Environment, compiled.
@@ -133,11 +135,21 @@ pub(crate) struct CompiledControl {
 
 impl CompiledControl {
     fn looks_at_facts(&self) -> bool {
-        matches!(self.control, Control::Subject(_))
+        matches!(self.control, Control::Subject(..))
     }
 }
 
 impl CompiledEnvironment {
+    /// What the controls that are on look at.
+    pub(crate) fn needed(&self) -> FactNeeds {
+        let controls = self.controls.iter().filter(|own| own.action != Action::Off);
+        let needs = controls.filter_map(|own| match own.control {
+            Control::Subject(reads, _) => Some(reads.needs(self)),
+            Control::Workload(_) | Control::Image(_) | Control::Exceptions => None,
+        });
+        needs.fold(FactNeeds::default(), FactNeeds::or)
+    }
+
     /// How strict it is: by tier, then by what its controls do, then by name so that the order never depends on input.
     pub(crate) fn strictness(&self) -> (u8, u32, std::cmp::Reverse<&EnvironmentName>) {
         let tier = match self.tier {
@@ -197,11 +209,11 @@ impl Policy {
         select::environment_of(self, namespace)
     }
 
-    /// Whether anything that judges a request looks at what its images hold or who vouches for them. Where nothing does,
-    /// nothing need be gathered: no registry is asked, and none can be missed.
-    pub fn asks_for_facts(&self, request: &Request<'_>) -> bool {
-        let is_asked = |own: &CompiledControl| own.action != Action::Off && own.looks_at_facts();
-        select::select(self, request).environments.iter().any(|environment| environment.controls.iter().any(is_asked))
+    /// What of the facts of a request's images is looked at by whatever judges it. Nothing else need be gathered: where
+    /// nothing is, no registry is asked, and none can be missed.
+    pub fn needs(&self, request: &Request<'_>) -> FactNeeds {
+        let environments = select::select(self, request).environments;
+        environments.iter().fold(FactNeeds::default(), |needs, environment| needs.or(environment.needs))
     }
 
     /// Whether a control looks at what images hold or who vouches for them, and not only at the object.

@@ -15,7 +15,8 @@ use assay_sign::Statement;
 
 const ROUND_TRIP: Duration = Duration::from_millis(30);
 const IMAGES: usize = 20;
-const WANTED: Wanted = Wanted { platforms: Vec::new(), contents: false, evidence: true, deadline: None };
+const WANTED: Wanted =
+    Wanted { platforms: Vec::new(), contents: false, evidence: true, attestation_tags: true, deadline: None };
 
 async fn registry() -> Registry {
     let authentication = Authentication::Bearer {

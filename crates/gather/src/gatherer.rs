@@ -9,6 +9,7 @@ use assay_oci::{ImageSource, Source};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::built::Built;
 use crate::contents::{self, Held, Reading, Shared};
 use crate::evidence::{self, Claims, Judge, Judgements};
 use crate::flight::{Flights, Ticket};
@@ -22,8 +23,12 @@ const JUDGEMENTS: usize = 16;
 /// A digest as read through one scope of one repository.
 type ScopedKey = (Arc<str>, assay_model::Repository, Digest);
 
-/// An image as read through one scope: through another index, other evidence covers it.
-type EvidenceKey = (Arc<str>, Subject);
+/// An image as read through one scope: through another index, other evidence covers it. And whether the tags for attestations
+/// are read, too.
+type EvidenceKey = (Arc<str>, Subject, bool);
+
+/// The claims about a digest, and whether those under the tags for attestations are among them.
+type ClaimsKey = (ScopedKey, bool);
 
 /// The claims about a digest, and which digest they are about.
 type Early = (Digest, Ticket<Result<Arc<Claims>, Cause>>);
@@ -50,11 +55,12 @@ struct Inner {
     contents: Memory<Digest, Held>,
     findings: Memory<(Digest, Digest), Known<Arc<Findings>>>,
     evidence: Memory<EvidenceKey, (EvidenceSet, Timestamp)>,
+    built: Built,
     judgements: Arc<Judgements>,
     tag_flights: Flights<(Arc<str>, Reference), Result<Digest, Cause>>,
     image_flights: Flights<ImageKey, Images>,
     contents_flights: Flights<ScopedKey, Result<Held, Cause>>,
-    claims_flights: Flights<ScopedKey, Result<Arc<Claims>, Cause>>,
+    claims_flights: Flights<ClaimsKey, Result<Arc<Claims>, Cause>>,
     evidence_flights: Flights<EvidenceKey, Result<(EvidenceSet, Timestamp), Cause>>,
 }
 
@@ -74,6 +80,7 @@ impl Gatherer {
             contents: Memory::new(remembered),
             findings: Memory::new(remembered),
             evidence: Memory::new(remembered),
+            built: Built::new(remembered),
             judgements: Arc::new(Judgements::new(remembered.saturating_mul(JUDGEMENTS))),
             tag_flights: Flights::default(),
             image_flights: Flights::default(),
@@ -125,6 +132,15 @@ impl Gatherer {
     ) -> Option<Known<Vec<Arc<Facts>>>> {
         let inner = &self.inner;
         let (digest, now) = (reference.digest()?, self.now());
+        let lasting = inner.options.lasting_age;
+        if let Some(facts) = inner.built.get(&access.scope, reference, wanted) {
+            let is_recent = |facts: &Arc<Facts>| match &facts.evidence {
+                Known::Known { value, at } => self.is_recent(value, *at, lasting),
+                Known::Unknown { .. } => true,
+            };
+            return facts.iter().all(is_recent).then(|| Known::new(facts, now));
+        }
+        let age = inner.built.age();
         let key = (Arc::clone(&access.scope), reference.repository().clone(), digest, wanted.platforms.clone());
         let images = inner.images.get(&key)?;
         let mut facts = Vec::with_capacity(images.len());
@@ -140,10 +156,8 @@ impl Gatherer {
                 (not_gathered(), not_gathered())
             };
             let evidence = if wanted.evidence {
-                let (set, at) = inner.evidence.get(&(Arc::clone(&access.scope), image.subject.clone()))?;
-                if !self.is_recent(&set, at, inner.options.lasting_age) {
-                    return None;
-                }
+                let key = (Arc::clone(&access.scope), image.subject.clone(), wanted.attestation_tags);
+                let (set, at) = self.kept(&key, lasting)?;
                 Known::new(set, at)
             } else {
                 not_gathered()
@@ -151,6 +165,7 @@ impl Gatherer {
             let (subject, resolution) = (image.subject.clone(), Resolution::ByDigest);
             facts.push(Arc::new(Facts { subject, resolution, contents, findings, evidence }));
         }
+        inner.built.put(&access.scope, reference, wanted, age, facts.clone());
         Some(Known::new(facts, now))
     }
 
@@ -207,7 +222,8 @@ impl Gatherer {
         let pinned = ImageSource::Registry(reference.pinned(digest));
         let source = Source::open(&access.client, &pinned).await.map_err(|error| Cause::from_error(&error))?;
         let read = resolve::images(source.clone(), wanted.platforms.clone());
-        let (me, remembered, scope, evidence) = (self.clone(), key.clone(), Arc::clone(&access.scope), wanted.evidence);
+        let (me, remembered, scope) = (self.clone(), key.clone(), Arc::clone(&access.scope));
+        let (evidence, tags) = (wanted.evidence, wanted.attestation_tags);
         let repository = reference.repository().clone();
         let flight = async move {
             // The flight of before may have landed since the look above: then its result is remembered by now.
@@ -216,11 +232,12 @@ impl Gatherer {
             }
             let work = async {
                 // What refers to this digest is asked for while its manifest is read: one round trip less.
-                let early = evidence.then(|| me.begin_claims(&scope, source.clone(), &repository, digest));
+                let early = evidence.then(|| me.begin_claims(&scope, source.clone(), &repository, digest, tags));
                 let images: Arc<Vec<Arc<Image>>> = read.await?;
                 if let Some(early) = early {
                     for image in images.iter() {
-                        me.begin_evidence(&scope, source.clone(), image, Some((digest, early.clone())));
+                        let key = (Arc::clone(&scope), image.subject.clone(), tags);
+                        me.begin_evidence(key, source.clone(), image, Some((digest, early.clone())));
                     }
                 }
                 Ok(images)
@@ -228,6 +245,7 @@ impl Gatherer {
             let images = me.permitted(Box::pin(work)).await?;
             // Whoever finds the images finds the flight of their evidence, too, or where it landed.
             me.inner.images.put(remembered, Arc::clone(&images));
+            me.inner.built.outdate();
             Ok(images)
         };
         let images = landed(inner.image_flights.join(key, Box::pin(flight)).await)?;
@@ -254,7 +272,8 @@ impl Gatherer {
             if !wanted.evidence {
                 return not_gathered();
             }
-            match within(until, Box::pin(self.evidence(scope, source.clone(), image))).await {
+            let key = (Arc::clone(scope), image.subject.clone(), wanted.attestation_tags);
+            match within(until, Box::pin(self.evidence(key, source.clone(), image))).await {
                 Ok((set, at)) => Known::new(set, at),
                 Err(cause) => Known::Unknown { cause },
             }
@@ -279,6 +298,7 @@ impl Gatherer {
             }
             let held = me.permitted(Box::pin(read)).await?;
             me.inner.contents.put(digest, held.clone());
+            me.inner.built.outdate();
             Ok(held)
         };
         landed(inner.contents_flights.join(scoped(asked.scope, image), Box::pin(flight)).await)
@@ -296,55 +316,53 @@ impl Gatherer {
         let findings = contents::findings(subject, held, pack, options.store.clone(), self.now()).await;
         if findings.get().is_ok() {
             self.inner.findings.put(key, findings.clone());
+            self.inner.built.outdate();
         }
         findings
     }
 
     async fn evidence(
         &self,
-        scope: &Arc<str>,
+        key: EvidenceKey,
         source: Source,
         image: &Arc<Image>,
     ) -> Result<(EvidenceSet, Timestamp), Cause> {
-        let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
-        if let Some(recent) = self.recent(&key) {
+        if let Some(recent) = self.kept(&key, self.inner.options.evidence_age) {
             return Ok(recent);
         }
-        landed(self.begin_evidence(scope, source, image, None).landed().await)
+        landed(self.begin_evidence(key, source, image, None).landed().await)
     }
 
-    /// Evidence that was gathered a moment ago. What is too old is forgotten.
-    fn recent(&self, key: &EvidenceKey) -> Option<(EvidenceSet, Timestamp)> {
-        let (set, at) = self.inner.evidence.get(key)?;
-        if self.is_recent(&set, at, self.inner.options.evidence_age) {
-            return Some((set, at));
-        }
-        self.inner.evidence.remove(key);
-        None
+    /// Evidence that is remembered and no older than `age`. Where the tags for attestations were read, they are no harm to
+    /// whoever does not look at them.
+    fn kept(&self, key: &EvidenceKey, age: Duration) -> Option<(EvidenceSet, Timestamp)> {
+        let find = |key: &EvidenceKey| self.inner.evidence.get(key).filter(|(set, at)| self.is_recent(set, *at, age));
+        let (scope, subject, tags) = key;
+        find(key).or_else(|| if *tags { None } else { find(&(Arc::clone(scope), subject.clone(), true)) })
     }
 
     /// Gathers the evidence of an image, in a flight of its own. Of `early` the claims are on their way.
     fn begin_evidence(
         &self,
-        scope: &Arc<str>,
+        key: EvidenceKey,
         source: Source,
         image: &Arc<Image>,
         early: Option<Early>,
     ) -> Ticket<Result<(EvidenceSet, Timestamp), Cause>> {
-        let key: EvidenceKey = (Arc::clone(scope), image.subject.clone());
-        let (me, remembered, scope, image) = (self.clone(), key.clone(), Arc::clone(scope), Arc::clone(image));
+        let (me, remembered, image) = (self.clone(), key.clone(), Arc::clone(image));
         let flight = async move {
-            if let Some(found) = me.recent(&remembered) {
+            if let Some(found) = me.kept(&remembered, me.inner.options.evidence_age) {
                 return Ok(found);
             }
             let judge = me.judge();
             let now = judge.now;
             let repository = image.subject.repository.clone();
+            let (scope, _, tags) = &remembered;
             let digests: Vec<Digest> = image.subject.covering_digests().collect();
             let work = async {
                 let claims = digests.iter().map(|digest| match &early {
                     Some((about, claims)) if about == digest => claims.clone(),
-                    _ => me.begin_claims(&scope, source.clone(), &repository, *digest),
+                    _ => me.begin_claims(scope, source.clone(), &repository, *digest, *tags),
                 });
                 let claims: Vec<_> = claims.map(Ticket::landed).collect();
                 let mut set = EvidenceSet::default();
@@ -355,6 +373,7 @@ impl Gatherer {
             };
             let set: EvidenceSet = me.permitted(Box::pin(work)).await?;
             me.inner.evidence.put(remembered, (set.clone(), now));
+            me.inner.built.outdate();
             Ok((set, now))
         };
         self.inner.evidence_flights.begin(key, Box::pin(flight))
@@ -367,9 +386,10 @@ impl Gatherer {
         source: Source,
         repository: &assay_model::Repository,
         digest: Digest,
+        tags: bool,
     ) -> Ticket<Result<Arc<Claims>, Cause>> {
-        let key: ScopedKey = (Arc::clone(scope), repository.clone(), digest);
-        let read = evidence::claims(source, digest, repository.clone(), self.judge());
+        let key: ClaimsKey = ((Arc::clone(scope), repository.clone(), digest), tags);
+        let read = evidence::claims(source, digest, repository.clone(), self.judge(), tags);
         let flight = async move { read.await.map(Arc::new) };
         self.inner.claims_flights.begin(key, Box::pin(flight))
     }

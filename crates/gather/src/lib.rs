@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod built;
 mod contents;
 mod evidence;
 mod flight;

@@ -48,11 +48,6 @@ impl<K: Eq + Hash + Clone, V: Clone> Memory<K, V> {
         }
         inner.entries.insert(key, (value, clock));
     }
-
-    /// Forgets `key`.
-    pub(crate) fn remove(&self, key: &K) {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).entries.remove(key);
-    }
 }
 
 #[cfg(test)]
@@ -81,13 +76,5 @@ mod tests {
                 assert!(memory.inner.lock().unwrap().entries.len() <= capacity);
             }
         }
-    }
-
-    #[test]
-    fn what_is_removed_is_gone() {
-        let memory = Memory::new(2);
-        memory.put(1, 1);
-        memory.remove(&1);
-        assert_eq!(memory.get(&1), None);
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use assay_case::FactNeeds;
 use assay_inspect::Limits;
 use assay_model::{Digest, Platform, Repository, Timestamp};
 use assay_oci::{Client, OciError};
@@ -133,13 +134,28 @@ pub struct Wanted {
     pub contents: bool,
     /// Signatures and attestations.
     pub evidence: bool,
+    /// With `evidence`: the attestations and SBOMs, too, that stand under tags of their own.
+    pub attestation_tags: bool,
     /// Longest wait. What is not there by then is unknown; the fetch itself goes on for the next one who asks.
     pub deadline: Option<Duration>,
+}
+
+impl Wanted {
+    /// No more than is needed.
+    #[must_use]
+    pub fn only(&self, needs: FactNeeds) -> Self {
+        Self {
+            contents: self.contents && needs.contents,
+            evidence: self.evidence && needs.evidence,
+            attestation_tags: self.attestation_tags && needs.attestation_tags,
+            ..self.clone()
+        }
+    }
 }
 
 impl Default for Wanted {
     /// Everything, of one platform, however long it takes.
     fn default() -> Self {
-        Self { platforms: Vec::new(), contents: true, evidence: true, deadline: None }
+        Self { platforms: Vec::new(), contents: true, evidence: true, attestation_tags: true, deadline: None }
     }
 }

@@ -118,17 +118,20 @@ impl FromStr for Digest {
         if encoded.len() != expected {
             return Err(DigestError::WrongLength { algorithm: algorithm.name(), expected, found: encoded.len() });
         }
+        // What is no digit is more than one: it is looked for once, at the end.
         let digit = |digit: u8| match digit {
-            b'0'..=b'9' => Some(digit - b'0'),
-            b'a'..=b'f' => Some(digit - b'a' + 10),
-            _ => None,
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => u8::MAX,
         };
-        let mut bytes = [0; 64];
-        for (byte, digits) in bytes.iter_mut().zip(encoded.as_bytes().chunks_exact(2)) {
-            let (Some(high), Some(low)) = (digit(digits[0]), digit(digits[1])) else {
-                return Err(DigestError::NotLowercaseHex { text: text.to_owned() });
-            };
+        let (mut bytes, mut all) = ([0; 64], 0);
+        for (byte, digits) in bytes.iter_mut().zip(encoded.as_bytes().as_chunks().0) {
+            let [high, low] = digits.map(digit);
+            all |= high | low;
             *byte = high << 4 | low;
+        }
+        if all > 0x0f {
+            return Err(DigestError::NotLowercaseHex { text: text.to_owned() });
         }
         Ok(Self { algorithm, bytes })
     }

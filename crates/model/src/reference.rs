@@ -25,17 +25,21 @@ pub struct Repository {
 impl Repository {
     /// Builds from a host and a path, checking both.
     pub fn new(registry: &str, path: &str) -> Result<Self, ReferenceError> {
+        Self::checked(registry, path.to_owned())
+    }
+
+    fn checked(registry: &str, path: String) -> Result<Self, ReferenceError> {
         let written = || format!("{registry}/{path}");
         if !is_host(registry) {
             return Err(ReferenceError::BadRegistry { written: written(), registry: registry.to_owned() });
         }
-        if !is_path(path) {
-            return Err(ReferenceError::BadRepository { written: written(), path: path.to_owned() });
+        if !is_path(&path) {
+            return Err(ReferenceError::BadRepository { written: written(), path });
         }
         if registry.len() + path.len() > NAME_MAX {
             return Err(ReferenceError::TooLong { length: registry.len() + path.len() });
         }
-        Ok(Self { registry: registry.to_owned(), path: path.to_owned() })
+        Ok(Self { registry: registry.to_owned(), path })
     }
 
     /// Host and port, for example `registry.example.com:5000`.
@@ -195,11 +199,17 @@ impl FromStr for Reference {
             None => (DEFAULT_REGISTRY, format!("library/{name}")),
         };
         let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
-        if path.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(ReferenceError::Uppercase { written: written.to_owned() });
-        }
         let path = if registry == DEFAULT_REGISTRY && !path.contains('/') { format!("library/{path}") } else { path };
-        let repository = Repository::new(registry, &path).map_err(|error| error.with_written(written))?;
+        let repository = Repository::checked(registry, path).map_err(|error| {
+            // What is below the host, or all of it where that is none.
+            let has_upper = |text: &str| text.bytes().any(|byte| byte.is_ascii_uppercase());
+            let below = name.strip_prefix(registry).unwrap_or(name);
+            if has_upper(below) {
+                ReferenceError::Uppercase { written: written.to_owned() }
+            } else {
+                error.with_written(written)
+            }
+        })?;
         Ok(Self { written: written.to_owned(), repository, tag: tag.map(str::to_owned), digest })
     }
 }
@@ -242,27 +252,51 @@ fn is_host(registry: &str) -> bool {
             None => (registry, None),
         },
     };
-    let label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-    };
-    host.split('.').all(label) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    is_name(host) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// distribution's path grammar: components of `[a-z0-9]+` joined by `.`, `_`, `__` or hyphens.
+/// Labels of letters, digits and hyphens, joined by dots; none begins or ends with a hyphen.
+fn is_name(host: &str) -> bool {
+    let mut before = b'.';
+    for byte in host.bytes() {
+        let fits = match byte {
+            b'.' => before != b'.' && before != b'-',
+            b'-' => before != b'.',
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        if !fits {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.' && before != b'-'
+}
+
+/// distribution's path grammar: components of `[a-z0-9]+` joined by `.`, `_`, `__` or hyphens. Every request names some, so
+/// that each byte is looked at once.
 fn is_path(path: &str) -> bool {
-    path.split('/').all(|component| {
-        let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let bytes = component.as_bytes();
-        bytes.first().is_some_and(alphanumeric)
-            && bytes.last().is_some_and(alphanumeric)
-            && bytes.iter().all(|b| alphanumeric(b) || matches!(b, b'.' | b'_' | b'-'))
-            && bytes
-                .split(|b| alphanumeric(b))
-                .all(|separator| matches!(separator, b"" | b"." | b"_" | b"__") || separator.iter().all(|&b| b == b'-'))
-    })
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum After {
+        /// The beginning of a component.
+        Slash,
+        Word,
+        /// A dot or two underscores, which nothing but a word follows.
+        Separator,
+        Underscore,
+        Hyphen,
+    }
+    let mut after = After::Slash;
+    for byte in path.bytes() {
+        after = match (byte, after) {
+            (b'a'..=b'z' | b'0'..=b'9', _) => After::Word,
+            (b'/', After::Word) => After::Slash,
+            (b'.', After::Word) | (b'_', After::Underscore) => After::Separator,
+            (b'_', After::Word) => After::Underscore,
+            (b'-', After::Word | After::Hyphen) => After::Hyphen,
+            _ => return false,
+        };
+    }
+    after == After::Word
 }
 
 /// Why a text is not an image reference.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use assay_case::{Case, Facts, Known, Operation, Request, Verdict, World};
+use assay_case::{Case, FactNeeds, Facts, Known, Operation, Request, Verdict, World};
 use assay_gate::{Memory, Policy, decide_remembering};
 use assay_kube::{Admission, PassReason, Response, Review, ReviewError, Routing};
 use assay_model::Explain as _;
@@ -160,10 +160,13 @@ impl Admissions {
             return Answer::Review(Response::deny(uid, 429, "TooManyRequests", why).to_json());
         };
         let _in_flight = InFlight::new(&self.metrics);
-        let facts = match webhook {
-            Webhook::Validating if !policy.asks_for_facts(&request) => GatheredFacts::new(),
-            _ => self.facts_of(&request, deadline).await,
+        let needs = match webhook {
+            Webhook::Validating => policy.needs(&request),
+            // What a tag names. The rest is on its way when it is asked for in a moment.
+            Webhook::Mutating => policy.needs(&request).or(FactNeeds { subject: true, ..FactNeeds::default() }),
         };
+        let facts =
+            if needs.is_nothing() { GatheredFacts::new() } else { self.facts_of(&request, needs, deadline).await };
         match webhook {
             Webhook::Mutating => {
                 labels.decision = "allowed";
@@ -177,9 +180,9 @@ impl Admissions {
                     // Nobody is refused for what was known some minutes ago, and no refusal is undone because nobody can be
                     // asked again: what cannot be found out counts as it was.
                     let request = Request { operation, ..case.request };
-                    let mut facts = self.gather(&request, deadline).await;
+                    let mut facts = self.gather(&request, needs, deadline).await;
                     for (written, old) in case.facts {
-                        if !facts.get(&written).is_some_and(is_whole) {
+                        if !facts.get(&written).is_some_and(|known| is_whole(known, needs)) {
                             facts.insert(written, old);
                         }
                     }
@@ -191,17 +194,17 @@ impl Admissions {
     }
 
     /// The facts in memory, else those that can be gathered in time.
-    async fn facts_of(&self, request: &Request<'_>, deadline: Instant) -> GatheredFacts {
-        if let Some(facts) = self.facts.warm(&Puller::of(request), &request.images) {
+    async fn facts_of(&self, request: &Request<'_>, needs: FactNeeds, deadline: Instant) -> GatheredFacts {
+        if let Some(facts) = self.facts.warm(&Puller::of(request), &request.images, needs) {
             return facts;
         }
-        self.gather(request, deadline).await
+        self.gather(request, needs, deadline).await
     }
 
     /// The facts as they are by now.
-    async fn gather(&self, request: &Request<'_>, deadline: Instant) -> GatheredFacts {
+    async fn gather(&self, request: &Request<'_>, needs: FactNeeds, deadline: Instant) -> GatheredFacts {
         let puller = Puller::of(request);
-        let gathering = self.facts.gather(&puller, &request.images, deadline);
+        let gathering = self.facts.gather(&puller, &request.images, needs, deadline);
         // The source keeps the deadline itself and then gives what it has; this is for one that does not.
         if let Ok(facts) = tokio::time::timeout_at(deadline.into(), gathering).await {
             return facts;
@@ -278,9 +281,9 @@ impl Admissions {
     }
 }
 
-/// Whether the evidence of all platforms of an image is known.
-fn is_whole(known: &Known<Vec<Arc<Facts>>>) -> bool {
-    let is_known = |facts: &Arc<Facts>| matches!(facts.evidence, Known::Known { .. });
+/// Whether the evidence of all platforms of an image is known, where it is needed.
+fn is_whole(known: &Known<Vec<Arc<Facts>>>, needs: FactNeeds) -> bool {
+    let is_known = |facts: &Arc<Facts>| !needs.evidence || matches!(facts.evidence, Known::Known { .. });
     known.get().is_ok_and(|platforms| platforms.iter().all(is_known))
 }
 

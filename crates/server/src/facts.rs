@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use assay_case::{Facts, ImageUse, Known};
+use assay_case::{FactNeeds, Facts, ImageUse, Known};
 use assay_model::{Repository, Timestamp};
 
 use crate::Puller;
@@ -16,17 +16,18 @@ pub type GatheredFacts = BTreeMap<String, Known<Vec<Arc<Facts>>>>;
 
 /// Where facts come from: `gather` in production, a table in tests.
 pub trait FactSource: Send + Sync + 'static {
-    /// The facts of all these images, if nothing has to be waited for: no network, no inspection. `None` otherwise.
+    /// The facts of all these images that are needed, if nothing has to be waited for: no network, no inspection. `None` otherwise.
     /// Called on the connection's own thread; it must return within microseconds. Evidence may be some minutes old here;
     /// [`gather`](Self::gather) gives newer.
-    fn warm(&self, puller: &Puller<'_>, images: &[ImageUse]) -> Option<GatheredFacts>;
+    fn warm(&self, puller: &Puller<'_>, images: &[ImageUse], needs: FactNeeds) -> Option<GatheredFacts>;
 
-    /// The facts of all these images, gathered where needed. What is not there by `deadline` is
+    /// The facts of all these images that are needed, gathered where they are not there. What is not there by `deadline` is
     /// [`Known::Unknown`], so that the rest still counts. References that do not parse have no entry.
     fn gather<'a>(
         &'a self,
         puller: &'a Puller<'a>,
         images: &'a [ImageUse],
+        needs: FactNeeds,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>>;
 

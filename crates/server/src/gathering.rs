@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
-use assay_case::{Facts, ImageUse, Known};
+use assay_case::{FactNeeds, Facts, ImageUse, Known};
 use assay_gather::{Access, Gatherer, Wanted};
 use assay_model::{Platform, Reference, Repository, Timestamp};
 use tracing::Instrument as _;
@@ -74,14 +74,14 @@ impl GatheringFacts {
         puller: &Puller<'_>,
         accesses: &[Access],
         reference: &Reference,
-        deadline: Instant,
+        (needs, deadline): (FactNeeds, Instant),
     ) -> Known<Vec<Arc<Facts>>> {
         let gatherer = self.gatherer();
         let given = accesses.iter().filter(|access| access.is_given(reference.repository()));
         let mut refused = None;
         for access in given.chain([&self.access]) {
             let left = deadline.saturating_duration_since(Instant::now());
-            let wanted = Wanted { deadline: Some(left), ..self.wanted.clone() };
+            let wanted = Wanted { deadline: Some(left), ..self.wanted.only(needs) };
             let span =
                 tracing::info_span!("gather", image = %reference, given = access.is_given(reference.repository()));
             let facts = gatherer.facts(access, reference, &wanted).instrument(span).await;
@@ -101,8 +101,8 @@ impl GatheringFacts {
 }
 
 impl FactSource for GatheringFacts {
-    fn warm(&self, puller: &Puller<'_>, images: &[ImageUse]) -> Option<GatheredFacts> {
-        let gatherer = self.gatherer();
+    fn warm(&self, puller: &Puller<'_>, images: &[ImageUse], needs: FactNeeds) -> Option<GatheredFacts> {
+        let (gatherer, wanted) = (self.gatherer(), self.wanted.only(needs));
         let mut facts = GatheredFacts::new();
         let mut accesses = None;
         for image in images {
@@ -110,14 +110,14 @@ impl FactSource for GatheringFacts {
             if facts.contains_key(&image.written) {
                 continue;
             }
-            let own = || gatherer.remembered(&self.access, reference, &self.wanted);
+            let own = || gatherer.remembered(&self.access, reference, &wanted);
             let known = match self.secrets(puller) {
                 None => own()?,
                 Some(secrets) => {
                     if accesses.is_none() {
                         accesses = secrets.known(puller);
                     }
-                    let of = |access: &Access| gatherer.remembered(access, reference, &self.wanted);
+                    let of = |access: &Access| gatherer.remembered(access, reference, &wanted);
                     own().or_else(|| accesses.as_deref()?.iter().find_map(of))?
                 }
             };
@@ -130,13 +130,14 @@ impl FactSource for GatheringFacts {
         &'a self,
         puller: &'a Puller<'a>,
         images: &'a [ImageUse],
+        needs: FactNeeds,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
         Box::pin(async move {
             let accesses = tokio::time::timeout_at(deadline.into(), self.accesses(puller)).await.unwrap_or_default();
             let each = images.iter().filter_map(|image| {
                 let reference = image.reference.as_ref().ok()?;
-                let facts = self.facts(puller, &accesses, reference, deadline);
+                let facts = self.facts(puller, &accesses, reference, (needs, deadline));
                 Some(async move { (image.written.clone(), facts.await) })
             });
             // Of two images written alike one answer is kept: both asked the same flight.

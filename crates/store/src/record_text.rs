@@ -116,6 +116,8 @@ impl Text {
         if !is_plain(text.as_bytes()) {
             return self.value(&text);
         }
+        // The quotes, and what most often follows.
+        self.0.reserve(text.len() + 3);
         self.0.push(b'"');
         self.raw(text);
         self.0.push(b'"');
@@ -223,25 +225,27 @@ impl Text {
             Node::String(text) => self.string(text),
             Node::List(items) => self.list(items, |text, node| text.redacted(node, parent)),
             Node::Object(fields) => {
-                let mut separator = "{";
-                for (key, node) in fields {
-                    let key = key.as_ref();
-                    let dropped = matches!((parent, key), ("metadata", "managedFields") | ("", "status"))
-                        || (parent == "annotations" && !key.starts_with("assay.dev/"));
-                    if dropped {
-                        continue;
-                    }
-                    self.raw(separator);
-                    separator = ",";
+                // Nearly every object is none of those of which something is left out.
+                let is_kept: fn(&str) -> bool = match parent {
+                    "" => |key| key != "status",
+                    "metadata" => |key| key != "managedFields",
+                    "annotations" => |key| key.starts_with("assay.dev/"),
+                    _ => |_| true,
+                };
+                let is_environment = parent == "env";
+                let mut separator = b'{';
+                for (key, node) in fields.iter().filter(|(key, _)| is_kept(key)) {
+                    self.0.push(separator);
+                    separator = b',';
                     self.string(key)?;
-                    self.raw(":");
-                    if parent == "env" && key == "value" {
+                    self.0.push(b':');
+                    if is_environment && key == "value" {
                         self.raw("\"***\"");
                     } else {
                         self.redacted(node, key)?;
                     }
                 }
-                self.raw(if separator == "{" { "{}" } else { "}" });
+                self.raw(if separator == b'{' { "{}" } else { "}" });
                 Ok(())
             }
             Node::Null => {
@@ -252,7 +256,8 @@ impl Text {
                 self.raw(if *value { "true" } else { "false" });
                 Ok(())
             }
-            number => self.value(number),
+            Node::Integer(number) => self.value(number),
+            Node::Float(number) => self.value(number),
         }
     }
 }

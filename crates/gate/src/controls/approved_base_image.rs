@@ -3,7 +3,7 @@
 use assay_model::{BaseEvidence, Contents, Digest};
 use serde::Deserialize;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::evidence::Prefix;
 use crate::report::{Context, Report, Said};
 
@@ -31,7 +31,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
     if let Some(base) = wanted.bases.iter().find(|base| base.name.trim().is_empty()) {
         return Err(ParameterError(format!("bases: the one with the chain {} has no name", base.chain)));
     }
-    Ok(Control::subject(move |context, facts, report| {
+    Ok(Control::subject(Reads::Contents, move |context, facts, report| {
         let environment = &context.environment.name;
         if wanted.bases.is_empty() && context.environment.base_images.is_empty() {
             return report.skip(format!("{environment} names no base images"));

@@ -4,7 +4,7 @@
 use assay_case::{Operation, Promotion};
 use serde::Deserialize;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::report::Said;
 
 #[derive(Default, Deserialize)]
@@ -18,7 +18,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
     if wanted.approvers.iter().any(|name| name.trim().is_empty()) {
         return Err(ParameterError("`approvers` holds an empty name".to_owned()));
     }
-    Ok(Control::subject(move |context, facts, report| {
+    Ok(Control::subject(Reads::Subject, move |context, facts, report| {
         let environment = &context.environment.name;
         let promotion = if matches!(context.operation(), Operation::Promote | Operation::Rollback) {
             let Some(proposed) = &context.case().world.proposed else {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use assay_model::Purl;
 use serde::Deserialize;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::popular::{near_miss, popular};
 use crate::report::Said;
 
@@ -60,7 +60,7 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             return Err(ParameterError(format!("internal: `{name}` names no URL that it comes from")));
         }
     }
-    Ok(Control::subject(move |_, facts, report| {
+    Ok(Control::subject(Reads::Contents, move |_, facts, report| {
         let contents = match facts.contents.get() {
             Ok(contents) => contents,
             Err(cause) => return report.unknown("where its packages come from", cause),

@@ -3,14 +3,14 @@
 
 use assay_kinds::SignerPurpose;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::evidence::kind_of;
 use crate::report::Said;
 use crate::vouched::Vouched;
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
-    Ok(Control::subject(|context, facts, report| {
+    Ok(Control::subject(Reads::Asked, |context, facts, report| {
         let asked = &context.environment.asked;
         if asked.is_empty() {
             return;

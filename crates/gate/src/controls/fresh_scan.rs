@@ -4,7 +4,7 @@ use assay_kinds::Span;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::report::Said;
 
 /// How far two clocks may differ before a time in the future is an error.
@@ -25,7 +25,7 @@ impl Default for Wanted {
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let wanted: Wanted = parameters.read()?;
-    Ok(Control::subject(move |context, facts, report| {
+    Ok(Control::subject(Reads::Contents, move |context, facts, report| {
         let findings = match facts.findings.get() {
             Ok(findings) => findings,
             Err(cause) => return report.unknown("what is vulnerable in it", cause),

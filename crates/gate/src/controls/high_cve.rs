@@ -2,12 +2,12 @@
 
 use assay_model::Severity;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::findings::{Selected, judge};
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let selected: Selected = parameters.read()?;
-    Ok(Control::subject(move |context, facts, report| {
+    Ok(Control::subject(Reads::Findings, move |context, facts, report| {
         judge(context, facts, report, "no high vulnerability", |finding| {
             finding.vulnerability.severity == Severity::High && selected.selects(finding)
         });

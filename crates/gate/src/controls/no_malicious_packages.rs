@@ -1,11 +1,11 @@
 //! `no-malicious-packages`: no package with a malware record. VEX does not excuse malice.
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::report::Said;
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
-    Ok(Control::subject(|_, facts, report| {
+    Ok(Control::subject(Reads::Contents, |_, facts, report| {
         let findings = match facts.findings.get() {
             Ok(findings) => findings,
             Err(cause) => return report.unknown("whether it holds malicious packages", cause),

@@ -1,11 +1,11 @@
 //! `no-secrets-in-layers`: no secret in any layer, also not in files that a later layer deletes.
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::report::Said;
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
-    Ok(Control::subject(|_, facts, report| {
+    Ok(Control::subject(Reads::Contents, |_, facts, report| {
         let contents = match facts.contents.get() {
             Ok(contents) => contents,
             Err(cause) => return report.unknown("whether it holds secrets", cause),

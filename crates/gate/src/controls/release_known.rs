@@ -4,7 +4,7 @@ use assay_case::Operation;
 use assay_model::EnvironmentName;
 use serde::Deserialize;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::report::Said;
 
 #[derive(Default, Deserialize)]
@@ -15,7 +15,7 @@ struct Wanted {
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let wanted: Wanted = parameters.read()?;
-    Ok(Control::subject(move |context, facts, report| {
+    Ok(Control::subject(Reads::Subject, move |context, facts, report| {
         let promotes = context.operation() == Operation::Promote;
         let environment = match (promotes, &wanted.after) {
             (true, Some(before)) => before,

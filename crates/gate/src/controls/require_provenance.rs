@@ -8,7 +8,7 @@ use assay_trust::{EvidenceKind, Pattern, Predicate, Provenance};
 use serde::Deserialize;
 
 use crate::constraints::{Unmet, level_of};
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::evidence::{pattern, place};
 use crate::report::Said;
 use crate::vouched::{Accepted, Vouched};
@@ -38,7 +38,7 @@ struct Wanted {
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let wanted = Wanted::compile(parameters.read()?)?;
-    Ok(Control::subject(move |context, facts, report| {
+    Ok(Control::subject(Reads::Attestations, move |context, facts, report| {
         let environment = &context.environment.name;
         let set = match facts.evidence.get() {
             Ok(set) => set,

@@ -4,7 +4,7 @@ use assay_kinds::SignerPurpose;
 use assay_trust::{EvidenceKind, Predicate, SbomFormat};
 use serde::Deserialize;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::evidence::place;
 use crate::report::Said;
 use crate::vouched::Vouched;
@@ -17,7 +17,8 @@ struct Wanted {
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     let wanted: Wanted = parameters.read()?;
-    Ok(Control::subject(move |context, facts, report| {
+    let reads = if wanted.allow_generated { Reads::AttestedContents } else { Reads::Attestations };
+    Ok(Control::subject(reads, move |context, facts, report| {
         let set = match facts.evidence.get() {
             Ok(set) => set,
             Err(cause) => return report.unknown("whether an SBOM is attested", cause),

@@ -2,13 +2,13 @@
 
 use assay_trust::EvidenceKind;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::evidence::place;
 use crate::report::Said;
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
-    Ok(Control::subject(|context, facts, report| {
+    Ok(Control::subject(Reads::Signatures, |context, facts, report| {
         let set = match facts.evidence.get() {
             Ok(set) => set,
             Err(cause) => return report.unknown("who signed it", cause),

@@ -3,13 +3,13 @@
 use assay_case::Operation;
 use assay_model::{Severity, VulnerabilityFinding};
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::findings::unexcused;
 use crate::report::Said;
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
-    Ok(Control::subject(|context, facts, report| {
+    Ok(Control::subject(Reads::Findings, |context, facts, report| {
         let environment = &context.environment.name;
         let promotions = match context.promotions() {
             Ok(promotions) => promotions,

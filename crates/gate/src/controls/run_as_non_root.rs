@@ -1,14 +1,21 @@
 //! `run-as-non-root`: no container runs as root, by its own word or its Pod's.
 
-use assay_case::Node;
+use assay_case::{Node, Target};
+use serde::Deserialize;
 
 use crate::controls::{Control, ParameterError, Parameters};
 use crate::pod::{Container, NoPod, Pod, boolean};
 use crate::report::{Report, Said};
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+struct Wanted {
+    restricted: bool,
+}
+
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
-    parameters.none()?;
-    Ok(Control::workload(|context, report| {
+    let Wanted { restricted } = parameters.read()?;
+    Ok(Control::workload(move |context, report| {
         let pod = match Pod::of(&context.case().request) {
             Ok(pod) => pod,
             Err(NoPod::Absent) => return report.skip("there is no Pod in this request"),
@@ -20,8 +27,13 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
             Err(NoPod::Malformed(why)) => return report.error(why),
         };
         let before = report.drafts.len();
+        let of_pod = pod.spec.get("securityContext");
+        if restricted && *of_pod.get("runAsUser") == Node::Integer(0) {
+            let field = Target { field: pod.field("securityContext.runAsUser"), ..Target::default() };
+            report.fail(Said::from("the Pod's own runAsUser 0 is root").fix(FIX).target(field));
+        }
         for container in &containers {
-            judge(pod.spec.get("securityContext"), container, report);
+            judge(of_pod, container, restricted, report);
         }
         if report.drafts.len() == before {
             report.pass("no container runs as root");
@@ -29,15 +41,16 @@ pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError>
     }))
 }
 
+const FIX: &str = "set securityContext.runAsNonRoot: true, and a USER with a number in the image";
+
 /// A container's own field counts; where it has none, the Pod's (Kubernetes core/v1, SecurityContext).
-fn judge(pod: &Node<'_>, container: &Container<'_>, report: &mut Report<'_>) {
+fn judge(pod: &Node<'_>, container: &Container<'_>, restricted: bool, report: &mut Report<'_>) {
     let own = container.node.get("securityContext");
     let effective = |name: &str| {
         let node = own.get(name);
         if node.is_null() { pod.get(name) } else { node }
     };
     let target = |name: &str| container.target(&format!("securityContext.{name}"));
-    let fix = "set securityContext.runAsNonRoot: true, and a USER with a number in the image";
     let user = match effective("runAsUser") {
         Node::Null => None,
         Node::Integer(user) => Some(*user),
@@ -54,14 +67,19 @@ fn judge(pod: &Node<'_>, container: &Container<'_>, report: &mut Report<'_>) {
         }
     };
     match (user, non_root) {
-        (Some(0), _) => report.fail(Said::from("runAsUser 0 is root").fix(fix).target(target("runAsUser"))),
+        (Some(0), _) => report.fail(Said::from("runAsUser 0 is root").fix(FIX).target(target("runAsUser"))),
+        // The Restricted profile wants the field itself (Pod Security Standards, "Running as Non-root").
+        (Some(_), non_root) if restricted && non_root != Some(true) => {
+            let why = "runAsNonRoot is not true, here or in the Pod";
+            report.fail(Said::from(why).fix(FIX).target(target("runAsNonRoot")));
+        }
         (Some(_), _) | (None, Some(true)) => {}
         (None, Some(false)) => {
-            report.fail(Said::from("runAsNonRoot is false").fix(fix).target(target("runAsNonRoot")));
+            report.fail(Said::from("runAsNonRoot is false").fix(FIX).target(target("runAsNonRoot")));
         }
         (None, None) => {
             let why = "may run as root: runAsNonRoot is set neither here nor in the Pod";
-            report.fail(Said::from(why).fix(fix).target(target("runAsNonRoot")));
+            report.fail(Said::from(why).fix(FIX).target(target("runAsNonRoot")));
         }
     }
 }

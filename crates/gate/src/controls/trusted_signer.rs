@@ -2,7 +2,7 @@
 
 use assay_kinds::SignerPurpose;
 
-use crate::controls::{Control, ParameterError, Parameters};
+use crate::controls::{Control, ParameterError, Parameters, Reads};
 use crate::evidence::{kind_of, place};
 use crate::report::Said;
 use crate::vouched::Vouched;
@@ -14,7 +14,7 @@ const FIX: &str = "release it through the named workflow";
 
 pub(super) fn compile(parameters: Parameters) -> Result<Control, ParameterError> {
     parameters.none()?;
-    Ok(Control::subject(|context, facts, report| {
+    Ok(Control::subject(Reads::Signatures, |context, facts, report| {
         let environment = &context.environment.name;
         let repository = &facts.subject.repository;
         let set = match facts.evidence.get() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_case::Action;
+use assay_case::{Action, FactNeeds};
 use assay_kinds::{
     ControlSetting, Environment, ErrorPolicy, Quorum, SignerPurpose, SignerSpec, Span, Spec as _, suggestion,
 };
@@ -175,11 +175,13 @@ fn environment(object: &Environment, roots: &[TrustRootInput]) -> Result<Compile
         break_glass_cap: cap(spec.exceptions.break_glass_maximum_duration, Span::hours(BREAK_GLASS_CAP_HOURS)),
         approvers: spec.exceptions.approvers.clone(),
         controls: Vec::with_capacity(catalogue().len()),
+        needs: FactNeeds::default(),
     };
     for entry in catalogue() {
         let setting = spec.controls.get(entry.id.as_str());
         compiled.controls.push(control(entry, setting, &compiled, &place(&format!("controls.{}", entry.id)))?);
     }
+    compiled.needs = compiled.needed();
     Ok(compiled)
 }
 

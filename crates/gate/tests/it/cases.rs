@@ -16,7 +16,7 @@ macro_rules! said {
 }
 
 /// Below this number somebody has lost cases.
-const FLOOR: usize = 249;
+const FLOOR: usize = 254;
 
 #[test]
 fn every_case_gives_the_recorded_verdict() {

@@ -7,6 +7,7 @@ mod compile;
 mod fixture;
 mod memory;
 mod namespaces;
+mod needs;
 mod reference;
 mod speed;
 mod theorems;

@@ -111,12 +111,13 @@ impl Form {
     }
 }
 
-/// Everything that refers to `subject`.
+/// Everything that refers to `subject`; what stands under the tags for attestations and SBOMs only where `attested`.
 pub(crate) async fn claims(
     source: Source,
     subject: Digest,
     repository: Repository,
     judge: Arc<Judge>,
+    attested: bool,
 ) -> Result<Claims, Cause> {
     let failed = |error: OciError| Cause::from_error(&error);
     let mut reader = Reader { repository, judge: &judge, found: Vec::new(), claims: Claims::default() };
@@ -127,20 +128,21 @@ pub(crate) async fn claims(
     let (referrers, signatures, attestations) = tokio::try_join!(
         source.referrers(subject, None, judge.limit),
         tagged(beside, Attachment::Signatures),
-        tagged(beside, Attachment::Attestations),
+        tagged(beside && attested, Attachment::Attestations),
     )
     .map_err(failed)?;
     let listed = reader.referrers(&referrers.manifests, &referrers.foreign);
     reader.claims.truncated |= referrers.left_out > 0;
     let late = !beside && !listed.documents;
     let (late_signatures, late_attestations) =
-        tokio::try_join!(tagged(late, Attachment::Signatures), tagged(late, Attachment::Attestations))
+        tokio::try_join!(tagged(late, Attachment::Signatures), tagged(late && attested, Attachment::Attestations))
             .map_err(failed)?;
     reader.tagged(Attachment::Signatures, signatures.or(late_signatures).as_ref());
     reader.tagged(Attachment::Attestations, attestations.or(late_attestations).as_ref());
     let Reader { found, mut claims, .. } = reader;
     // Nobody signs what is under `.sbom`: it is asked for where no referrer is an SBOM, while the documents come.
-    let (read, sbom) = tokio::join!(documents(&source, subject, found, &judge), tagged(!listed.sbom, Attachment::Sbom));
+    let (read, sbom) =
+        tokio::join!(documents(&source, subject, found, &judge), tagged(attested && !listed.sbom, Attachment::Sbom));
     for found in read? {
         match found {
             Ok(claim) => claims.claims.push(claim),

@@ -10,7 +10,8 @@ use super::*;
 /// Long beside everything that a loaded machine does between two requests.
 const LATENCY: Duration = Duration::from_millis(250);
 
-const WANTED: Wanted = Wanted { platforms: Vec::new(), contents: false, evidence: true, deadline: None };
+const WANTED: Wanted =
+    Wanted { platforms: Vec::new(), contents: false, evidence: true, attestation_tags: true, deadline: None };
 
 async fn private(latency: Duration) -> Registry {
     let authentication = Authentication::Bearer {
@@ -66,6 +67,36 @@ async fn a_signed_image_costs_four_round_trips_and_one_token() {
     // What cosign kept under tags was asked for on the way, and nobody waited for it.
     let tags = registry.requests().into_iter().filter(|request| request.status == 404);
     assert_eq!(tags.map(|request| request.path).filter(|path| path.contains("sha256-")).count(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_looks_at_attestations_their_tags_are_not_asked_for() {
+    let registry = private(Duration::ZERO).await;
+    let image = image("app");
+    let material = signed(&registry, &image, &descriptor(&image));
+    let (gatherer, access) = (gatherer(&material), access());
+    let reference = reference(&registry, &format!("team/app@{}", image.digest()));
+    let signatures = Wanted { attestation_tags: false, ..WANTED };
+    let facts = gatherer.facts(&access, &reference, &signatures).await;
+    assert_eq!(only(facts).evidence.get().unwrap().verified.len(), 1);
+    let tags = |registry: &Registry| {
+        let requests = registry.requests().into_iter().map(|request| request.path);
+        requests.filter(|path| path.contains("sha256-")).collect::<Vec<_>>()
+    };
+    let tag = Attachment::Signatures.tag(image.digest());
+    assert_eq!(tags(&registry), [format!("/v2/team/app/manifests/{tag}")]);
+    // The manifest, the list, the referrer, the bundle.
+    assert_eq!(useful(&registry).len(), 4);
+
+    // Whoever looks at more asks for it; what was read then does for the others, too.
+    assert!(gatherer.remembered(&access, &reference, &WANTED).is_none());
+    gatherer.facts(&access, &reference, &WANTED).await;
+    registry.clear_requests();
+    for wanted in [&WANTED, &signatures] {
+        assert!(gatherer.remembered(&access, &reference, wanted).is_some());
+        gatherer.facts(&access, &reference, wanted).await;
+    }
+    assert_eq!(registry.requests().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

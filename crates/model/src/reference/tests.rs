@@ -99,7 +99,35 @@ fn malformed_references_are_refused() {
     }
 }
 
+/// The grammar of paths, component by component and separator by separator.
+fn is_path_plainly(path: &str) -> bool {
+    path.split('/').all(|component| {
+        let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        component.starts_with(alphanumeric)
+            && component.ends_with(alphanumeric)
+            && component
+                .split(alphanumeric)
+                .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.chars().all(|c| c == '-'))
+    })
+}
+
+/// The same for host names.
+fn is_name_plainly(host: &str) -> bool {
+    host.split('.').all(|label| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    })
+}
+
 proptest! {
+    #[test]
+    fn names_and_paths_are_those_of_the_grammar(path in "[ab0._/A-]{0,12}", host in "[aB0._é-]{0,8}") {
+        prop_assert_eq!(is_path(&path), is_path_plainly(&path), "{}", path);
+        prop_assert_eq!(is_name(&host), is_name_plainly(&host), "{}", host);
+    }
+
     #[test]
     fn what_parses_normalises_to_a_fixed_point(text in "[a-zA-Z0-9:/@._\\[\\]-]{0,80}") {
         if let Ok(reference) = text.parse::<Reference>() {

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use assay_case::{EvidenceSet, Facts, ImageUse, Known, Promotion, Resolution};
+use assay_case::{EvidenceSet, FactNeeds, Facts, ImageUse, Known, Promotion, Resolution};
 use assay_gate::{Policy, PolicyInput, TrustRootInput};
 use assay_kinds::{Kind, load_yaml};
 use assay_model::{Contents, Digest, Findings, PackInfo, Subject, Timestamp};
@@ -66,7 +66,7 @@ pub(crate) fn review() -> Arc<str> {
 struct Warm(BTreeMap<String, Known<Vec<Arc<Facts>>>>);
 
 impl FactSource for Warm {
-    fn warm(&self, _: &Puller<'_>, images: &[ImageUse]) -> Option<GatheredFacts> {
+    fn warm(&self, _: &Puller<'_>, images: &[ImageUse], _: FactNeeds) -> Option<GatheredFacts> {
         images.iter().map(|image| Some((image.written.clone(), self.0.get(&image.written)?.clone()))).collect()
     }
 
@@ -74,6 +74,7 @@ impl FactSource for Warm {
         &'a self,
         _: &'a Puller<'a>,
         _: &'a [ImageUse],
+        _: FactNeeds,
         _: std::time::Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
         Box::pin(std::future::ready(GatheredFacts::new()))

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use assay_case::{Exposure, Namespace};
+use assay_case::{Exposure, FactNeeds, Namespace};
 use assay_gate::Policy;
 use assay_kube::{
     CUSTOM_RESOURCE_DEFINITIONS, Change, PODS, Resource, Selection, Standing, Watcher, in_use, reduced_pod,
@@ -347,22 +347,23 @@ impl Audit<'_> {
             let Some(group) = self.population.group(*key) else { continue };
             let since = *self.first_seen.entry(*key).or_insert_with(Instant::now);
             let images = group.images();
-            let facts = match (self.gathered.remove(key), admissions.facts.warm(&group.puller(), &images)) {
-                (_, Some(warm)) => {
-                    self.cold.remove(key);
-                    warm
-                }
-                (Some(gathered), None) => {
-                    self.cold.insert(*key, gathered.clone());
-                    gathered
-                }
-                // Judged at once by what was known last, and again when it has been looked at anew.
-                (None, None) => {
-                    waiting.push(*key);
-                    let Some(known) = self.cold.get(key) else { continue };
-                    known.clone()
-                }
-            };
+            let facts =
+                match (self.gathered.remove(key), admissions.facts.warm(&group.puller(), &images, FactNeeds::ALL)) {
+                    (_, Some(warm)) => {
+                        self.cold.remove(key);
+                        warm
+                    }
+                    (Some(gathered), None) => {
+                        self.cold.insert(*key, gathered.clone());
+                        gathered
+                    }
+                    // Judged at once by what was known last, and again when it has been looked at anew.
+                    (None, None) => {
+                        waiting.push(*key);
+                        let Some(known) = self.cold.get(key) else { continue };
+                        known.clone()
+                    }
+                };
             let recorded = recorded.get(&group.namespace).filter(|_| since.elapsed() >= RECORDED);
             let known = recorded.cloned().unwrap_or_default();
             let verdict = judge.verdict(group, &facts, &known);
@@ -423,7 +424,7 @@ impl Audit<'_> {
             // Never closed.
             let _permit = at_once.acquire().await;
             let deadline = std::time::Instant::now() + GATHER_WITHIN;
-            (key, source.gather(&puller, &images, deadline).await)
+            (key, source.gather(&puller, &images, FactNeeds::ALL, deadline).await)
         });
     }
 

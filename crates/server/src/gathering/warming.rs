@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use assay_case::{ContainerRole, ImageUse, Known};
+use assay_case::{ContainerRole, FactNeeds, ImageUse, Known};
 use assay_model::{Digest, Reference, Repository};
 use assay_store::Store;
 use tokio::sync::watch;
@@ -103,14 +103,14 @@ fn uses(image: &Image) -> [ImageUse; 1] {
 }
 
 fn is_warm(facts: &dyn FactSource, image: &Image) -> bool {
-    facts.warm(&Puller::anybody_in(&image.namespace), &uses(image)).is_some()
+    facts.warm(&Puller::anybody_in(&image.namespace), &uses(image), FactNeeds::ALL).is_some()
 }
 
 /// Gathers the facts of an image. Of a tag also the digest that it names, and whether anything is known now.
 async fn gather(facts: Arc<dyn FactSource>, image: Image) -> (Image, Option<Image>, bool) {
     let images = uses(&image);
     let puller = Puller::anybody_in(&image.namespace);
-    let gathered = facts.gather(&puller, &images, Instant::now() + WITHIN).await;
+    let gathered = facts.gather(&puller, &images, FactNeeds::ALL, Instant::now() + WITHIN).await;
     let found = gathered.get(&image.written).and_then(|known| known.get().ok());
     let resolved = found.and_then(|found| found.first()).filter(|_| image.digest().is_none()).map(|facts| {
         let subject = &facts.subject;
@@ -209,7 +209,7 @@ mod tests {
     }
 
     impl FactSource for Registry {
-        fn warm(&self, _: &Puller<'_>, _: &[ImageUse]) -> Option<GatheredFacts> {
+        fn warm(&self, _: &Puller<'_>, _: &[ImageUse], _: FactNeeds) -> Option<GatheredFacts> {
             None
         }
 
@@ -217,6 +217,7 @@ mod tests {
             &'a self,
             _: &'a Puller<'a>,
             images: &'a [ImageUse],
+            _: FactNeeds,
             _: Instant,
         ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
             let known = |image: &ImageUse| {

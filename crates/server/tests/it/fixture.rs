@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use assay_case::{EvidenceSet, Facts, ImageUse, Known, Resolution};
+use assay_case::{EvidenceSet, FactNeeds, Facts, ImageUse, Known, Resolution};
 use assay_gate::{Policy, PolicyInput, catalogue};
 use assay_kinds::{Kind, load_yaml};
 use assay_model::{Digest, Subject, Timestamp};
@@ -70,7 +70,7 @@ pub(crate) fn facts(images: &[ImageUse]) -> GatheredFacts {
 }
 
 impl FactSource for Table {
-    fn warm(&self, _: &Puller<'_>, images: &[ImageUse]) -> Option<GatheredFacts> {
+    fn warm(&self, _: &Puller<'_>, images: &[ImageUse], _: FactNeeds) -> Option<GatheredFacts> {
         matches!(*self.temper.lock().unwrap(), Temper::Warm).then(|| facts(images))
     }
 
@@ -78,6 +78,7 @@ impl FactSource for Table {
         &'a self,
         _: &'a Puller<'a>,
         images: &'a [ImageUse],
+        _: FactNeeds,
         _: Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
         Box::pin(async move {

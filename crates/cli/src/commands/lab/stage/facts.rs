@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use assay_case::{Facts, ImageUse, Known};
+use assay_case::{FactNeeds, Facts, ImageUse, Known};
 use assay_gather::{Access, Gatherer, Wanted};
 use assay_model::{PackInfo, Reference};
 use assay_server::{FactSource, GatheredFacts, Puller};
@@ -67,7 +67,7 @@ impl StageFacts {
 }
 
 impl FactSource for StageFacts {
-    fn warm(&self, _: &Puller<'_>, _: &[ImageUse]) -> Option<GatheredFacts> {
+    fn warm(&self, _: &Puller<'_>, _: &[ImageUse], _: FactNeeds) -> Option<GatheredFacts> {
         None
     }
 
@@ -75,6 +75,7 @@ impl FactSource for StageFacts {
         &'a self,
         _: &'a Puller<'a>,
         images: &'a [ImageUse],
+        _: FactNeeds,
         deadline: Instant,
     ) -> Pin<Box<dyn Future<Output = GatheredFacts> + Send + 'a>> {
         Box::pin(async move {

@@ -5,6 +5,9 @@
 //! DIR holds OCI layouts (`NAME.oci`). The floor reads each layer once: SHA-256 of the blob, inflate, SHA-256 of the tar, and
 //! a walk over its headers; nothing is looked at. Inspection does all that and finds packages and secrets. Both run on one
 //! thread; CPU seconds are the kernel's for that thread, the best of three.
+//!
+//! `floor --bench --floor walk|hash LAYOUT` reads one image once and prints nothing: `walk` is the floor without both digests.
+//! `peers/run.sh` measures it as a process beside others.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -26,6 +29,15 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [.., switch, mode, layout] = &arguments[..]
+        && switch == "--floor"
+    {
+        for layer in layers(Path::new(layout)) {
+            floor(&layer, mode == "hash");
+        }
+        return;
+    }
     let Some(folder) = std::env::var_os("ASSAY_BENCH_IMAGES") else {
         println!("skipped: ASSAY_BENCH_IMAGES names no folder of OCI layouts");
         return;
@@ -36,7 +48,7 @@ fn main() {
     println!("image            blob MB   floor s   inspect s   ratio   peak MB   packages");
     for layout in layouts {
         let layers = layers(&layout);
-        let floor = best(|| layers.iter().for_each(self::floor));
+        let floor = best(|| layers.iter().for_each(|layer| self::floor(layer, true)));
         let mut packages = 0;
         reset_peak();
         let inspect = best(|| packages = inspect(&layers));
@@ -81,22 +93,26 @@ fn inspect(layers: &[Layer]) -> usize {
     merge(&results, None).packages.len()
 }
 
-/// Passes bytes on and hashes them.
+/// Passes bytes on and hashes them, where that is wanted.
 struct Hashing<R> {
     inner: R,
     hasher: Hasher,
+    wanted: bool,
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..count]);
+        if self.wanted {
+            self.hasher.update(&buffer[..count]);
+        }
         Ok(count)
     }
 }
 
-fn floor(layer: &Layer) {
-    let blob = Hashing { inner: File::open(&layer.path).unwrap(), hasher: Hasher::new(Algorithm::Sha256) };
+fn floor(layer: &Layer, hash: bool) {
+    let (inner, hasher) = (File::open(&layer.path).unwrap(), Hasher::new(Algorithm::Sha256));
+    let blob = Hashing { inner, hasher, wanted: hash };
     let blob = BufReader::with_capacity(256 << 10, blob);
     let mut tar: Box<dyn Read> = if layer.media_type.ends_with("zstd") {
         Box::new(zstd::stream::read::Decoder::with_buffer(blob).unwrap())
@@ -111,7 +127,9 @@ fn floor(layer: &Layer) {
         if count == 0 {
             break;
         }
-        hasher.update(&buffer[..count]);
+        if hash {
+            hasher.update(&buffer[..count]);
+        }
         let mut rest = &buffer[..count];
         while !rest.is_empty() {
             if skip > 0 {

@@ -3,6 +3,7 @@
 mod plain;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use assay_model::Explain;
@@ -271,23 +272,40 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut fields: Vec<(Cow<'de, str>, Node<'de>)> = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut fields = Fields::default();
         while let Some((Key(key), value)) = access.next_entry::<Key<'de>, Node<'de>>()? {
-            let doubled = if fields.len() < LINEAR_KEYS_MAX {
-                fields.iter().any(|(name, _)| *name == key)
-            } else {
-                if seen.is_empty() {
-                    seen.extend(fields.iter().map(|(name, _)| name.clone()));
-                }
-                !seen.insert(key.clone())
-            };
-            if doubled {
+            if let Err(key) = fields.add(key, value) {
                 return Err(serde::de::Error::custom(format_args!("the key `{key}` stands twice in one object")));
             }
-            fields.push((key, value));
         }
-        Ok(Node::Object(fields))
+        Ok(Node::Object(fields.list))
+    }
+}
+
+/// The fields of an object while it is read.
+#[derive(Default)]
+struct Fields<'a> {
+    list: Vec<(Cow<'a, str>, Node<'a>)>,
+    /// The keys of all of them, once they are many.
+    seen: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Gives back a key that is there already.
+    fn add(&mut self, key: Cow<'a, str>, value: Node<'a>) -> Result<(), Cow<'a, str>> {
+        let is_doubled = if self.list.len() < LINEAR_KEYS_MAX {
+            self.list.iter().any(|(name, _)| *name == key)
+        } else {
+            if self.seen.is_empty() {
+                self.seen.extend(self.list.iter().map(|(name, _)| name.clone()));
+            }
+            !self.seen.insert(key.clone())
+        };
+        if is_doubled {
+            return Err(key);
+        }
+        self.list.push((key, value));
+        Ok(())
     }
 }
 

@@ -131,6 +131,12 @@ pub(crate) struct CompiledControl {
     pub(crate) control: Control,
 }
 
+impl CompiledControl {
+    fn looks_at_facts(&self) -> bool {
+        matches!(self.control, Control::Subject(_))
+    }
+}
+
 impl CompiledEnvironment {
     /// How strict it is: by tier, then by what its controls do, then by name so that the order never depends on input.
     pub(crate) fn strictness(&self) -> (u8, u32, std::cmp::Reverse<&EnvironmentName>) {
@@ -194,8 +200,15 @@ impl Policy {
     /// Whether anything that judges a request looks at what its images hold or who vouches for them. Where nothing does,
     /// nothing need be gathered: no registry is asked, and none can be missed.
     pub fn asks_for_facts(&self, request: &Request<'_>) -> bool {
-        let is_asked = |own: &CompiledControl| own.action != Action::Off && matches!(own.control, Control::Subject(_));
+        let is_asked = |own: &CompiledControl| own.action != Action::Off && own.looks_at_facts();
         select::select(self, request).environments.iter().any(|environment| environment.controls.iter().any(is_asked))
+    }
+
+    /// Whether a control looks at what images hold or who vouches for them, and not only at the object.
+    pub fn looks_at_facts(&self, control: &ControlId) -> bool {
+        // Every Environment has all controls.
+        let own = self.strictest().controls.iter().find(|own| own.id == *control);
+        own.is_some_and(CompiledControl::looks_at_facts)
     }
 
     /// Whether something in a namespace is denied where it cannot be judged at all: a control that enforces, whose errors

@@ -1,7 +1,7 @@
 //! Directories instead of images: the same parsers, and what lockfiles declare.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use assay_model::{Bound, Contents};
 use crate::analyse::{Analysis, Body};
 use crate::ecosystems::Scope;
 use crate::error::DirectoryError;
+use crate::inflate::Inflate;
 use crate::limits::Limits;
 use crate::merge;
 use crate::path;
@@ -96,6 +97,19 @@ pub fn inspect_archive(path: &Path, options: &DirectoryOptions) -> Result<Conten
     let archive =
         crate::layer::read_archive(file, assay_model::Algorithm::Sha256, Scope::Directory, options).map_err(open)?;
     Ok(Contents { layers: Vec::new(), surface: assay_model::Surface::default(), ..merge::merge(&[archive], None) })
+}
+
+/// Whether a file is a tar archive, compressed or not, by what is in it (POSIX.1-2001, pax, "ustar Interchange Format":
+/// `magic` at byte 257). A file that cannot be read is none, which whoever reads it will say.
+#[must_use]
+pub fn is_archive(path: &Path) -> bool {
+    let start = || -> std::io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        let mut start = Vec::new();
+        Inflate::new(file, assay_model::Algorithm::Sha256, Limits::default())?.take(512).read_to_end(&mut start)?;
+        Ok(start)
+    };
+    start().is_ok_and(|start| start.get(257..262) == Some(b"ustar"))
 }
 
 fn walk(directory: &Path, options: &DirectoryOptions, scope: Scope) -> Result<Contents, DirectoryError> {

@@ -51,7 +51,9 @@ mod zip;
 pub use chunked::{TablePlace, inspect_by_table};
 pub use cluster::{Cluster, inspect_cluster};
 pub use config::{CONFIG_BYTES, CONFIG_PATH, ImageConfiguration, scan_config};
-pub use directory::{DirectoryOptions, inspect_archive, inspect_bytes, inspect_directory, inspect_file, inspect_root};
+pub use directory::{
+    DirectoryOptions, inspect_archive, inspect_bytes, inspect_directory, inspect_file, inspect_root, is_archive,
+};
 pub use ecosystems::{About, Scope, known_programs, registry};
 pub use error::{ClusterError, ConfigError, DirectoryError, LayerError, TableError};
 pub use layer::{Fact, LayerResult, Says, inspect_layer};

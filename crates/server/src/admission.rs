@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use assay_case::{Case, Facts, Known, Operation, Request, World};
+use assay_case::{Case, Facts, Known, Operation, Request, Verdict, World};
 use assay_gate::{Memory, Policy, decide_remembering};
 use assay_kube::{Admission, PassReason, Response, Review, ReviewError, Routing};
-use assay_model::{Explain as _, Timestamp};
+use assay_model::Explain as _;
 use assay_store::{DecisionLog, DecisionRecord, RequestProjection, decision_id};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
@@ -171,27 +171,21 @@ impl Admissions {
                 Answer::Review(Response { patch, ..Response::allow(uid) }.to_json())
             }
             Webhook::Validating => {
-                let call = Call { uid, dry_run, started };
-                let (request, known) = match self.judge(policy, &call, request, facts, true, labels) {
-                    Judged::Answered(answer) => return answer,
-                    Judged::Outdated(outdated) => *outdated,
-                };
-                // Nobody is refused for what was known some minutes ago, and no refusal is undone because nobody can be
-                // asked again: what cannot be found out counts as it was.
-                let mut facts = self.gather(&request, deadline).await;
-                for (written, old) in known {
-                    if !facts.get(&written).is_some_and(is_whole) {
-                        facts.insert(written, old);
+                let operation = request.operation;
+                let (mut case, mut verdict) = self.judge(policy, request, facts);
+                if is_refused_by_old_evidence(policy, &case, &verdict) {
+                    // Nobody is refused for what was known some minutes ago, and no refusal is undone because nobody can be
+                    // asked again: what cannot be found out counts as it was.
+                    let request = Request { operation, ..case.request };
+                    let mut facts = self.gather(&request, deadline).await;
+                    for (written, old) in case.facts {
+                        if !facts.get(&written).is_some_and(is_whole) {
+                            facts.insert(written, old);
+                        }
                     }
+                    (case, verdict) = self.judge(policy, request, facts);
                 }
-                match self.judge(policy, &call, request, facts, false, labels) {
-                    Judged::Answered(answer) => answer,
-                    Judged::Outdated(_) => Answer::Failed {
-                        status: 500,
-                        code: "deadline",
-                        message: "the facts could not be gathered anew".to_owned(),
-                    },
-                }
+                self.give(uid, dry_run, started, &case, verdict, labels)
             }
         }
     }
@@ -217,36 +211,35 @@ impl Admissions {
         request.images.iter().map(unknown).collect()
     }
 
-    /// Asks the Gate. A refusal by evidence that is not of this minute is none yet, where `may_be_old`.
-    fn judge<'r>(
-        &self,
-        policy: &Policy,
-        call: &Call,
-        mut request: Request<'r>,
-        facts: GatheredFacts,
-        may_be_old: bool,
-        labels: &mut Answered,
-    ) -> Judged<'r> {
-        let Call { uid, dry_run, started } = call;
-        let (uid, dry_run) = (uid.clone(), *dry_run);
-        let operation = request.operation;
+    /// Asks the Gate. Gives the Case with it, of which the Verdict is.
+    fn judge<'r>(&self, policy: &Policy, mut request: Request<'r>, facts: GatheredFacts) -> (Case<'r>, Verdict) {
         let mut world = self.world.get();
         let admissions = self.admitted.reschedules(&request, &facts);
         if !admissions.is_empty() {
             request.operation = Operation::Reschedule;
-            world = Arc::new(world_of(&world, admissions));
+            world = Arc::new(World { admissions, ..World::clone(&world) });
         }
         if let Some(exposure) = self.routing.get().as_ref().as_ref().and_then(|routing| routing.exposure(&request)) {
             let assay_case::Workload { kind, name, .. } = &request.workload;
             let workload = format!("{}/{kind}/{name}", request.namespace.name);
             world = Arc::new(World { exposure: BTreeMap::from([(workload, exposure)]), ..World::clone(&world) });
         }
-        let now = (self.clock)();
         let case = Case { request, facts, world };
-        let verdict = decide_remembering(policy, &case, now, &self.memory);
-        if !verdict.allowed && may_be_old && case.facts.values().any(|known| is_old(known, now)) {
-            return Judged::Outdated(Box::new((Request { operation, ..case.request }, case.facts)));
-        }
+        let verdict = decide_remembering(policy, &case, (self.clock)(), &self.memory);
+        (case, verdict)
+    }
+
+    /// Puts a Verdict on record, and answers with it.
+    fn give(
+        &self,
+        uid: String,
+        dry_run: bool,
+        started: Instant,
+        case: &Case<'_>,
+        verdict: Verdict,
+        labels: &mut Answered,
+    ) -> Answer {
+        let now = verdict.decided_at;
         let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let id = decision_id(&uid, now, self.nonce.fetch_add(1, Ordering::Relaxed));
         let allowed = verdict.allowed;
@@ -266,10 +259,10 @@ impl Admissions {
         // A dry run leaves nothing behind: the webhook is registered with `sideEffects: NoneOnDryRun`.
         if dry_run {
             response.audit_annotations.remove("decision");
-            return Judged::Answered(Answer::Review(response.to_json()));
+            return Answer::Review(response.to_json());
         }
         let record =
-            DecisionRecord { id, at: now, uid, dry_run, request: RequestProjection::of(&case), verdict, microseconds };
+            DecisionRecord { id, at: now, uid, dry_run, request: RequestProjection::of(case), verdict, microseconds };
         if let Err(error) = self.log.append(&record) {
             tracing::error!(%error, code = error.code(), "a decision could not be recorded");
             self.metrics.unrecorded.inc();
@@ -277,27 +270,12 @@ impl Admissions {
             if allowed {
                 labels.decision = "error";
                 let message = format!("the decision could not be recorded, so that it is not given: {error}");
-                return Judged::Answered(Answer::Failed { status: 503, code: "decision-not-recorded", message });
+                return Answer::Failed { status: 503, code: "decision-not-recorded", message };
             }
         }
         self.admitted.record(&record);
-        Judged::Answered(Answer::Review(response.to_json()))
+        Answer::Review(response.to_json())
     }
-}
-
-/// What is the same for every verdict about one request.
-struct Call {
-    uid: String,
-    dry_run: bool,
-    started: Instant,
-}
-
-/// What came of asking the Gate.
-enum Judged<'r> {
-    /// The answer, on record.
-    Answered(Answer),
-    /// It would be refused by what may be otherwise by now.
-    Outdated(Box<(Request<'r>, GatheredFacts)>),
 }
 
 /// Whether the evidence of all platforms of an image is known.
@@ -306,18 +284,18 @@ fn is_whole(known: &Known<Vec<Arc<Facts>>>) -> bool {
     known.get().is_ok_and(|platforms| platforms.iter().all(is_known))
 }
 
-/// Whether the evidence of an image is older than what would be gathered now.
-fn is_old(known: &Known<Vec<Arc<Facts>>>, now: Timestamp) -> bool {
+/// Whether a control that looks at facts refuses, and evidence among them is older than what would be gathered now. What is
+/// refused for the object itself is refused without asking a registry again.
+fn is_refused_by_old_evidence(policy: &Policy, case: &Case<'_>, verdict: &Verdict) -> bool {
+    let now = verdict.decided_at;
     let is_old = |facts: &Arc<Facts>| match &facts.evidence {
         Known::Known { at, .. } => now.duration_since(*at).unsigned_abs() > EVIDENCE_AGE,
         Known::Unknown { .. } => false,
     };
-    known.get().is_ok_and(|platforms| platforms.iter().any(is_old))
-}
-
-/// The world of a reschedule: the same with the earlier admissions.
-fn world_of(world: &World, admissions: Vec<assay_case::PriorAdmission>) -> World {
-    World { admissions, ..world.clone() }
+    let of_image = |known: &Known<Vec<Arc<Facts>>>| known.get().is_ok_and(|platforms| platforms.iter().any(is_old));
+    !verdict.allowed
+        && verdict.outcomes.iter().any(|outcome| outcome.denies() && policy.looks_at_facts(&outcome.control))
+        && case.facts.values().any(of_image)
 }
 
 /// Nothing new would run.

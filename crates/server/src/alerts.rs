@@ -11,7 +11,7 @@ use std::time::Duration;
 use assay_case::World;
 use assay_credentials::tls::{self, Authorities};
 use assay_model::{Explain, RedactedUrl, Secret, Severity, Timestamp};
-use assay_store::{Alert, AlertKey, Delivery, Store, StoreError};
+use assay_store::{Alert, AlertKey, Delivery, PLATFORM_OWNER, Store, StoreError};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,6 @@ use reqwest::Url;
 use tokio::sync::watch;
 
 use crate::Clock;
-use crate::audit::PLATFORM;
 
 /// How often it is looked for what is due.
 const LOOK: Duration = Duration::from_secs(5);
@@ -230,12 +229,13 @@ impl LedgerWatch {
         if self.kept == ledger {
             return;
         }
-        let key = AlertKey { owner: PLATFORM.into(), subject: "promotion-ledger".into(), environment: String::new() };
+        let key =
+            AlertKey { owner: PLATFORM_OWNER.into(), subject: "promotion-ledger".into(), environment: String::new() };
         let result = match &ledger {
             Ledger::Unseen | Ledger::Whole => store.resolve_alert(&key, now).map(drop),
             Ledger::Broken(why) => {
                 let summary = why.clone();
-                let alert = Alert { key, source: "ledger", severity: Severity::Critical, summary };
+                let alert = Alert { key, source: "ledger".to_owned(), severity: Severity::Critical, summary };
                 store.raise_alert(&alert, now).map(drop)
             }
         };

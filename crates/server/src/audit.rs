@@ -10,7 +10,7 @@ mod finding;
 mod judge;
 mod population;
 
-pub use alert::{BreakGlass, PLATFORM, SOURCE, Told, standing};
+pub use alert::{BreakGlass, Told, source, standing};
 pub use exposure::Routes;
 pub use finding::{Changes, Draft, Findings, Source};
 pub use judge::{Judge, Recorded};

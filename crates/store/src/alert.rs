@@ -22,6 +22,9 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// Longest reason of a failure that is kept.
 const REASON_MAX: usize = 300;
 
+/// The owner of what nobody owns: whoever runs Assay.
+pub const PLATFORM_OWNER: &str = "platform";
+
 /// What an alert is about: one is open for each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,7 +43,7 @@ pub struct Alert {
     /// What it is about.
     pub key: AlertKey,
     /// Which part of Assay watches this: it alone resolves it.
-    pub source: &'static str,
+    pub source: String,
     /// How bad.
     pub severity: Severity,
     /// One sentence for people.
@@ -113,7 +116,7 @@ impl Store {
                         owner,
                         subject,
                         environment,
-                        alert.source,
+                        &alert.source,
                         severity,
                         &alert.summary,
                         micros(at),
@@ -123,7 +126,7 @@ impl Store {
                 )?;
                 let opened = OpenAlert {
                     key: alert.key.clone(),
-                    source: alert.source.to_owned(),
+                    source: alert.source.clone(),
                     severity: alert.severity,
                     summary: alert.summary.clone(),
                     opened: at,

@@ -37,7 +37,7 @@ mod retention;
 mod schema;
 mod sqlite;
 
-pub use alert::{Alert, AlertEvent, AlertKey, Delivery, OpenAlert};
+pub use alert::{Alert, AlertEvent, AlertKey, Delivery, OpenAlert, PLATFORM_OWNER};
 pub use audit::{ChangeState, FindingKind, FindingRecord, PolicyChange};
 pub use database::Store;
 pub use decision::{DecisionRecord, ImageRecord, RedactedObject, RequestProjection, decision_id};

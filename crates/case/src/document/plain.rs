@@ -2,9 +2,8 @@
 //! serde_json says what it is, or what is wrong with it: whatever comes from here is what would come from there.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
-use super::{LINEAR_KEYS_MAX, Node};
+use super::{Fields, Node};
 
 /// Deepest nesting, as serde_json has it.
 const DEPTH_MAX: u8 = 127;
@@ -132,11 +131,10 @@ impl<'a> Reader<'a> {
     }
 
     fn object(&mut self) -> Option<Node<'a>> {
-        let mut fields: Vec<(Cow<'a, str>, Node<'a>)> = Vec::new();
-        let mut seen = HashSet::new();
+        let mut fields = Fields::default();
         let mut first = self.next()?;
         if first == b'}' {
-            return Some(Node::Object(fields));
+            return Some(Node::Object(fields.list));
         }
         loop {
             if first != b'"' {
@@ -147,21 +145,10 @@ impl<'a> Reader<'a> {
                 return None;
             }
             let value = self.value()?;
-            let doubled = if fields.len() < LINEAR_KEYS_MAX {
-                fields.iter().any(|(name, _)| *name == key)
-            } else {
-                if seen.is_empty() {
-                    seen.extend(fields.iter().map(|(name, _)| name.clone()));
-                }
-                !seen.insert(key.clone())
-            };
-            if doubled {
-                return None;
-            }
-            fields.push((key, value));
+            fields.add(key, value).ok()?;
             match self.next()? {
                 b',' => first = self.next()?,
-                b'}' => return Some(Node::Object(fields)),
+                b'}' => return Some(Node::Object(fields.list)),
                 _ => return None,
             }
         }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use assay_inspect::ANALYSER;
 use assay_model::{Contents, Digest, Findings, Severity, Timestamp};
 use assay_oci::ImageSource;
-use assay_store::{Alert, AlertEvent, AlertKey, InventoryRow, Store};
+use assay_store::{Alert, AlertEvent, AlertKey, InventoryRow, PLATFORM_OWNER, Store};
 use assay_vuln::risk::{Surroundings, Use, risk};
 use assay_vuln::vex::Subject;
 use assay_vuln::{Pack, PackageIndex, Rematched, Threshold};
@@ -23,8 +23,6 @@ use crate::session::Session;
 
 /// The alerts that are opened and closed here.
 const SOURCE: &str = "rescan";
-/// Who is told where nobody is responsible.
-const NOBODY: &str = "no owner";
 
 /// What is alerted about.
 #[derive(Clone, Debug)]
@@ -106,7 +104,7 @@ pub(crate) fn rescan(options: &RescanOptions, session: &Session<'_>) -> Result<R
     let word = options.said.read()?;
     let heard = Heard::new(&word, &running, &found, &pack, &store, session, now)?;
     let mut concerns: BTreeMap<AlertKey, Concern> = BTreeMap::new();
-    let owner_of = |row: &InventoryRow| row.owner.clone().unwrap_or_else(|| NOBODY.to_owned());
+    let owner_of = |row: &InventoryRow| row.owner.clone().unwrap_or_else(|| PLATFORM_OWNER.to_owned());
     let environment_of = |row: &InventoryRow| row.environment.as_ref().map(ToString::to_string).unwrap_or_default();
     for (at, found) in found.iter().enumerate() {
         let finding = &found.finding;
@@ -131,7 +129,8 @@ pub(crate) fn rescan(options: &RescanOptions, session: &Session<'_>) -> Result<R
     let mut alerts = Vec::new();
     for (key, concern) in concerns {
         let summary = concern.summary(&key.subject);
-        let alert = Alert { key: key.clone(), source: SOURCE, severity: concern.severity, summary: summary.clone() };
+        let alert =
+            Alert { key: key.clone(), source: SOURCE.to_owned(), severity: concern.severity, summary: summary.clone() };
         let event = store.raise_alert(&alert, now)?;
         alerts.push(RescanAlert { key, severity: concern.severity, summary, event });
     }

@@ -71,7 +71,7 @@ impl Target {
         if written.is_file() {
             return Ok(match &start_of(&written)[..] {
                 start if is_sbom(start) => Self::Sbom(written),
-                start if is_tar(start) => Self::Archive(written),
+                _ if assay_inspect::is_archive(&written) => Self::Archive(written),
                 _ => Self::File(written),
             });
         }
@@ -99,11 +99,6 @@ fn is_sbom(start: &[u8]) -> bool {
             .any(|key| text.contains(key));
     let is_xml = text.starts_with('<') && text.contains("http://cyclonedx.org/schema/bom/");
     is_json || is_xml || text.starts_with("SPDXVersion:")
-}
-
-/// Whether a file is a tar archive (POSIX.1-2001, pax, "ustar Interchange Format": `magic` at byte 257), as it is.
-fn is_tar(start: &[u8]) -> bool {
-    start.get(257..262) == Some(b"ustar")
 }
 
 /// What is in a target.
@@ -285,6 +280,8 @@ pub(super) fn stated_time(now: Timestamp) -> Result<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     /// A tar archive of files with these names.
@@ -328,6 +325,20 @@ mod tests {
         assert!(matches!(old, Target::Image(ImageSource::DockerArchive { .. })), "{old:?}");
         let extension = archive("sources.tar", &[("manifest.json", "{\"name\": \"a web extension\"}")]);
         assert!(matches!(extension, Target::Archive(_)), "{extension:?}");
+
+        // A compressed archive is one, whatever its name; a compressed file of something else is a file.
+        let compressed = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            let file = std::fs::File::create(&path).unwrap();
+            let mut encoder = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+            encoder.write_all(bytes).unwrap();
+            encoder.finish().unwrap();
+            parse(&path)
+        };
+        let sources = compressed("app-1.0.tgz", &tar_of(&[("package/package.json", "{}")]));
+        assert!(matches!(sources, Target::Archive(_)), "{sources:?}");
+        let page = compressed("assay.1.gz", &[b'.'; 600]);
+        assert!(matches!(page, Target::File(_)), "{page:?}");
     }
 
     #[test]

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use assay_sandbox::{ImageBuilder, Registry, RegistryOptions};
+use assay_sandbox::{ImageBuilder, RegistryOptions};
 use serde_json::{Value, json};
 
 use crate::plane::{ControlPlane, plane};
 use crate::process::eventually;
-use crate::serving::{PINNED, Serving, environment, pod, prepare, until};
+use crate::serving::{PINNED, Serving, environment, pod, prepare, registry, runtime, until};
 
 /// Every control that an attack is made on.
 const DRILLED: [&str; 14] = [
@@ -71,8 +71,8 @@ fn drill(plane: &ControlPlane, folder: &Path, host: &str, more: &[&str]) -> (Opt
 fn a_drill_passes_where_all_is_enforced_and_names_each_control_that_is_off() {
     let Some(plane) = plane() else { return };
     prepare(&plane);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let registry = runtime.block_on(Registry::start(RegistryOptions::default())).unwrap();
+    let runtime = runtime();
+    let registry = registry(&runtime, RegistryOptions::default());
     let (folder, host) = (tempfile::tempdir().unwrap(), registry.host());
     let pack = pack(folder.path());
     // Something runs already: what attaches to it, and what changes it, is tried as well.

@@ -1,11 +1,11 @@
 //! Tags become digests where that is asked for, and no controller notices.
 
-use assay_sandbox::{ImageBuilder, Registry, RegistryOptions};
+use assay_sandbox::{ImageBuilder, RegistryOptions};
 use serde_json::{Value, json};
 
 use crate::plane::{ControlPlane, plane};
 use crate::process::eventually;
-use crate::serving::{Serving, environment, pod, prepare};
+use crate::serving::{Serving, environment, pod, prepare, registry, runtime};
 
 fn deployment(name: &str, image: &str) -> String {
     json!({
@@ -37,8 +37,8 @@ fn pods(plane: &ControlPlane, app: &str, count: usize) -> Vec<String> {
 fn templates_are_pinned_and_their_controllers_make_each_thing_once() {
     let Some(plane) = plane() else { return };
     prepare(&plane);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let registry = runtime.block_on(Registry::start(RegistryOptions::default())).unwrap();
+    let runtime = runtime();
+    let registry = registry(&runtime, RegistryOptions::default());
     let image = ImageBuilder::new().layer([("app/name", "api", 0o644)]).build();
     let digest = registry.put_image("shop/api", "1.0", &image);
     let (tag, pinned) =

@@ -13,11 +13,7 @@ use crate::chart::template;
 use crate::peer::present;
 use crate::plane::{ControlPlane, Said, plane};
 use crate::process::eventually;
-use crate::serving::{Serving, environment, pod, prepare};
-
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
-}
+use crate::serving::{Serving, environment, pod, prepare, registry, runtime};
 
 fn private(runtime: &Runtime) -> Registry {
     let authentication = Authentication::Bearer {
@@ -26,7 +22,7 @@ fn private(runtime: &Runtime) -> Registry {
         anonymous_pull: false,
         expires_in: 300,
     };
-    runtime.block_on(Registry::start(RegistryOptions { authentication, ..RegistryOptions::default() })).unwrap()
+    registry(runtime, RegistryOptions { authentication, ..RegistryOptions::default() })
 }
 
 fn image(name: &str) -> BuiltImage {
@@ -149,7 +145,7 @@ fn every_cause_for_which_an_image_is_not_pulled_is_told_apart() {
     let Some(plane) = plane() else { return };
     prepare(&plane);
     let runtime = runtime();
-    let (open, closed) = (runtime.block_on(Registry::start(RegistryOptions::default())).unwrap(), private(&runtime));
+    let (open, closed) = (registry(&runtime, RegistryOptions::default()), private(&runtime));
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker-1"}});
     plane.apply(&node.to_string());
     let info = json!({"status": {"nodeInfo": {"operatingSystem": "linux", "architecture": "amd64", "machineID": "",

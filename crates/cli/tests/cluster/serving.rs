@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use assay_sandbox::{Registry, RegistryOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
 use crate::crds::install;
 use crate::plane::{ControlPlane, Said};
@@ -128,6 +130,15 @@ fn run(kubeconfig: &Path, home: &Path, variables: &[(&str, &str)], arguments: &[
         .arg(format!("sqlite:{}", home.join("store/assay.db").display()))
         .envs(variables.iter().copied());
     Program::start(home, "serve", &command)
+}
+
+/// What runs servers beside a test.
+pub(crate) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+pub(crate) fn registry(runtime: &Runtime, options: RegistryOptions) -> Registry {
+    runtime.block_on(Registry::start(options)).unwrap()
 }
 
 /// The definitions, Assay's namespace, and `shop-prod` and `shop-dev` for the Environments of the same name.

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use assay_sandbox::{ImageBuilder, Registry, RegistryOptions};
+use assay_sandbox::{ImageBuilder, RegistryOptions};
 use serde_json::json;
 
 use crate::plane::plane;
 use crate::process::eventually;
-use crate::serving::{Serving, environment, pod, prepare};
+use crate::serving::{Serving, environment, pod, prepare, registry, runtime};
 
 #[test]
 fn the_first_deploy_of_a_release_asks_the_registry_nothing() {
     let Some(plane) = plane() else { return };
     prepare(&plane);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let registry = runtime.block_on(Registry::start(RegistryOptions::default())).unwrap();
+    let runtime = runtime();
+    let registry = registry(&runtime, RegistryOptions::default());
     let image = ImageBuilder::new().layer([("app/name", "api", 0o644)]).build();
     let digest = registry.put_image("shop/api", "1.0", &image);
     // A control that needs what is in the image.

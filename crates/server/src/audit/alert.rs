@@ -1,15 +1,17 @@
 //! What of the audit somebody has to be told who does not look at the console: one alert for each owner and matter, which
 //! ends by itself.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_model::Severity;
-use assay_store::{Alert, AlertKey, FindingKind, FindingRecord};
+use assay_store::{Alert, AlertKey, FindingKind, FindingRecord, PLATFORM_OWNER};
 
-/// Which part of Assay raises and resolves these.
-pub const SOURCE: &str = "audit";
-/// Who is told where nobody owns it.
-pub const PLATFORM: &str = "platform";
+/// Which part of Assay raises and resolves these: the audit of one cluster. Several may share a store.
+pub fn source(cluster: &str) -> String {
+    format!("audit/{cluster}")
+}
+
 /// Alerts of the audit that are open at once; beyond that the worst stay.
 const OPEN_MAX: usize = 1_000;
 /// Workloads that a sentence names.
@@ -36,14 +38,15 @@ pub struct BreakGlass {
 /// - An Exception that has ended while Pods need it, and a break-glass one that Pods run by.
 /// - An edit of Assay's own registration and definitions.
 pub fn standing<'f>(
+    cluster: &str,
     open: impl Iterator<Item = &'f FindingRecord>,
     break_glass: &[BreakGlass],
 ) -> BTreeMap<AlertKey, Alert> {
     let mut alerts = BTreeMap::new();
     let mut not_met: BTreeMap<AlertKey, BTreeSet<String>> = BTreeMap::new();
-    let owner = |owner: Option<&String>| owner.map_or_else(|| PLATFORM.to_owned(), Clone::clone);
+    let owner = |owner: Option<&String>| owner.map_or_else(|| PLATFORM_OWNER.to_owned(), Clone::clone);
     let mut raise = |key: AlertKey, severity, summary| {
-        let alert = Alert { key: key.clone(), source: SOURCE, severity, summary };
+        let alert = Alert { key: key.clone(), source: source(cluster), severity, summary };
         alerts.insert(key, alert);
     };
     for finding in open {
@@ -59,7 +62,7 @@ pub fn standing<'f>(
                 raise(key, Severity::High, finding.message.clone());
             }
             (FindingKind::Tampering, _) => {
-                let key = AlertKey { owner: PLATFORM.to_owned(), subject: finding.workload.clone(), environment };
+                let key = AlertKey { owner: PLATFORM_OWNER.to_owned(), subject: finding.workload.clone(), environment };
                 raise(key, Severity::Critical, finding.message.clone());
             }
             _ => {}
@@ -87,10 +90,11 @@ pub fn standing<'f>(
         let run = if *pods == 1 { "1 Pod runs".to_owned() } else { format!("{pods} Pods run") };
         raise(key, Severity::Critical, format!("{run} by the break-glass Exception {name}, past what is enforced"));
     }
-    while alerts.len() > OPEN_MAX {
-        let mildest = alerts.values().min_by_key(|alert| alert.severity).map(|alert| alert.key.clone());
-        let Some(key) = mildest else { break };
-        alerts.remove(&key);
+    if alerts.len() > OPEN_MAX {
+        let mut worst: Vec<_> = alerts.into_iter().collect();
+        worst.sort_by_key(|(_, alert)| Reverse(alert.severity));
+        worst.truncate(OPEN_MAX);
+        alerts = worst.into_iter().collect();
     }
     alerts
 }
@@ -164,7 +168,7 @@ mod tests {
         let recorded =
             FindingRecord { denies: false, ..finding(FindingKind::ControlNotMet, "Pod/a", Some("high-cve"), None) };
         open.push(recorded);
-        let alerts = standing(open.iter(), &[]);
+        let alerts = standing("default", open.iter(), &[]);
         let said: Vec<_> =
             alerts.values().map(|own| (own.key.owner.as_str(), own.severity, own.summary.as_str())).collect();
         assert_eq!(
@@ -192,7 +196,8 @@ mod tests {
             FindingRecord { denies: false, ..finding(FindingKind::ExceptionEnds, "Exception/other", None, None) };
         let edited = finding(FindingKind::Tampering, "CustomResourceDefinition/exceptions.assay.dev", None, None);
         let glass = |name: &str, pods| BreakGlass { name: name.into(), owner: None, pods };
-        let alerts = standing([&ended, &ends_soon, &edited].into_iter(), &[glass("night", 2), glass("unused", 0)]);
+        let alerts =
+            standing("default", [&ended, &ends_soon, &edited].into_iter(), &[glass("night", 2), glass("unused", 0)]);
         let subjects: Vec<_> = alerts.keys().map(|key| key.subject.as_str()).collect();
         assert_eq!(subjects, ["BreakGlass/night", "CustomResourceDefinition/exceptions.assay.dev", "Exception/zlib"]);
     }
@@ -200,7 +205,7 @@ mod tests {
     #[test]
     fn only_news_is_told() {
         let open = [finding(FindingKind::ControlNotMet, "Deployment/api", Some("known-exploited"), None)];
-        let (alerts, mut told) = (standing(open.iter(), &[]), Told::default());
+        let (alerts, mut told) = (standing("default", open.iter(), &[]), Told::default());
         assert_eq!(
             (told.news(&alerts).0.len(), told.news(&alerts).1),
             (1, true),
@@ -221,7 +226,7 @@ mod tests {
             })
             .collect();
         open.push(finding(FindingKind::ControlNotMet, "Pod/a", Some("known-exploited"), Some("zoo")));
-        let alerts = standing(open.iter(), &[]);
+        let alerts = standing("default", open.iter(), &[]);
         assert_eq!(alerts.len(), OPEN_MAX);
         assert!(alerts.keys().any(|key| key.owner == "zoo"));
     }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use super::Notice;
 use super::book::Sort;
 use super::controller::Shared;
-use crate::audit::{BreakGlass, Changes, Findings, GroupKey, Judge, Population, Recorded, SOURCE, Source, Told};
+use crate::audit::{BreakGlass, Changes, Findings, GroupKey, Judge, Population, Recorded, Source, Told};
 use crate::{GatheredFacts, running_pod};
 
 use self::events::Teller;
@@ -455,7 +455,7 @@ impl Audit<'_> {
     /// Raises the alerts that stand by now, and resolves the others. What the store does not take is told at the next look.
     async fn alert(&mut self) {
         // Before everything was judged once, nothing is known to be over; what is found meanwhile is told.
-        let standing = crate::audit::standing(self.findings.open(), &self.break_glass);
+        let standing = crate::audit::standing(&self.shared.options.cluster, self.findings.open(), &self.break_glass);
         let (raised, over) = self.told.news(&standing);
         let over = over && self.is_complete;
         if raised.is_empty() && !over {
@@ -466,7 +466,11 @@ impl Audit<'_> {
             for alert in &raised {
                 shared.store.raise_alert(alert, now)?;
             }
-            if over { shared.store.resolve_other_alerts(SOURCE, &keys, now).map(drop) } else { Ok(()) }
+            if !over {
+                return Ok(());
+            }
+            let source = crate::audit::source(&shared.options.cluster);
+            shared.store.resolve_other_alerts(&source, &keys, now).map(drop)
         });
         if kept.await.is_some() {
             self.told.kept(standing, over);

@@ -45,7 +45,7 @@ fn at(second: i64) -> Timestamp {
 
 fn alert() -> Alert {
     let key = AlertKey { owner: "team-payments".into(), subject: "api".into(), environment: "prod".into() };
-    Alert { key, source: "test", severity: Severity::High, summary: "it is bad".into() }
+    Alert { key, source: "test".to_owned(), severity: Severity::High, summary: "it is bad".into() }
 }
 
 #[tokio::test]

@@ -196,6 +196,24 @@ async fn a_refusal_by_old_evidence_stands_where_the_registry_cannot_be_asked_aga
     assert!(!chain.registry.requests().is_empty());
 }
 
+/// What is wrong with the object itself is refused by what is known: the registry could not change that.
+#[tokio::test]
+async fn a_refusal_of_the_object_asks_no_registry_however_old_the_evidence() {
+    let chain = Chain::start().await;
+    let minutes = Arc::new(AtomicI64::new(0));
+    let server = chain.serve_at(&minutes).await;
+    server.running.set_policy(chain.policy_of(&["require-signature", "no-privileged"], "deny"));
+    let mut pinned = create(&chain.image(&format!("@{}", chain.signed)));
+    assert_eq!(server.validate(&pinned).await["allowed"], true);
+    chain.registry.clear_requests();
+    minutes.store(10, Ordering::SeqCst);
+    pinned["request"]["object"]["spec"]["containers"][0]["securityContext"] = serde_json::json!({"privileged": true});
+    let refused = server.validate(&pinned).await;
+    assert_eq!(refused["allowed"], false, "{refused}");
+    assert!(refused["status"]["message"].as_str().unwrap().contains("(no-privileged"), "{refused}");
+    assert_eq!(chain.registry.requests().len(), 0);
+}
+
 /// A rollout: all Pods of a new image come at once, and the registry is asked for each thing once.
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_pods_of_a_new_image_cost_one_fetch() {

@@ -25,7 +25,7 @@ fn key(subject: &str) -> AlertKey {
 }
 
 fn alert(subject: &str, severity: Severity) -> Alert {
-    Alert { key: key(subject), source: "test", severity, summary: format!("{subject} is {severity}") }
+    Alert { key: key(subject), source: "test".to_owned(), severity, summary: format!("{subject} is {severity}") }
 }
 
 fn events(deliveries: &[Delivery]) -> Vec<(String, String)> {
@@ -77,7 +77,7 @@ fn what_is_no_longer_found_is_over(place: &Place) {
     for subject in ["api", "web", "db"] {
         store.raise_alert(&alert(subject, Severity::High), at(1)).unwrap();
     }
-    let other = Alert { source: "other", ..alert("ledger", Severity::High) };
+    let other = Alert { source: "other".to_owned(), ..alert("ledger", Severity::High) };
     store.raise_alert(&other, at(1)).unwrap();
     let over = store.resolve_other_alerts("test", &[key("web")], at(2)).unwrap();
     assert_eq!(over, [key("api"), key("db")]);

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use assay_kube::{Change, Resource, StoredObject, custom_resource_definitions};
 use assay_model::Severity;
-use assay_store::{Alert, AlertKey, FindingKind};
+use assay_store::{Alert, AlertKey, FindingKind, PLATFORM_OWNER};
 use serde_json::Value;
 
 use super::{Audit, keep_findings, read};
-use crate::audit::{Findings, PLATFORM, Source};
+use crate::audit::{Findings, Source};
 use crate::cluster::book::Sort;
 use crate::cluster::controller::Shared;
 
@@ -26,8 +26,12 @@ pub(in crate::cluster) async fn edited(shared: &Arc<Shared>, resource: Resource,
     record.closed = Some(now);
     shared.admissions.metrics.audit.tampering.inc();
     let alert = Alert {
-        key: AlertKey { owner: PLATFORM.to_owned(), subject: record.workload.clone(), environment: String::new() },
-        source: "registration",
+        key: AlertKey {
+            owner: PLATFORM_OWNER.to_owned(),
+            subject: record.workload.clone(),
+            environment: String::new(),
+        },
+        source: "registration".to_owned(),
         severity: Severity::Critical,
         summary: record.message.clone(),
     };

@@ -64,6 +64,13 @@ build_own() {
   step go build -ldflags "$flags" -o "$1/$name" "$package"
 }
 
+build_ours() {
+  grep -q "^require $module $version\$" "$here/$name/go.mod" || fail "tests/peers/$name/go.mod does not require $module $version"
+  step cp -r "$here/$name/." .
+  step go mod tidy
+  step go build -ldflags "$flags" -o "$1/$name" .
+}
+
 build_wheel() {
   command -v python3 >/dev/null || fail "python3 is not installed, and $name comes as a Python package"
   step python3 -m pip download --quiet --no-deps --only-binary :all: -d . "$module==$version"

@@ -22,7 +22,7 @@ pub(crate) use decisions::{
     DecisionsCommand, DecisionsExpireArguments, DecisionsExportArguments, RecordForm, RetentionArguments,
 };
 pub(crate) use global::Global;
-pub(crate) use image::{SbomArguments, SbomCommand, ScanArguments, ScannerArgument, WrittenArguments};
+pub(crate) use image::{SaidArguments, SbomArguments, SbomCommand, ScanArguments, ScannerArgument, WrittenArguments};
 pub(crate) use key::{AlgorithmArgument, KeyCommand, KeyFormatArgument, KeyNewArguments};
 #[cfg(feature = "lab")]
 pub(crate) use lab::LabArguments;
@@ -113,7 +113,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Decisions(DecisionsCommand),
     /// Serve the admission webhook
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Try the attacks of the catalogue against a cluster, as dry runs; exit 1 names each control that does not hold
     #[cfg(feature = "lab")]
     Drill(DrillArguments),
@@ -180,6 +180,7 @@ impl Command {
                 set("pack", arguments.pack.iter().map(|path| path.display().to_string()).collect());
             }
             Self::RebuildList(RebuildListArguments { pack, .. })
+            | Self::Vex(VexCommand::Create(VexCreateArguments { pack, .. }))
             | Self::Inventory(InventoryCommand::Rescan { pack, .. }) => {
                 set("pack", pack.iter().map(|path| path.display().to_string()).collect());
             }

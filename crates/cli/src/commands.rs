@@ -30,6 +30,7 @@ pub(crate) mod registry;
 pub(crate) mod release;
 pub(crate) mod rescan;
 pub(crate) mod root;
+pub(crate) mod said;
 pub(crate) mod sbom;
 pub(crate) mod scan;
 pub(crate) mod serve;
@@ -109,7 +110,7 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             Ok(Status::Pass)
         }
         Command::Vex(VexCommand::Create(arguments)) => {
-            emit(&vex::create(arguments.resolve()?)?, outputs, Format::Openvex, printer)?;
+            emit(&vex::create(arguments.resolve()?, &session)?, outputs, Format::Openvex, printer)?;
             Ok(Status::Pass)
         }
         Command::Db(DbCommand::Info { pack }) => {
@@ -212,8 +213,8 @@ pub(crate) fn run(command: Command, settings: &Settings, printer: &Printer) -> R
             emit(&inventory::list(&session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }
-        Command::Inventory(InventoryCommand::Rescan { alert_on, pack: _ }) => {
-            let options = rescan::RescanOptions { alert_on };
+        Command::Inventory(InventoryCommand::Rescan { alert_on, pack: _, said }) => {
+            let options = rescan::RescanOptions { alert_on, said: said.resolve() };
             emit(&rescan::rescan(&options, &session)?, outputs, Format::Text, printer)?;
             Ok(Status::Pass)
         }

@@ -450,7 +450,7 @@ fn go_imports(affected: &osv::Affected) -> Vec<(String, Vec<String>)> {
 /// `custom_ranges`).
 ///
 /// Such a record's plain range says "all versions", so that no pseudo-version `v0.0.0-...` escapes, and the custom one says
-/// which tags are meant. Both hold in their own part of the order.
+/// which tags are meant. Both hold in their own part of the order, unless the custom one has commits as bounds itself.
 fn go_ranges(affected: &osv::Affected) -> Option<Vec<osv::Range>> {
     let custom = affected.ecosystem_specific.get("custom_ranges")?.clone();
     let mut ranges: Vec<osv::Range> =
@@ -458,6 +458,11 @@ fn go_ranges(affected: &osv::Affected) -> Option<Vec<osv::Range>> {
     let everything = |event: &osv::Event| event.introduced.as_deref() == Some("0");
     if !affected.ranges.iter().all(|range| range.events.iter().all(everything)) {
         return None;
+    }
+    let is_commit = |bound: &Option<String>| bound.as_deref().is_some_and(|bound| bound.starts_with("0.0.0-"));
+    let mut events = ranges.iter().flat_map(|range| &range.events);
+    if events.any(|event| [&event.introduced, &event.fixed, &event.last_affected].into_iter().any(is_commit)) {
+        return Some(ranges);
     }
     let mut untagged = affected.ranges.clone();
     for range in &mut untagged {

@@ -86,7 +86,14 @@ pub(crate) fn compare_versions(scheme: Scheme, version: &str, bound: &str) -> Re
     if scheme == Scheme::Rpm && !rpm::has_epoch(bound) && comparable(version) && comparable(bound) {
         return Ok(rpm::compare_without_epoch(version, bound));
     }
-    scheme.compare(version, bound)
+    scheme.compare(without_local(scheme, version, bound), bound)
+}
+
+/// A local build of a Python package (`1.13.1+cu117`) is its version to whatever names no local build (PEP 440, "Version
+/// matching").
+fn without_local<'v>(scheme: Scheme, version: &'v str, other: &str) -> &'v str {
+    let is_public = scheme == Scheme::Pep440 && !other.contains('+');
+    if is_public { version.split('+').next().unwrap_or(version) } else { version }
 }
 
 /// Whether an RPM version is a module's build, whose advisories say nothing about builds outside of modules.
@@ -334,7 +341,8 @@ impl PackFile {
         }
         if range.is_none() {
             for at in self.part((Section::Extents, 1), extent, Section::Versions)? {
-                if self.text_bytes(self.cell(Section::Versions, at, 0)?)? == version.as_bytes() {
+                let listed = self.text(self.cell(Section::Versions, at, 0)?)?;
+                if listed == version || listed == without_local(scheme, version, listed) {
                     range = Some(format!("exactly {version}"));
                     break;
                 }

@@ -16,6 +16,26 @@ pub(crate) enum ScannerArgument {
     Secrets,
 }
 
+/// Whose word about findings counts
+#[derive(Debug, Args)]
+pub(crate) struct SaidArguments {
+    /// VEX document whose statements count (OpenVEX, CSAF or CycloneDX)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vex: Vec<PathBuf>,
+    /// Public key (PEM) whose VEX counts of what is attached to the image
+    #[arg(long, value_name = "FILE", conflicts_with = "vex_identity")]
+    pub(crate) vex_key: Option<PathBuf>,
+    /// Identity whose VEX counts of what is attached to the image: a workflow URI or an email address
+    #[arg(long, value_name = "TEXT", requires = "vex_oidc_issuer")]
+    pub(crate) vex_identity: Option<String>,
+    /// OIDC issuer that vouched for that identity
+    #[arg(long, value_name = "URL", requires = "vex_identity")]
+    pub(crate) vex_oidc_issuer: Option<String>,
+    /// Findings to leave out, each with owner, reason and expiry (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ignore_file: Option<PathBuf>,
+}
+
 /// `assay scan`
 #[derive(Debug, Args)]
 pub(crate) struct ScanArguments {
@@ -47,21 +67,8 @@ pub(crate) struct ScanArguments {
     /// Vulnerability pack instead of the embedded sample
     #[arg(long, value_name = "FILE")]
     pub(crate) pack: Option<PathBuf>,
-    /// VEX document whose statements count (OpenVEX, CSAF or CycloneDX)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) vex: Vec<PathBuf>,
-    /// Public key (PEM) whose VEX counts of what is attached to the image
-    #[arg(long, value_name = "FILE", conflicts_with = "vex_identity")]
-    pub(crate) vex_key: Option<PathBuf>,
-    /// Identity whose VEX counts of what is attached to the image: a workflow URI or an email address
-    #[arg(long, value_name = "TEXT", requires = "vex_oidc_issuer")]
-    pub(crate) vex_identity: Option<String>,
-    /// OIDC issuer that vouched for that identity
-    #[arg(long, value_name = "URL", requires = "vex_identity")]
-    pub(crate) vex_oidc_issuer: Option<String>,
-    /// Findings to leave out, each with owner, reason and expiry (YAML)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ignore_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) said: SaidArguments,
     /// Rules for secrets instead of the built-in ones: a gitleaks configuration (with them: extend.useDefault)
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_rules: Option<PathBuf>,

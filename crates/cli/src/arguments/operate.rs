@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use assay_model::{EnvironmentName, Reference, Repository};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{RetentionArguments, SignerArguments};
+use super::{RetentionArguments, SaidArguments, SignerArguments};
 
 /// `assay release`
 #[derive(Debug, Subcommand)]
@@ -112,6 +112,8 @@ pub(crate) enum InventoryCommand {
         /// Vulnerability pack instead of the one in use
         #[arg(long, value_name = "FILE")]
         pack: Option<PathBuf>,
+        #[command(flatten)]
+        said: Box<SaidArguments>,
     },
 }
 
@@ -215,6 +217,12 @@ pub(crate) struct ServeArguments {
     /// File with the secret that alerts are signed with
     #[arg(long, value_name = "FILE", requires = "alert_webhook")]
     pub(crate) alert_secret: Option<PathBuf>,
+    /// What is alerted about when a vulnerability pack arrives: a severity, kev, fixable, risk:70, age:30d, joined by + where
+    /// all must hold
+    #[arg(long, value_name = "THRESHOLD", value_delimiter = ',', default_value = "critical,kev")]
+    pub(crate) alert_on: Vec<assay_vuln::Threshold>,
+    #[command(flatten)]
+    pub(crate) said: SaidArguments,
     /// Platform that nodes of the cluster run; may be repeated
     #[arg(long)]
     pub(crate) platform: Vec<assay_model::Platform>,

@@ -1,19 +1,23 @@
 //! `assay inventory rescan`: what runs, held against today's data, and an alert for each owner whose workloads are concerned.
 //!
-//! Nothing is fetched and no image is read again: the packages of the images are known, and each distinct one is matched once.
+//! No image is read again: the packages of the images are known, and each distinct one is matched once. What others say about
+//! findings counts as in `scan`; what is attached to images is fetched only where a signer of it is named.
 //! An alert is open once for each owner, vulnerability and Environment; it closes by itself when no Pod of theirs runs it any
 //! more. `assay serve --alert-webhook` delivers what is opened here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use assay_inspect::ANALYSER;
-use assay_model::{Digest, Severity, Timestamp};
-use assay_store::{Alert, AlertEvent, AlertKey, InventoryRow, PLATFORM_OWNER};
+use assay_model::{Contents, Digest, Findings, Severity, Timestamp};
+use assay_oci::ImageSource;
+use assay_store::{Alert, AlertEvent, AlertKey, InventoryRow, PLATFORM_OWNER, Store};
 use assay_vuln::risk::{Surroundings, Use, risk};
-use assay_vuln::{PackageIndex, Threshold};
+use assay_vuln::vex::Subject;
+use assay_vuln::{Pack, PackageIndex, Rematched, Threshold};
 use serde::Serialize;
 
 use super::database;
+use super::said::{Attached, Said, Sources, Word};
 use crate::Result;
 use crate::session::Session;
 
@@ -21,10 +25,12 @@ use crate::session::Session;
 const SOURCE: &str = "rescan";
 
 /// What is alerted about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RescanOptions {
     /// Any of these.
     pub(crate) alert_on: Vec<Threshold>,
+    /// Whose word about findings counts.
+    pub(crate) said: Sources,
 }
 
 /// What was found.
@@ -37,6 +43,12 @@ pub(crate) struct RescanOutcome {
     pub(crate) packages: usize,
     /// Findings in any of them, each package once.
     pub(crate) findings: usize,
+    /// Of these, in one image each, taken away by what others say about them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) excused: usize,
+    /// Images of which it could not be found out what is attached to them, and why: all of their findings count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) unheard: Vec<String>,
     /// Every alert that is open, with what became of it now.
     pub(crate) alerts: Vec<RescanAlert>,
     /// Alerts that were closed.
@@ -89,16 +101,19 @@ pub(crate) fn rescan(options: &RescanOptions, session: &Session<'_>) -> Result<R
     let unread: Vec<InventoryRow> = store.inventory()?.into_iter().filter(|row| !known.contains(&place(row))).collect();
     let pack = database::open(session.settings.pack.value.as_deref())?;
     let found = index.rematch(&pack, now)?;
+    let word = options.said.read()?;
+    let heard = Heard::new(&word, &running, &found, &pack, &store, session, now)?;
     let mut concerns: BTreeMap<AlertKey, Concern> = BTreeMap::new();
     let owner_of = |row: &InventoryRow| row.owner.clone().unwrap_or_else(|| PLATFORM_OWNER.to_owned());
     let environment_of = |row: &InventoryRow| row.environment.as_ref().map(ToString::to_string).unwrap_or_default();
-    for found in &found {
+    for (at, found) in found.iter().enumerate() {
         let finding = &found.finding;
         let risk = risk(finding, Use::default(), &Surroundings::default());
         if !options.alert_on.iter().any(|threshold| threshold.is_reached(finding, &risk, now)) {
             continue;
         }
-        for row in found.images().filter_map(|image| running.get(&image)).flatten() {
+        let counts = |image: &Digest| !heard.excused.contains(&(at, *image));
+        for row in found.images().filter(counts).filter_map(|image| running.get(&image)).flatten() {
             let key = AlertKey {
                 owner: owner_of(row),
                 subject: finding.vulnerability.id.to_string(),
@@ -134,10 +149,71 @@ pub(crate) fn rescan(options: &RescanOptions, session: &Session<'_>) -> Result<R
         images: running.len(),
         packages: index.distinct(),
         findings: found.len(),
+        excused: heard.excused.len(),
+        unheard: heard.unheard,
         alerts,
         resolved,
         unknown: unread.iter().map(|row| (&row.repository, row.digest)).collect::<BTreeSet<_>>().len(),
     })
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
+/// What others say about the findings of what runs.
+#[derive(Default)]
+struct Heard {
+    /// Findings, by their place, that do not count in an image.
+    excused: BTreeSet<(usize, Digest)>,
+    /// Images of which it could not be found out.
+    unheard: Vec<String>,
+}
+
+impl Heard {
+    /// Asks about each image by itself: most statements are about one product.
+    fn new(
+        word: &Word,
+        running: &BTreeMap<Digest, Vec<InventoryRow>>,
+        found: &[Rematched<'_>],
+        pack: &Pack,
+        store: &Store,
+        session: &Session<'_>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        let mut heard = Self::default();
+        if word.is_silent() {
+            return Ok(heard);
+        }
+        let mut of_image: BTreeMap<Digest, Vec<usize>> = BTreeMap::new();
+        for (at, found) in found.iter().enumerate() {
+            for image in found.images() {
+                of_image.entry(image).or_default().push(at);
+            }
+        }
+        for (digest, places) in of_image {
+            let rows = running.get(&digest).map(Vec::as_slice).unwrap_or_default();
+            let repositories: BTreeSet<_> = rows.iter().filter_map(|row| row.repository.as_ref()).collect();
+            let mut attached = Attached::default();
+            for repository in &repositories {
+                let image = format!("{repository}@{digest}").parse().map(ImageSource::Registry)?;
+                match word.attached_to(&image, session) {
+                    Ok(more) => attached.documents.extend(more.documents),
+                    Err(failure) => heard.unheard.push(format!("{repository}@{digest}: {}", failure.what)),
+                }
+            }
+            let contents = store.contents(digest, ANALYSER)?.map_or_else(Contents::default, |(contents, _)| contents);
+            let vulnerabilities = places.iter().filter_map(|at| Some(found.get(*at)?.finding.clone())).collect();
+            let findings = Findings { vulnerabilities, matched_at: now, pack: pack.info().clone(), uncovered: 0 };
+            let repository = repositories.first().map(ToString::to_string);
+            let subject = Subject { digest: Some(digest), repository };
+            let left = word.apply(attached, findings, &subject, &contents, now, &mut Said::default());
+            let is_left = |at: &usize| found.get(*at).is_none_or(|found| left.contains(&found.finding));
+            heard.excused.extend(places.into_iter().filter(|at| !is_left(at)).map(|at| (at, digest)));
+        }
+        Ok(heard)
+    }
 }
 
 impl Concern {

@@ -12,19 +12,14 @@ use assay_model::{
 use assay_oci::ImageSource;
 use assay_sbom::{Generation, LicenceFinding, LicencePolicy, LicenceVerdict, Root};
 use assay_vuln::risk::{Risk, Surroundings, Use, risk};
+use assay_vuln::vex::Subject;
 use assay_vuln::{LinkedSymbols, Threshold};
 use serde::Serialize;
 use serde_json::Value;
 
-mod attached;
-mod said;
-
-use attached::Attached;
-pub(crate) use said::{IgnoredFinding, VexFinding};
-
 use super::each::{EachPlatform, OfPlatform};
+use super::said::{Attached, IgnoredFinding, Said, Sources, VexFinding, Word};
 use super::target::{self, Inspected, Target};
-use super::verify::WantedSigner;
 use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
 use crate::settings::{FailOn, Settings};
@@ -47,12 +42,8 @@ pub(crate) struct ScanOptions {
     pub(crate) licences: LicencePolicy,
     /// Whether only what has a fix counts.
     pub(crate) only_fixed: bool,
-    /// VEX documents whose statements count.
-    pub(crate) vex: Vec<PathBuf>,
-    /// Whose VEX counts of what is attached to the image.
-    pub(crate) vex_signer: Option<WantedSigner>,
-    /// Findings to leave out.
-    pub(crate) ignore_file: Option<PathBuf>,
+    /// Whose word about findings counts.
+    pub(crate) said: Sources,
     /// A gitleaks configuration instead of the built-in rules.
     pub(crate) secret_rules: Option<PathBuf>,
     /// Secrets that are known and accepted.
@@ -231,13 +222,14 @@ pub(crate) fn scan_each(options: &ScanOptions, session: &Session<'_>) -> Result<
 
 /// Holds what was found against what is asked for.
 fn judge(inspected: Inspected, options: ScanOptions, session: &Session<'_>) -> Result<ScanOutcome> {
-    let attached = match (&options.vex_signer, &options.target) {
-        (Some(signer), Target::Image(image)) => {
+    let word = options.said.read()?;
+    let attached = match (&options.said.vex_signer, &options.target) {
+        (Some(_), Target::Image(image)) => {
             let image = match (image, inspected.root.digest) {
                 (ImageSource::Registry(reference), Some(digest)) => ImageSource::Registry(reference.pinned(digest)),
                 (image, _) => image.clone(),
             };
-            attached::documents(&image, signer, session)?
+            word.attached_to(&image, session)?
         }
         (Some(_), _) => {
             return Err(CliError::Usage {
@@ -253,7 +245,8 @@ fn judge(inspected: Inspected, options: ScanOptions, session: &Session<'_>) -> R
         (Some(findings), true) => Some(findings.get().map_err(Failure::from_cause)?.clone()),
         _ => None,
     };
-    filter(inspected, findings, options, attached, &baseline, session.settings.pack.value.is_none())
+    let sample_pack = session.settings.pack.value.is_none();
+    Ok(filter(inspected, findings, options, (&word, attached), &baseline, sample_pack))
 }
 
 /// Fingerprints of known secrets: those of an earlier `scan -o json`, or a list of them.
@@ -273,24 +266,18 @@ fn filter(
     inspected: Inspected,
     findings: Option<Arc<Findings>>,
     options: ScanOptions,
-    attached: Attached,
+    (word, attached): (&Word, Attached),
     baseline: &BTreeSet<String>,
     sample_pack: bool,
-) -> Result<ScanOutcome> {
+) -> ScanOutcome {
     let now = Timestamp::now();
     let contents = inspected.contents;
-    let mut said = said::Said::default();
-    said.vex.extend(attached.rejected);
+    let mut said = Said::default();
+    // The root of an image is named by its repository.
+    let repository = inspected.root.digest.map(|_| inspected.root.name.clone());
+    let subject = Subject { digest: inspected.root.digest, repository };
     let found = match findings.as_deref() {
-        Some(findings) => said::apply(
-            findings.clone(),
-            said::documents(&options.vex, attached.documents)?,
-            options.ignore_file.as_deref(),
-            &inspected.root,
-            &contents,
-            now,
-            &mut said,
-        )?,
+        Some(findings) => word.apply(attached, findings.clone(), &subject, &contents, now, &mut said),
         None => Vec::new(),
     };
     let counted = |finding: &VulnerabilityFinding| !options.only_fixed || matches!(finding.fix, FixState::Fixed { .. });
@@ -327,7 +314,7 @@ fn filter(
     let total = all.len();
     let (vulnerabilities, risks): (Vec<_>, Vec<_>) =
         all.into_iter().filter(|(finding, _)| shown(finding.vulnerability.severity)).unzip();
-    Ok(ScanOutcome {
+    ScanOutcome {
         target: inspected.name,
         digest: inspected.root.digest.map(|digest| digest.to_string()),
         os: contents.os.as_ref().map(|os| {
@@ -360,7 +347,7 @@ fn filter(
         contents,
         root: inspected.root,
         generation: inspected.generation,
-    })
+    }
 }
 
 /// Why a vulnerability was matched here, or was not.

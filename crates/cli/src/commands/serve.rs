@@ -2,6 +2,7 @@
 
 mod cluster;
 mod configuration;
+mod rescans;
 mod roots;
 
 use std::collections::BTreeMap;
@@ -17,9 +18,11 @@ use assay_server::{
     AlertTarget, CertificateSource, GatheringFacts, KeepDecisions, Mutation, Namespaces, Running, Server, ServerOptions,
 };
 
+use rescans::Rescans;
 use roots::Roots;
 
 use super::policies::{self, TufSource};
+use super::rescan::RescanOptions;
 use crate::Result;
 use crate::failure::{CliError, Failure, read_file};
 use crate::session::Session;
@@ -48,6 +51,8 @@ pub(crate) struct ServeOptions {
     pub(crate) retention: KeepDecisions,
     /// Where alerts go, and the file of their secret.
     pub(crate) alerts: Option<(String, PathBuf)>,
+    /// What is alerted about when a vulnerability pack arrives.
+    pub(crate) rescan: RescanOptions,
     /// The cluster to follow, where there is one.
     pub(crate) register: Option<RegisterOptions>,
 }
@@ -186,8 +191,17 @@ async fn watch(
 ) {
     let mut ticks = tokio::time::interval(POLL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut rescans = Rescans::new(&options.rescan, session.settings);
+    let mut pack = look(session.settings.pack.value.iter());
     loop {
         ticks.tick().await;
+        let now = look(session.settings.pack.value.iter());
+        if now != pack {
+            pack = now;
+            rescans.due();
+        }
+        // Of several replicas each looks: an alert is open once, whoever opens it.
+        tend(&mut rescans, true, session);
         for news in roots.take_news() {
             session.printer.note(&news);
         }
@@ -221,6 +235,15 @@ fn reload_policy(
     let digest = policies.policy.digest();
     running.set_policy(policies.policy.into());
     Ok(format!("policy {} in force", digest.short()))
+}
+
+/// Starts a re-scan that is due, and says what came of the one before.
+fn tend(rescans: &mut Rescans, leads: bool, session: &Session<'_>) {
+    match rescans.tend(leads) {
+        None => {}
+        Some(Ok(text)) => session.printer.note(&text),
+        Some(Err(failure)) => drop(session.printer.failure(&failure)),
+    }
 }
 
 fn report(session: &Session<'_>, what: &str, result: std::result::Result<String, Failure>) {

@@ -4,8 +4,10 @@ use assay_model::{Timestamp, VulnerabilityId};
 use assay_vuln::vex::{NewStatement, Status, write_openvex};
 use serde::Serialize;
 
+use super::database;
 use crate::Result;
 use crate::failure::CliError;
+use crate::session::Session;
 
 /// What is to be said.
 #[derive(Debug)]
@@ -36,11 +38,20 @@ pub(crate) struct VexOutcome {
     pub(crate) text: String,
 }
 
-/// Writes a document.
-pub(crate) fn create(options: VexOptions) -> Result<VexOutcome> {
+/// Writes a document. Under which other names the vulnerability is known says the data in use.
+pub(crate) fn create(options: VexOptions, session: &Session<'_>) -> Result<VexOutcome> {
     let usage = |message: String| CliError::Usage { message, next: "see: assay vex create --help".to_owned() };
+    let pack = database::open(session.settings.pack.value.as_deref())?;
+    let known = pack.advisories(options.vulnerability.as_str())?.into_iter();
+    let names = known.flat_map(|advisory| {
+        std::iter::once(advisory.vulnerability.id).chain(advisory.vulnerability.aliases).collect::<Vec<_>>()
+    });
+    let mut aliases: Vec<VulnerabilityId> = names.filter(|name| *name != options.vulnerability).collect();
+    aliases.sort();
+    aliases.dedup();
     let new = NewStatement {
         vulnerability: options.vulnerability,
+        aliases,
         products: options.products,
         subcomponents: options.subcomponents,
         status: options.status,

@@ -85,6 +85,16 @@ impl Report for RescanOutcome {
             count(self.packages, "different package"),
             count(self.findings, "finding")
         );
+        if self.excused > 0 {
+            let _ = writeln!(
+                out,
+                "{} of single images taken away by VEX or the ignore file",
+                count(self.excused, "finding")
+            );
+        }
+        for image in &self.unheard {
+            let _ = writeln!(out, "what is attached is not known, and all findings count: {image}");
+        }
         let mut table = Table::new(page, &[("", Align::Left), ("", Align::Left), ("", Align::Left), ("", Align::Left)]);
         for alert in &self.alerts {
             let state = match alert.event {

@@ -6,10 +6,11 @@ use assay_trust::{IdentityPolicy, Pattern};
 use crate::Result;
 use crate::arguments::{
     DbBuildArguments, DbPullArguments, DbPushArguments, DbRollbackArguments, DbUpdateArguments, DbVerifyArguments,
-    ScanArguments, ScannerArgument, VexCreateArguments, VexStatusArgument,
+    SaidArguments, ScanArguments, ScannerArgument, VexCreateArguments, VexStatusArgument,
 };
 use crate::commands::database::BuildOptions;
 use crate::commands::mirror::{PullOptions, PushOptions, RollbackOptions, UpdateOptions, VerifyPacksOptions};
+use crate::commands::said::Sources;
 use crate::commands::scan::ScanOptions;
 use crate::commands::target::Target;
 use crate::commands::verify::WantedSigner;
@@ -29,20 +30,26 @@ impl ScanArguments {
             severity: settings.severity.value.clone(),
             fail_on: settings.fail_on.value.clone(),
             licences: LicencePolicy::new(settings.licences.value.clone()),
-            vex_signer: match (self.vex_key, self.vex_identity, self.vex_oidc_issuer) {
-                (Some(key), ..) => Some(WantedSigner::Key(key)),
-                (None, Some(subject), Some(issuer)) => {
-                    let policy = IdentityPolicy::new(Pattern::exact(&issuer), Pattern::exact(&subject));
-                    Some(WantedSigner::Identity(Box::new(policy)))
-                }
-                _ => None,
-            },
-            vex: self.vex,
-            ignore_file: self.ignore_file,
+            said: self.said.resolve(),
             only_fixed: self.only_fixed,
             secret_rules: self.secret_rules,
             secret_baseline: self.secret_baseline,
         })
+    }
+}
+
+impl SaidArguments {
+    /// Whose word about findings counts.
+    pub(crate) fn resolve(self) -> Sources {
+        let vex_signer = match (self.vex_key, self.vex_identity, self.vex_oidc_issuer) {
+            (Some(key), ..) => Some(WantedSigner::Key(key)),
+            (None, Some(subject), Some(issuer)) => {
+                let policy = IdentityPolicy::new(Pattern::exact(&issuer), Pattern::exact(&subject));
+                Some(WantedSigner::Identity(Box::new(policy)))
+            }
+            _ => None,
+        };
+        Sources { vex: self.vex, vex_signer, ignore_file: self.ignore_file }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::arguments::{
 use crate::commands::cluster::ClusterTarget;
 use crate::commands::readiness::{FlipOptions, ReadinessOptions};
 use crate::commands::release::{ApproveOptions, CreateOptions, PromoteOptions};
+use crate::commands::rescan::RescanOptions;
 use crate::commands::serve::{RegisterOptions, ServeOptions};
 use crate::failure::CliError;
 use crate::session::Session;
@@ -94,6 +95,7 @@ impl ServeArguments {
             called: self.print_webhook_configuration,
             retention: self.retention.into(),
             alerts: self.alert_webhook.zip(self.alert_secret),
+            rescan: RescanOptions { alert_on: self.alert_on, said: self.said.resolve() },
         }
     }
 }

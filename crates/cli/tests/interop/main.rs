@@ -7,6 +7,7 @@
 
 mod conformance;
 mod cosign;
+mod findings;
 mod home;
 mod keyless;
 mod notation;

@@ -27,5 +27,7 @@ mod sign;
 mod source_rules;
 mod verify;
 mod verify_notation;
+#[cfg(feature = "lab")]
+mod vex;
 mod vulnerability;
 mod zero_day;

@@ -25,7 +25,7 @@ fn status(zlib: &str) -> String {
 }
 
 /// A base with this zlib, and what is built on it.
-fn image(zlib: &str, app: Option<&str>) -> ImageBuilder {
+pub(crate) fn image(zlib: &str, app: Option<&str>) -> ImageBuilder {
     let status = status(zlib);
     let base = ImageBuilder::new().layer([("etc/os-release", OS, 0o644), ("var/lib/dpkg/status", &status, 0o644)]);
     match app {
@@ -34,14 +34,14 @@ fn image(zlib: &str, app: Option<&str>) -> ImageBuilder {
     }
 }
 
-fn debian(cve: &str, name: &str, day: u32, fixed: &str) -> String {
+pub(crate) fn debian(cve: &str, name: &str, day: u32, fixed: &str) -> String {
     json!({"schema_version": "1.7.3", "id": format!("DEBIAN-{cve}"), "upstream": [cve], "modified": format!("2026-01-{day:02}T00:00:00Z"),
         "affected": [{"package": {"ecosystem": "Debian:12", "name": name},
             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}]}]})
     .to_string()
 }
 
-fn pods(image: &str, digest: &Digest) -> String {
+pub(crate) fn pods(image: &str, digest: &Digest) -> String {
     json!({"kind": "List", "items": [
         {"kind": "Namespace", "metadata": {"name": "payments", "labels": {"assay.dev/environment": "prod"}}},
         {"kind": "Pod", "metadata": {"name": "api-6d5f-x1", "namespace": "payments",
@@ -54,7 +54,7 @@ fn pods(image: &str, digest: &Digest) -> String {
 }
 
 /// A receiver of webhooks: what arrives, as headers and body.
-fn receiver() -> (String, Receiver<(String, Value)>) {
+pub(crate) fn receiver() -> (String, Receiver<(String, Value)>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/alerts", listener.local_addr().unwrap());
     let (sender, arrived) = channel();
@@ -82,19 +82,19 @@ fn receiver() -> (String, Receiver<(String, Value)>) {
     (url, arrived)
 }
 
-struct World {
-    assay: Assay,
+pub(crate) struct World {
+    pub(crate) assay: Assay,
 }
 
 impl World {
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let output = self.assay.run(arguments);
         let shown = self.assay.shown(&output);
         assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{shown}");
         shown
     }
 
-    fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.assay.run(&[arguments, &["-o", "json"]].concat());
         assert_eq!(output.status.code(), Some(0), "{arguments:?}\n{}", self.assay.shown(&output));
         serde_json::from_slice(&output.stdout).unwrap()

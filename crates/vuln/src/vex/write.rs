@@ -1,6 +1,6 @@
 //! Writing OpenVEX 0.2.0.
 
-use assay_model::{Digest, Timestamp, VulnerabilityId};
+use assay_model::{Digest, Purl, Timestamp, VulnerabilityId};
 use serde_json::{Value, json};
 
 use super::Status;
@@ -19,6 +19,8 @@ const JUSTIFICATIONS: [&str; 5] = [
 pub struct NewStatement {
     /// The vulnerability.
     pub vulnerability: VulnerabilityId,
+    /// Its other names: whoever applies the document may know it by one of them only.
+    pub aliases: Vec<VulnerabilityId>,
     /// Purls or digests of the products.
     pub products: Vec<String>,
     /// Purls of the parts that are meant; empty = the whole products.
@@ -81,14 +83,10 @@ fn statement(new: &NewStatement) -> Result<Value, String> {
         }
         _ => {}
     }
-    let component = |id: &String| {
-        let mut value = json!({"@id": id});
-        if id.starts_with("pkg:")
-            && let Some(map) = value.as_object_mut()
-        {
-            map.insert("identifiers".to_owned(), json!({"purl": id}));
-        }
-        value
+    let component = |id: &String| match image_purl(id) {
+        _ if id.starts_with("pkg:") => json!({"@id": id, "identifiers": {"purl": id}}),
+        Some(purl) => json!({"@id": id, "identifiers": {"purl": purl.to_string()}}),
+        None => json!({"@id": id}),
     };
     let parts: Vec<Value> = new.subcomponents.iter().map(component).collect();
     let products: Vec<Value> = new
@@ -102,7 +100,11 @@ fn statement(new: &NewStatement) -> Result<Value, String> {
             value
         })
         .collect();
-    let mut value = json!({"vulnerability": {"name": new.vulnerability}, "products": products, "status": new.status});
+    let mut vulnerability = json!({"name": new.vulnerability});
+    if let Some(map) = vulnerability.as_object_mut().filter(|_| !new.aliases.is_empty()) {
+        map.insert("aliases".to_owned(), json!(new.aliases));
+    }
+    let mut value = json!({"vulnerability": vulnerability, "products": products, "status": new.status});
     if let Some(map) = value.as_object_mut() {
         if let Some(text) = &new.justification {
             map.insert("justification".to_owned(), json!(text));
@@ -113,4 +115,13 @@ fn statement(new: &NewStatement) -> Result<Value, String> {
         }
     }
     Ok(value)
+}
+
+/// The purl of an image that is named by `REPOSITORY@DIGEST`. Without its repository: others write that differently, and the
+/// digest says which image it is.
+fn image_purl(id: &str) -> Option<Purl> {
+    let (repository, digest) = id.split_once('@')?;
+    let digest: Digest = digest.parse().ok()?;
+    let name = repository.rsplit('/').next()?.split(':').next()?;
+    (!name.is_empty()).then(|| Purl::new("oci", None, name, Some(&digest.to_string())))
 }

@@ -208,6 +208,51 @@ fn custom_ranges_of_go_modules_bound_the_tags_and_leave_untagged_commits_affecte
     }
 }
 
+/// As GO-2025-4003 about LXD has it: commits are bounds beside tags.
+#[test]
+fn custom_ranges_that_speak_of_commits_bound_them_too() {
+    let pack = pack(
+        r#"{"id": "G-1", "affected": [{"package": {"ecosystem": "Go", "name": "example.com/a"},
+            "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}],
+            "ecosystem_specific": {"custom_ranges": [{"type": "ECOSYSTEM", "events": [
+                {"introduced": "0.0.0-20220401034332-1e1349e3cbf3"}, {"fixed": "0.0.0-20250827065555-0494f5d47e41"},
+                {"introduced": "6.0.0"}, {"fixed": "6.5.0"}]}]}}]}"#,
+    );
+    for (version, hit) in [
+        ("v0.0.0-20210401034332-1e1349e3cbf3", false),
+        ("v0.0.0-20240403103450-0e7f2b5bf4d2", true),
+        ("v0.0.0-20250827065555-0494f5d47e41", false),
+        ("v6.4.0", true),
+        ("v6.5.0", false),
+    ] {
+        let findings = find(&pack, &contents(None, vec![package(PackageType::Golang, "example.com/a", version)]));
+        assert_eq!(!findings.vulnerabilities.is_empty(), hit, "{version}");
+    }
+}
+
+/// PyTorch's wheels are `1.13.1+cu117`, and what is said of 1.13.1 is said of them.
+#[test]
+fn a_local_build_of_a_python_package_is_its_version() {
+    let pack = pack(
+        r#"{"id": "P-1", "affected": [{"package": {"ecosystem": "PyPI", "name": "a"}, "versions": ["0.5"],
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "1.13.0"}, {"last_affected": "1.13.1"},
+                {"introduced": "2.0"}, {"fixed": "2.0.1+cpu"}]}]}]}"#,
+    );
+    for (version, hit) in [
+        ("1.13.1", true),
+        ("1.13.1+cu117", true),
+        ("1.13.2+cu117", false),
+        ("0.5+local", true),
+        ("0.5.1+local", false),
+        // A bound that names a local build is compared with it.
+        ("2.0.1", true),
+        ("2.0.1+cpu", false),
+    ] {
+        let findings = find(&pack, &contents(None, vec![package(PackageType::Pypi, "a", version)]));
+        assert_eq!(!findings.vulnerabilities.is_empty(), hit, "{version}");
+    }
+}
+
 #[test]
 fn events_out_of_order_do_not_change_what_matches() {
     let events = r#"{"fixed": "2.3"}, {"introduced": "2.0"}, {"fixed": "1.5"}, {"introduced": "1.0"}"#;

@@ -176,6 +176,7 @@ fn no_statement_excuses_malicious_code() {
 fn what_we_write_we_apply_and_the_same_input_gives_the_same_bytes() {
     let new = NewStatement {
         vulnerability: "CVE-2099-1".parse().unwrap(),
+        aliases: vec!["GHSA-2222-3333-4444".parse().unwrap()],
         products: vec![format!("pkg:oci/app@{}?repository_url=ghcr.io/org/app", DIGEST.replace(':', "%3A"))],
         subcomponents: vec!["pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1".into()],
         status: Status::NotAffected,
@@ -186,6 +187,16 @@ fn what_we_write_we_apply_and_the_same_input_gives_the_same_bytes() {
     let bytes = write_openvex(std::slice::from_ref(&new), "team", at).unwrap();
     assert_eq!(bytes, write_openvex(std::slice::from_ref(&new), "team", at).unwrap());
     let text = String::from_utf8(bytes).unwrap();
+    assert!(judge(&[(&text, Origin::Given)]).findings.vulnerabilities.is_empty(), "{text}");
+    // Whoever knows it by another name, and the image by its repository, is told the same.
+    let other = NewStatement {
+        vulnerability: "GHSA-2222-3333-4444".parse().unwrap(),
+        aliases: vec!["CVE-2099-1".parse().unwrap()],
+        products: vec![format!("ghcr.io/org/app@{DIGEST}")],
+        ..new.clone()
+    };
+    let text = String::from_utf8(write_openvex(&[other], "team", at).unwrap()).unwrap();
+    assert!(text.contains(&format!("pkg:oci/app@{}", DIGEST.replace(':', "%3A"))), "{text}");
     assert!(judge(&[(&text, Origin::Given)]).findings.vulnerabilities.is_empty(), "{text}");
     for wrong in [
         NewStatement { products: Vec::new(), ..new.clone() },

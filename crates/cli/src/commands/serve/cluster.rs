@@ -15,8 +15,9 @@ use assay_server::{
 use assay_trust::TrustMaterial;
 use tokio::sync::mpsc;
 
+use super::rescans::Rescans;
 use super::roots::Roots;
-use super::{POLL, ServeOptions, alert_target, followed, look, stopped};
+use super::{POLL, ServeOptions, alert_target, followed, look, stopped, tend};
 use crate::Result;
 use crate::commands::cluster::ClusterTarget;
 use crate::commands::database;
@@ -129,16 +130,26 @@ pub(super) fn serve(options: &ServeOptions, register: &RegisterOptions, session:
         tokio::pin!(stop);
         let mut ticks = tokio::time::interval(POLL);
         let mut seen = look(session.settings.pack.value.iter());
+        let (mut rescans, mut leads) = (Rescans::new(&options.rescan, session.settings), false);
         loop {
             tokio::select! {
                 () = &mut stop => break,
-                Some(notice) = heard.recv() => printer.note(&words(&notice)),
+                Some(notice) = heard.recv() => {
+                    printer.note(&words(&notice));
+                    if matches!(notice, Notice::Leads | Notice::Follows) {
+                        leads = matches!(notice, Notice::Leads);
+                        // Whether who led before looked at all of it is not known.
+                        rescans.due();
+                    }
+                }
                 _ = ticks.tick() => {
+                    tend(&mut rescans, leads, session);
                     renew(&mut roots, &mut own, &mut named, &cluster, session);
                     running.set_trust_roots(&roots.statuses());
                     let now = look(session.settings.pack.value.iter());
                     if now != seen {
                         seen = now;
+                        rescans.due();
                         match gathering.gatherer() {
                             Ok(gatherer) => {
                                 facts.replace(gatherer);

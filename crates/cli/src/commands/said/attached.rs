@@ -4,18 +4,18 @@ use assay_oci::ImageSource;
 use assay_trust::{Evidence, EvidenceKind, Predicate, VexStatus};
 use assay_vuln::vex::{Origin, Product, Statement, Status, VexDocument};
 
-use super::said::VexFinding;
+use super::VexFinding;
 use crate::Result;
 use crate::commands::verify::{WantedSigner, signed_evidence};
 use crate::session::Session;
 
 /// What is attached.
 #[derive(Debug, Default)]
-pub(super) struct Attached {
+pub(crate) struct Attached {
     /// Documents that verify, each with who signed it.
-    pub(super) documents: Vec<VexDocument>,
+    pub(crate) documents: Vec<VexDocument>,
     /// What claims to be VEX and does not verify, or was not read.
-    pub(super) rejected: Vec<VexFinding>,
+    pub(crate) rejected: Vec<VexFinding>,
 }
 
 /// Reads what is attached.

@@ -1,12 +1,11 @@
 //! What is kept of a large archive while it streams by: names, texts and directories, not the classes.
 //!
-//! Local headers (APPNOTE 4.3.7) say what comes next and how long it is; where they do not (4.4.4, bit 3), the data is
-//! inflated to find its end. Entries that no parser reads go by. An archive that is stored inside is followed in its turn
+//! Local headers (APPNOTE 4.3.7) say what comes next and how long it is; where they do not (4.4.4, bit 3), the data ends
+//! where sizes that fit it stand before the next header. Entries that no parser reads go by. An archive that is stored inside is followed in its turn
 //! and has its SHA-256 taken on the way. What is to be believed is still the central directory: a part that it refers to
 //! and that went by counts as damage, never as absent. Anything that is not understood is kept.
 
 use assay_model::{Algorithm, Digest, Hasher};
-use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{CENTRAL, DEFLATED, LOCAL, STORED, u16_at, u32_at};
 use crate::analyse::Body;
@@ -18,8 +17,8 @@ const SIZES_FOLLOW: u16 = 1 << 3;
 const ENCRYPTED: u16 = 1;
 /// Of a data descriptor (4.3.9.3); not every writer sets it.
 const DESCRIPTOR: &[u8] = b"PK\x07\x08";
-/// Where inflated bytes go that only mark the end of an entry.
-const SCRATCH: usize = 32 << 10;
+/// Bytes of the longest data descriptor.
+const LOOKBACK: usize = 24;
 
 /// What to do with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +166,7 @@ impl<B: Body> Reader<'_, B> {
             None if header.method == DEFLATED && !header.encrypted && data <= end => {
                 let keep = wanted != Interest::None;
                 self.step(header.length as u64, keep)?;
-                if !self.deflated(end, keep)? || !self.descriptor(keep)? {
+                if !self.described(end, keep)? {
                     self.give_up();
                 }
             }
@@ -183,41 +182,31 @@ impl<B: Body> Reader<'_, B> {
         }
     }
 
-    /// Reads a deflated stream to its end; whether it had one before `end`.
-    fn deflated(&mut self, end: u64, keep: bool) -> Result<bool, B::Error> {
-        let mut decoder = Decompress::new(false);
-        let mut scratch = vec![0; SCRATCH];
+    /// Reads data and the sizes after it (4.3.9), up to where the next header begins; whether it was found before `end`. The
+    /// sizes say how long the data was: what looks like a header in the data itself is none.
+    fn described(&mut self, end: u64, keep: bool) -> Result<bool, B::Error> {
+        let data = self.at;
+        // The last bytes that went by.
+        let mut before = [0; LOOKBACK];
         loop {
             let left = usize::try_from(end.saturating_sub(self.at)).unwrap_or(usize::MAX);
             let bytes = self.body.peek()?;
             let bytes = bytes.get(..bytes.len().min(left)).unwrap_or_default();
-            if bytes.is_empty() {
+            // A header that begins here may end with the next bytes.
+            let Some(within) = bytes.len().checked_sub(LOCAL.len()).filter(|within| *within > 0) else {
                 return Ok(false);
+            };
+            let found = memchr::memmem::find_iter(bytes, b"PK").take_while(|place| *place <= within).find(|&place| {
+                let header = bytes.get(place..).unwrap_or_default();
+                let is_header = header.starts_with(LOCAL) || header.starts_with(CENTRAL);
+                is_header && is_described(&last(&before, bytes, place), self.at + place as u64 - data)
+            });
+            let length = found.unwrap_or(within);
+            before = last(&before, bytes, length);
+            self.step(length as u64, keep)?;
+            if found.is_some() {
+                return Ok(true);
             }
-            let before = (decoder.total_in(), decoder.total_out());
-            let status = decoder.decompress(bytes, &mut scratch, FlushDecompress::None);
-            let taken = decoder.total_in() - before.0;
-            let moved = taken > 0 || decoder.total_out() > before.1;
-            self.step(taken, keep)?;
-            match status {
-                Ok(Status::StreamEnd) => return Ok(true),
-                Ok(_) if moved => {}
-                Ok(_) | Err(_) => return Ok(false),
-            }
-        }
-    }
-
-    /// Steps over the sizes after the data: 12 bytes, or 20 where they are wide, with or without a signature.
-    fn descriptor(&mut self, keep: bool) -> Result<bool, B::Error> {
-        let bytes = self.body.peek()?;
-        let signature = if bytes.starts_with(DESCRIPTOR) { DESCRIPTOR.len() } else { 0 };
-        let follows = |length: &usize| {
-            let rest = bytes.get(signature + length..).unwrap_or_default();
-            rest.starts_with(LOCAL) || rest.starts_with(CENTRAL)
-        };
-        match [12, 20].into_iter().find(follows) {
-            Some(length) => self.step((signature + length) as u64, keep).map(|()| true),
-            None => Ok(false),
         }
     }
 
@@ -257,6 +246,31 @@ impl<B: Body> Reader<'_, B> {
         }
         Ok(())
     }
+}
+
+/// The `LOOKBACK` bytes before a place.
+fn last(before: &[u8; LOOKBACK], bytes: &[u8], place: usize) -> [u8; LOOKBACK] {
+    let mut last = [0; LOOKBACK];
+    let passed = bytes.get(..place).unwrap_or_default();
+    let passed = passed.get(passed.len().saturating_sub(LOOKBACK)..).unwrap_or_default();
+    let (older, newer) = last.split_at_mut(LOOKBACK - passed.len());
+    older.copy_from_slice(before.get(passed.len()..).unwrap_or_default());
+    newer.copy_from_slice(passed);
+    last
+}
+
+/// Whether the last of `passed` bytes are a data descriptor of what came before it: the checksum, the two sizes in 4 or in 8
+/// bytes each (4.3.9.2), before them a signature or none.
+fn is_described(last: &[u8; LOOKBACK], passed: u64) -> bool {
+    [4, 8].into_iter().any(|width| {
+        let descriptor = 4 + 2 * width;
+        let size = last.get(LOOKBACK - 2 * width..LOOKBACK - width).unwrap_or_default();
+        let size = size.iter().rev().fold(0, |size, byte| size << 8 | u64::from(*byte));
+        let signed = LOOKBACK.checked_sub(descriptor + DESCRIPTOR.len()).and_then(|at| last.get(at..));
+        let signature = signed.is_some_and(|signed| signed.starts_with(DESCRIPTOR));
+        let with = |signature: usize| passed.checked_sub((descriptor + signature) as u64) == Some(size);
+        with(0) || (signature && with(DESCRIPTOR.len()))
+    })
 }
 
 /// A local header.

@@ -124,6 +124,36 @@ fn what_is_not_understood_is_kept() {
     assert_eq!(captured(&encrypted).kept(), encrypted.len());
 }
 
+/// What stands in an entry for the length that follows it, in all four forms, with headers in the data that are none.
+#[test]
+fn the_end_of_data_is_where_its_length_says_so() {
+    for (width, signed) in [(4, true), (4, false), (8, true), (8, false)] {
+        for padding in 0..40 {
+            let mut data = vec![b'x'; 4960 + padding];
+            data.extend_from_slice(LOCAL);
+            data.extend_from_slice(&[7; 40]);
+            data.extend_from_slice(CENTRAL);
+            data.extend_from_slice(DESCRIPTOR);
+            let mut bytes = data.clone();
+            if signed {
+                bytes.extend_from_slice(DESCRIPTOR);
+            }
+            bytes.extend_from_slice(&[1, 2, 3, 4]);
+            for size in [data.len() as u64, 9] {
+                bytes.extend_from_slice(&size.to_le_bytes()[..width]);
+            }
+            let end = bytes.len() as u64;
+            bytes.extend_from_slice(CENTRAL);
+            bytes.extend_from_slice(&[0; 60]);
+            let mut pieces = Pieces(&bytes, 5000);
+            let mut reader =
+                Reader { body: &mut pieces, at: 0, open: Vec::new(), captured: Captured::default(), ended: false };
+            let Ok(found) = reader.described(bytes.len() as u64, false);
+            assert_eq!((found, reader.at), (true, end), "{width} {signed} {padding}");
+        }
+    }
+}
+
 #[test]
 fn a_file_that_ends_early_or_claims_too_much_ends_the_reading() {
     let bytes = sample(false, false, Some(&sample(true, false, None)));

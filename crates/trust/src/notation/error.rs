@@ -287,3 +287,47 @@ impl Explain for NotationError {
         Some(step.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_fails_the_check_that_it_is_about() {
+        let at = Timestamp::UNIX_EPOCH;
+        for (error, check) in [
+            (NotationError::SignatureInvalid, "integrity"),
+            (NotationError::NoStoreOfKind { kind: "ca" }, "authenticity"),
+            (NotationError::Expired { at }, "expiry"),
+            (NotationError::TimestampMissing, "authentic timestamp"),
+            (NotationError::Revoked { subject: String::new(), since: at, reason: None }, "revocation"),
+        ] {
+            assert_eq!(error.validation().title(), check, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_done_about_a_cause_is_said() {
+        let (at, text) = (Timestamp::UNIX_EPOCH, String::new);
+        let valid = NotationError::CertificateNotValid { subject: text(), not_before: at, not_after: at, at };
+        let moved = NotationError::WrongArtifact { what: "digest", signed: text(), artifact: text() };
+        for (error, step) in [
+            (moved, "sign this digest"),
+            (NotationError::NoStore { store: text() }, "add the store"),
+            (NotationError::NoStoreOfKind { kind: "ca" }, "add the store"),
+            (NotationError::UntrustedRoot { root: text() }, "the authority's root certificate"),
+            (NotationError::UntrustedIdentity { subject: text() }, "trustedIdentities"),
+            (NotationError::Expired { at }, "sign again"),
+            (valid, "with a timestamp"),
+            (NotationError::TimestampMissing, "with a timestamp"),
+            (NotationError::Revoked { subject: text(), since: at, reason: None }, "with another certificate"),
+            (NotationError::RevocationUnknown { subject: text(), reason: text() }, "OCSP and CRL addresses"),
+            (NotationError::Plugin { name: text() }, "without a plugin"),
+        ] {
+            let said = error.next_step().unwrap();
+            assert!(said.contains(step), "{error}: {said}");
+        }
+        // Nothing but another signature helps where this one is damaged.
+        assert_eq!(NotationError::SignatureInvalid.next_step(), None);
+    }
+}

@@ -128,3 +128,17 @@ fn not_text(name: &str) -> NotationError {
 fn time(name: &str, text: &str) -> Result<Timestamp, NotationError> {
     text.parse().map_err(|_| NotationError::malformed("protected header", format_args!("`{name}` is no RFC 3339 time")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_protected_header_that_is_no_object_is_refused_by_name() {
+        let refused = protected(b"[]").unwrap_err().to_string();
+        assert!(
+            refused.contains("the protected header cannot be read") && refused.contains("a JSON object"),
+            "{refused}"
+        );
+    }
+}

@@ -122,13 +122,19 @@ fn kind_of(oid: ObjectIdentifier) -> String {
 fn text_of(value: &der::Any) -> String {
     use der::Tagged as _;
     let bytes = value.value();
+    let hexadecimal = || format!("#{}", hex::encode(bytes));
     match value.tag() {
         der::Tag::BmpString => {
             let units = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
             char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
         }
         der::Tag::TeletexString => bytes.iter().map(|byte| char::from(*byte)).collect(),
-        _ => std::str::from_utf8(bytes).map_or_else(|_| format!("#{}", hex::encode(bytes)), str::to_owned),
+        der::Tag::Utf8String
+        | der::Tag::PrintableString
+        | der::Tag::Ia5String
+        | der::Tag::VisibleString
+        | der::Tag::NumericString => std::str::from_utf8(bytes).map_or_else(|_| hexadecimal(), str::to_owned),
+        _ => hexadecimal(),
     }
 }
 
@@ -251,6 +257,40 @@ mod tests {
             assert!(matches!(parsed(wrong), Err(NameError::Malformed { .. })), "{wrong}");
         }
         assert!(matches!(parsed(&format!("C=US,ST=WA,O={}", "x".repeat(NAME_MAX))), Err(NameError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_name_of_the_greatest_length_is_read() {
+        let longest = format!("C=US,ST=WA,O={}", "x".repeat(NAME_MAX - "C=US,ST=WA,O=".len()));
+        assert_eq!(parsed(&longest).unwrap().0["O"].len(), NAME_MAX - 13);
+        assert!(matches!(parsed(&format!("{longest}x")), Err(NameError::Malformed { .. })));
+    }
+
+    /// Two attributes in one part of a certificate's subject: which of them an identity means cannot be said.
+    #[test]
+    fn a_subject_of_several_values_in_one_part_is_refused() {
+        let subject = |text: &str| DistinguishedName::of(&text.parse::<Name>().unwrap());
+        assert_eq!(subject("C=US,ST=WA,O=x,CN=y"), parsed("C=US,ST=WA,O=x,CN=y"));
+        assert_eq!(subject("C=US,ST=WA,O=x+CN=y"), Err(NameError::MultiValued));
+    }
+
+    /// X.520 leaves the form of a directory string to the authority.
+    #[test]
+    fn subjects_are_read_in_each_form_of_text() {
+        let text = |tag, bytes: &[u8]| text_of(&der::Any::new(tag, bytes).unwrap());
+        assert_eq!(text(der::Tag::Utf8String, "Zürich".as_bytes()), "Zürich");
+        assert_eq!(text(der::Tag::BmpString, b"\0Z\0\xfc"), "Zü");
+        assert_eq!(text(der::Tag::TeletexString, b"Z\xfc"), "Zü");
+        // A number is no text that an identity could name.
+        assert_eq!(text(der::Tag::Integer, b"Z"), "#5a");
+        assert_eq!(text(der::Tag::Utf8String, b"\xff"), "#ff");
+    }
+
+    #[test]
+    fn a_name_is_written_as_it_can_be_read_again() {
+        let name = parsed(r"ST=WA,C=US,O=Wabbit\, Inc").unwrap();
+        assert_eq!(name.to_string(), r"C=US, O=Wabbit\, Inc, ST=WA");
+        assert_eq!(parsed(&name.to_string()), Ok(name));
     }
 
     #[test]

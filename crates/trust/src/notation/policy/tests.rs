@@ -172,6 +172,7 @@ fn policies_for_files_go_by_name() {
     assert_eq!(policy.statement("a").unwrap().name(), "a");
     assert_eq!(policy.global().unwrap().name(), "b");
     assert!(policy.statement("c").is_none());
+    assert_eq!(policy.statements().map(PolicyStatement::name).collect::<Vec<_>>(), ["a", "b"]);
     let twice = blob(json!({"version": "1.0", "trustPolicies": [strict("a", true), strict("b", true)]}));
     assert_eq!(twice, Err(PolicyError::GlobalTwice));
     let skip = json!({"name": "s", "globalPolicy": true, "signatureVerification": {"level": "skip"}});
@@ -179,4 +180,10 @@ fn policies_for_files_go_by_name() {
     let mut scoped = strict("a", false);
     scoped["registryScopes"] = json!(["*"]);
     assert!(matches!(blob(json!({"version": "1.0", "trustPolicies": [scoped]})), Err(PolicyError::Malformed { .. })));
+}
+
+#[test]
+fn the_statements_of_a_policy_for_images_are_listed() {
+    let policy = oci(&document()).unwrap();
+    assert_eq!(policy.statements().map(PolicyStatement::name).collect::<Vec<_>>(), ["ours"]);
 }

@@ -36,6 +36,8 @@ pub(super) enum Check {
     BasicCredentials,
     /// A password that somebody chose: not one of those that examples have.
     Password,
+    /// `user:password`, the password as [`Check::Password`] has it and not the user's name again, as in settings for tests.
+    UserAndPassword,
     /// As random as a generated token: at least 3.5 bits a character, with letters and digits, and no placeholder.
     Entropy,
     /// A JSON Web Token whose claims are those of a Kubernetes service account.
@@ -95,6 +97,11 @@ impl Check {
                 is_text && memchr::memchr(b':', &text).is_some_and(|at| at > 0 && at + 1 < text.len())
             }),
             Check::Password => is_chosen(secret),
+            Check::UserAndPassword => secret.iter().position(|byte| *byte == b':').is_some_and(|colon| {
+                let (user, password) = secret.split_at(colon);
+                let password = password.get(1..).unwrap_or_default();
+                is_chosen(password) && !user.eq_ignore_ascii_case(password)
+            }),
             Check::Entropy => {
                 is_plausible(secret)
                     && is_chosen(secret)

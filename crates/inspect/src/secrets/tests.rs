@@ -156,6 +156,13 @@ fn two_secrets_on_a_line_are_both_hidden_in_both_excerpts() {
 }
 
 #[test]
+fn a_password_that_is_the_users_name_again_is_nobodys_secret() {
+    let url = |user: &str, password: &str| scan(&format!("url = mysql://{user}:{password}@localhost/app\n")).len();
+    assert_eq!((url("airflow", "airflow"), url("AirFlow", "airflow")), (0, 0));
+    assert_eq!((url("airflow", "airflow-7qX2"), url("", "vK93jd-qX2")), (1, 1));
+}
+
+#[test]
 fn equal_secrets_have_equal_fingerprints() {
     let found = scan(&format!("ghp_{0}\nx ghp_{0}\nghp_{1}0000\n", part(36), part(36)));
     assert_eq!(found.len(), 3);

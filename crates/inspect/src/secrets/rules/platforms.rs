@@ -1,7 +1,7 @@
 //! Rules for tokens of clouds, platforms and package registries, and for credentials of no provider. Sources are the issuers'
 //! own documentation, and the prefixes that they registered with the hosts that search for them.
 
-use super::Check::{Entropy, KubernetesToken, Mixed, Password, Plausible};
+use super::Check::{Entropy, KubernetesToken, Mixed, Password, Plausible, UserAndPassword};
 use super::{Rule, rule};
 use assay_model::Severity::{Critical, High, Medium};
 
@@ -205,8 +205,8 @@ pub(super) static RULES: &[Rule] = &[
             "amqp://",
             "amqps://",
         ],
-        r#"\b(?:mongodb(?:\+srv)?|postgres(?:ql)?|mysql|rediss?|amqps?)://[A-Za-z0-9_.%-]{0,64}:([^\s:@/"'`<>${}()*]{6,200})@[A-Za-z0-9_.-]{2,}"#,
-        Password,
+        r#"\b(?:mongodb(?:\+srv)?|postgres(?:ql)?|mysql|rediss?|amqps?)://([A-Za-z0-9_.%-]{0,64}:[^\s:@/"'`<>${}()*]{6,200})@[A-Za-z0-9_.-]{2,}"#,
+        UserAndPassword,
     ),
     rule(
         "netrc-password",
